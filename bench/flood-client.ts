@@ -1,5 +1,5 @@
 /**
- * Client B of the benchmark of back-pressure: it goes on reading and leading VMs through whole lives.
+ * Client B of the benchmark of back-pressure: during the flood it reads a VM, and creates, starts and destroys others.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Calls } from "@bioxen/client";
@@ -10,18 +10,18 @@ import type { Bus } from "@bioxen/nats";
 export const CALL_TIMEOUT_MS = 10_000;
 const GET_INTERVAL_MS = 100;
 const LIFE_INTERVAL_MS = 1_000;
-/** A read of this length or less counts as an answer like before the flood, ms. */
+/** Longest duration of a read that counts as normal, that is, as fast as before the flood, ms. */
 const NORMAL_GET_MS = 50;
 /** Number of normal reads in a row after which the services have recovered. */
 const NORMAL_GETS = 5;
 
-/** The client that goes on working. */
+/** The client that sends its usual requests while another client floods the service. */
 export class ClientB {
   readonly #bus: Bus;
   readonly #calls: Calls;
   #gets: number[] = [];
   #number = 0;
-  /** Duration of each whole life, ms. */
+  /** Time from the creation to the destruction of each VM, ms. */
   lives: number[] = [];
   failed: string[] = [];
 
@@ -40,7 +40,7 @@ export class ClientB {
     return percentileOf(this.#gets, share);
   }
 
-  /** Creates a VM, and starts it until it runs. */
+  /** Creates a VM and starts it; resolves when the VM runs. */
   async begin(vmId: string): Promise<void> {
     await this.#calls.ask("vmCreate", { vmId, biologicalType: "syn3a", resources: { ribosomes: 100 } });
     await this.#calls.ask("vmStart", { vmId });
@@ -58,7 +58,7 @@ export class ClientB {
     await this.#calls.ask("vmDestroy", { vmId });
   }
 
-  /** Works for `ms`; resolves when every life that was begun has ended. */
+  /** Sends its usual requests for `ms`; resolves when every VM that it created has been destroyed or has failed. */
   async work(ms: number): Promise<void> {
     const lives: Promise<void>[] = [];
     const until = performance.now() + ms;

@@ -1,6 +1,6 @@
 /**
- * A client that floods, as a thread of its own: it sends one request as often as it can up to a rate, and counts the
- * answers by their code.
+ * The client that floods a service, in a thread of its own. The client sends one kind of request as fast as it can, up
+ * to a maximum rate, and counts the answers by their code.
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { connect } from "@nats-io/transport-node";
@@ -17,7 +17,7 @@ export interface FloodOrder {
 
 export interface FloodResult {
   readonly sent: number;
-  /** Number of answers by code; `OK` for success, `NO_RESPONDERS` for those of the server. */
+  /** Number of answers by code; `OK` for success, `NO_RESPONDERS` when the server found no service. */
   readonly answers: Readonly<Record<string, number>>;
   readonly lastAnswerAtMs: number;
 }

@@ -1,9 +1,9 @@
 /**
- * Benchmark of back-pressure: one client floods the service `lifecycle`, another one goes on working.
+ * Benchmark of back-pressure: one client floods the service `lifecycle` while another client sends its usual requests.
  *
  * Client A sends `vm.pause` of one VM, or creates new VMs, as fast as it can. Client B reads a VM ten times a second, and
- * each second leads a VM through a whole life. The benchmark shows what became of the requests of A, how B fared, how
- * the memory of each service grew, and how long the services need afterwards until they answer as before.
+ * each second creates, starts and destroys a VM. The benchmark shows the outcomes of A's requests, the delays and
+ * failures of B, the memory growth of each service, and the time until the services answer as fast as before.
  */
 import { type ChildProcess, execFile, fork } from "node:child_process";
 import { createServer } from "node:net";
@@ -216,8 +216,8 @@ interface Connection {
 }
 
 /**
- * Returns how many requests the server had sent towards lifecycle and then dropped: those that it counts as sent on the
- * connection for commands, without those that the endpoints of that connection received.
+ * Returns the number of requests that the server dropped on the way to lifecycle. It is the number that the server
+ * counts as sent on the connection for commands, minus the number that the endpoints of that connection received.
  */
 async function droppedByServer({ bus, monitorPort }: World): Promise<Report["dropped"]> {
   const read = async <T>(path: string) =>

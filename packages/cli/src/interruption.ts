@@ -1,9 +1,9 @@
 /**
  * The request to end a command that owns processes: `up`, `demo`, `fake-xapi`.
  *
- * It comes from a signal, from the loss of the launcher, or when the reader of stdout has gone. It can come at any moment
- * and several times: Ctrl-C on a terminal reaches every process of `npx … pnpm … bioxen up`, and each of them passes it
- * on. The first request counts. From then on the command ends its processes, and no further signal can end it before.
+ * The request comes from a signal, from the loss of the launcher, or when the reader of stdout has gone. It can come at
+ * any moment and several times: Ctrl-C on a terminal reaches every process of `npx … pnpm … bioxen up`, and each
+ * process passes it on. After the first request the command ends its processes; later signals do not cut that short.
  */
 import { isStartedByNohup, watchLaunchers } from "@bioxen/local-stack";
 import { CommandEnd, EXIT_DONE, EXIT_REFUSED } from "./outcome.ts";
@@ -55,7 +55,7 @@ export class Interruption {
       : () => undefined;
   }
 
-  /** Takes over all requests to end this process, until {@link end}. */
+  /** Returns an interruption that receives all requests to end this process, until {@link end}. */
   static listen(options: InterruptionOptions): Interruption {
     current = new Interruption(options);
     return current;
@@ -78,7 +78,7 @@ export class Interruption {
     if (!this.signal.aborted) this.#abort.abort(new Interrupted(cause));
   }
 
-  /** Gives the signals back: from now on they end the process at once. */
+  /** Stops listening for requests: from now on a signal ends the process at once. */
   end(): void {
     this.#endWatch();
     for (const signal of SIGNALS) process.off(signal, this.#onSignal);

@@ -26,7 +26,7 @@ export async function inspectionOf(session: Session): Promise<Inspection | undef
   return inspectLog(session.bus, await recordFileOf(session)).catch(() => undefined);
 }
 
-/** Returns the rule for the sequences without an event that are no loss. */
+/** Returns a predicate for missing sequences that are no loss: never acknowledged, or given up by an operator. */
 export function noLossOf(inspection: Inspection | undefined): (seq: number) => boolean {
   const { state, records = [] } = inspection ?? {};
   const acknowledged = Math.max(state?.readableSeq ?? 0, ...records.map(({ lastSeq }) => lastSeq));
@@ -41,8 +41,8 @@ export interface GapSearch {
 }
 
 /**
- * Reads the log for gaps, for at most `budgetMs`. It finds what the figures of the server hide: an event whose bytes are
- * damaged is left out, and still counted.
+ * Reads the log for gaps, for at most `budgetMs`. The read finds losses that the figures of the server hide: the server
+ * still counts an event with damaged bytes, but does not deliver it.
  */
 export async function searchGap(
   log: EventLog,

@@ -9,6 +9,6 @@ const EXIT_GRACE_MS = 500;
 enableCompileCache();
 const { runProgram } = await import("./program.ts");
 await runProgram(process.argv);
-// A server that has stopped can keep a connection open after the command has ended. Without one, this timer does not
-// hold the process, which ends at once.
+// A server that has stopped can keep a connection open after the command has ended; this timer then ends the process.
+// Without an open connection the process ends at once, because the timer does not keep it alive.
 setTimeout(() => process.exit(), EXIT_GRACE_MS).unref();

@@ -83,10 +83,10 @@ function addGlobals(command: Command): void {
 
 /** The settings that every command has as options. */
 const GLOBAL_SETTINGS: readonly string[] = [...CONNECTION_KEYS, "timeout"];
-/** Those that only the help of `bioxen` itself lists. */
+/** The global settings that only the help of `bioxen` itself lists. */
 const RARE_SETTINGS: readonly string[] = CONNECTION_KEYS.filter((key) => key !== "server");
 
-/** Returns the end of the help of `bioxen`: the options of every command that the help of the command omits. */
+/** Returns the end of the help of `bioxen`: the options that every command has and that only this help lists. */
 function connectionHelp(): string {
   const rows = RARE_SETTINGS.map(settingOf).map(({ flags, meaning, variable }) => [
     `  ${flags}`,

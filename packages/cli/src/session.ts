@@ -92,7 +92,7 @@ export class Session extends Calls {
     return openExistingEventLog(this.bus);
   }
 
-  /** Closes the connection. After a failure nothing is left to send, and the server may be silent: pass true. */
+  /** Closes the connection. After a failure, pass true: the wait is then short, because the server may be silent. */
   close(afterFailure = false): Promise<void> {
     return afterFailure ? this.bus.close(FAILED_CLOSE_MS) : this.bus.close();
   }

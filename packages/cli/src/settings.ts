@@ -184,8 +184,8 @@ export const CONNECTION_KEYS = ["server", "creds", "ca", "cert", "key", "domain"
 export type ConnectionKey = (typeof CONNECTION_KEYS)[number];
 
 /**
- * Returns what error texts call the settings of the connection: the flag where one was given, else the variable that is
- * set. A value of the settings file is called `config creds`, and a setting without a value by its flag.
+ * Returns the names of the connection settings for error texts: the flag if it was given, else the environment variable
+ * if it is set. Otherwise the name lists all three sources: the flag, the variable and the key of the settings file.
  */
 export function connectionNames(fromFlags: readonly ConnectionKey[], env = process.env): SettingNames {
   const nameOf = (key: ConnectionKey): string => {

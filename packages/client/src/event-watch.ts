@@ -181,7 +181,7 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
     return { done: false, value: { seq: event.seq, ...event.envelope } };
   }
 
-  /** Reports a message that cannot be read. Throws `Fault` CORRUPT_EVENT when the reader takes none. */
+  /** Reports a message that cannot be read. Throws `Fault` CORRUPT_EVENT when the reader has set no `onUnreadable`. */
   #report(message: UnreadableMessage): void {
     if (this.#skips.has(message.seq) || message.seq <= this.#reportedSeq) return;
     if (this.#onUnreadable === undefined) throw unreadableFault(message);

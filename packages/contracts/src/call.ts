@@ -13,8 +13,8 @@ export type ReplyFrom<E extends Endpoint> =
   | { readonly ok: false; readonly error: ReplyError };
 
 /**
- * Number of tries for one page that another instance keeps. A queue group chooses the instance at random: of three
- * instances, this many tries miss the right one in less than one of 600 cases.
+ * Number of tries for a page that only one instance keeps. A queue group chooses the instance at random. With three
+ * instances, all these tries miss the right instance in less than one of 600 cases.
  */
 const MAX_TRIES_OF_PAGE = 16;
 
@@ -74,14 +74,14 @@ async function followed(
         retryable: false,
       });
     }
-    // A query for one thing has no cursor on its last page, so that of the page before must not stay.
+    // The last page of a query for one thing has no cursor; the result must then not keep the previous page's cursor.
     const { cursor: _, ...before } = whole;
     whole = merged(before, next, pages) as Reply;
   }
   return whole;
 }
 
-/** True for the refusal of an instance of version 0.1.0, which knows no pages of this listing: see a rolling upgrade. */
+/** True when the refusal comes from an instance of version 0.1.0, which cannot split this listing over pages. */
 function isUnpaged({ code, details }: ReplyError): boolean {
   const problems = code === "BAD_REQUEST" ? details?.["problems"] : undefined;
   const isOfCursor = ({ path, message }: Problem) => path === "cursor" && message === NO_FIELD;

@@ -122,7 +122,7 @@ const MAX_PROBLEM_LENGTH = 300;
 /** Matches an event type in the form that every release of BioXen uses. */
 const EVENT_TYPE = /^bioxen\.[a-z]+\.[a-z]+(?:-[a-z]+)*\.v[1-9]\d*$/;
 
-/** Thrown inside this file: why bytes are not an event. */
+/** Thrown and caught inside this file when bytes are not an event. The message is the reason. */
 class NotAnEvent extends Error {
   readonly isNewer: boolean;
 
@@ -155,7 +155,7 @@ export function decodeMessage(
   try {
     return new ReadEvent(seq, streamSubject, envelopeOf(bytes, streamSubject), digest ?? bytes);
   } catch (thrown) {
-    // Besides NotAnEvent, deeply nested JSON can exceed the stack.
+    // The thrown value is a NotAnEvent, or a stack overflow because of deeply nested JSON.
     const isNewer = thrown instanceof NotAnEvent && thrown.isNewer;
     const why = messageOf(thrown).slice(0, MAX_PROBLEM_LENGTH);
     return { seq, streamSubject, digest: digest ?? digestOf(bytes), why, isNewer };

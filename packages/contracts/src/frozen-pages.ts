@@ -3,8 +3,9 @@
  * state and from heartbeats, so it cannot be made a second time. The instance that made it keeps it for the following
  * pages, a bounded number of results for a limited time.
  *
- * A result that fits in one reply is not kept. Only the instance that made a result has it: another one refuses with a
- * retryable CONFLICT, as every instance does once the result is gone. The remedy is to ask again without a cursor.
+ * A result that fits in one reply is not kept. Only the instance that made a result has it: every other instance
+ * refuses with a retryable CONFLICT. Once the result is gone, all instances refuse; the caller then asks again without
+ * a cursor.
  */
 import type { Clock, IdSource, Timers } from "@bioxen/kernel";
 import { refuse } from "./errors.ts";
@@ -21,11 +22,11 @@ import {
 import { jsonBytesOf, tooLarge } from "./sizes.ts";
 import { pageOfWhole } from "./state-pages.ts";
 
-/** Time for which a result is kept after its last page, ms: a caller that follows the cursor asks within seconds. */
+/** Time for which a result is kept after the last request for a page of it, ms. Callers ask again within seconds. */
 export const FROZEN_FOR_MS = 60_000;
 /**
- * Maximum size of all kept results together, bytes of JSON. A plan for 100 VMs on 1 500 chassis has 30 MB. In memory a
- * result takes about as much again.
+ * Maximum size of all kept results together, bytes of JSON. A plan for 100 VMs on 1 500 chassis has 30 MB of JSON. The
+ * objects in memory take about the same size.
  */
 export const MAX_FROZEN_BYTES = 67_108_864;
 
@@ -62,7 +63,7 @@ export class FrozenPages {
 
   /**
    * Returns the page that the request asks for. `compute` makes the whole result for the first page. `subject` names
-   * the listing, so that the cursor of another one is refused.
+   * the listing; the cursor of another listing is refused.
    */
   async page<Result extends object>(
     subject: string,

@@ -9,7 +9,7 @@ import { contentLimitOf, DEFAULT_MAX_PAYLOAD_BYTES } from "./sizes.ts";
 
 /**
  * Handles one request. A handler returns its refusals as values. It throws only for a fault of the environment
- * (`Fault`) or a bug. `maxBytes` is the size of the largest reply, bytes: a list ends its page within it.
+ * (`Fault`) or a bug. `maxBytes` is the largest size of a reply, bytes: a page of a list must not exceed it.
  */
 export type Handler<Request, Result = Readonly<Record<string, unknown>>> = (
   request: Request,

@@ -37,9 +37,9 @@ export interface Page {
 }
 
 /**
- * The lists of a paged result. `"items"`: an array of items, each on one page as a whole. `"items-by-name"`: an object
- * of such arrays. `each`: an array of objects with lists of their own, told apart by their field `key`. Otherwise the
- * lists of an inner object, which may be null.
+ * The lists of a paged result, by field. `"items"`: an array whose items are never split. `"items-by-name"`: an object
+ * of such arrays. An `EachShape`: an array of objects that have lists of their own; the field `key` identifies each
+ * object. A `PageShape`: an inner object with lists; the object may be null.
  */
 export type PageShape = { readonly [field: string]: "items" | "items-by-name" | EachShape | PageShape };
 interface EachShape {
@@ -56,9 +56,9 @@ type Json = Record<string, unknown>;
 /** One part of a listing: a thing that is on one page as a whole. */
 export interface Part {
   readonly value: unknown;
-  /** Adds the value to a page that begins with {@link emptied}. */
+  /** Adds the value to a page. A new page is the result of {@link emptied}. */
   add(page: Json): void;
-  /** The thing that has this part in one of its lists. A page without it gets it again, with empty lists. */
+  /** The thing that has this part in one of its lists. A page without the owner first gets it, with empty lists. */
   readonly owner?: Part;
   /** The field of the result that has this part; absent for parts of inner lists. */
   readonly field?: string;
@@ -77,7 +77,7 @@ export function emptied(result: Readonly<Json>, shape: PageShape): Json {
   return out;
 }
 
-/** Yields the parts of `result`, field by field in the order of the shape. `at` finds the object that `result` is. */
+/** Yields the parts of `result`, in the field order of the shape. `at` maps a page to its copy of `result`. */
 export function* partsOf(
   result: Readonly<Json>,
   shape: PageShape,
@@ -198,7 +198,7 @@ export class PageBuilder {
     return undefined;
   }
 
-  /** Returns true when the part counts towards the limit: it is not inside of another, nor in an uncounted list. */
+  /** Returns true when the part counts towards the limit: it is not part of another one, nor in an uncounted list. */
   #counts(part: Part): boolean {
     return part.owner === undefined && part.field !== this.#uncounted;
   }
@@ -236,9 +236,9 @@ export function cursorOf({ seq, id, index }: PagePosition): string {
 }
 
 /**
- * Returns a cursor that begins with an id. Version 0.1.0 takes a cursor for an id and lists the ids above it. In a
- * rolling upgrade such an instance may get this cursor, and goes on at the right place: the comma is below every
- * character of an id, so that the text is above `after` and below every id that is above `after`.
+ * Returns a cursor that begins with an id. An instance of version 0.1.0 takes a cursor for an id and lists the ids
+ * above it. During a rolling upgrade it therefore lists the right ids for this cursor too: the comma sorts before every
+ * character of an id, so the cursor is above `after` and below every later id.
  */
 export function cursorAfter({ after, seq }: Required<PositionAfter>): string {
   return `${after},${seq}`;
@@ -248,8 +248,8 @@ const CURSOR = /^([1-9][0-9]{0,15}|0):([^:]+):([0-9]{1,16})$/;
 const CURSOR_AFTER = /^([a-z0-9-]+),([1-9][0-9]{0,15}|0)$/;
 
 /**
- * Reads a cursor. An id alone means what comes after it in the present state, as in the cursors of earlier versions.
- * Returns a refusal for any other text.
+ * Returns the position that a cursor names. A cursor of an earlier version is an id alone, and names the first thing
+ * above that id in the present state. Returns a refusal for a text that is no cursor.
  */
 export function positionOfCursor(
   cursor: string,

@@ -1,7 +1,7 @@
 /**
  * The skipped messages that a process knows, from the events on `bioxen.evt.log.skips`.
  *
- * A message on that subject that cannot be read must not stop the next skip. It is therefore left out by itself, and
+ * An unreadable message on that subject must not stop the next skip. It is therefore left out automatically, and
  * reported until an operator skips it explicitly.
  */
 import {

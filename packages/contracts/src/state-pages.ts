@@ -50,7 +50,7 @@ export interface ListingOfMany<State, Result> {
 /** A listing of what is inside of a few aggregates. */
 export interface ListingWithin<State, Result> {
   readonly shape: PageShape;
-  /** Stands for the listing in its cursors: an id, or another word without a colon. */
+  /** The name of the listing in its cursors: an id, or another word without a colon. */
   readonly name: string;
   readonly ids: readonly string[];
   /** Sequence of the state that is asked for; default: now. */
@@ -201,8 +201,8 @@ export interface WholePage {
 }
 
 /**
- * Returns one page of a result that was made as a whole. `cursorAt` makes the cursor of the part with that number. A
- * `limit` of 0 asks for no counted item at all, so that there is no further page for them.
+ * Returns one page of a complete result. `cursorAt` makes the cursor for the part with the given number. With a `limit`
+ * of 0, the listing has no counted items and no page for them.
  */
 export function pageOfWhole(
   whole: object,

@@ -117,7 +117,7 @@ export const serviceSample = z
       .object({
         /** Number of streams of other owners that answer BioXen's requests or take its subjects. */
         foreignStreams: z.int(),
-        /** Copies that the streams should have and do not, of the stream that lacks most. */
+        /** Largest number of copies that any one stream lacks. */
         missingCopies: z.int(),
       })
       .optional(),

@@ -142,8 +142,8 @@ export const ledgerView = z
     oversubscribePermille: recordedAmounts.optional(),
     maxVms: z.int(),
     /**
-     * The last reservation that was recorded under a lease token which no lease can have had: the sequence of its
-     * event, and the number. It was forged, and the ledger ignores it. Absent: none.
+     * The last recorded lease token that no lease can have had, and the sequence of the reservation event that has it.
+     * The token was forged, and the ledger ignores it. Absent when there is none.
      */
     ignoredToken: z.object({ seq: z.int(), token: z.int() }).optional(),
     entries: z.array(

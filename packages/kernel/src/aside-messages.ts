@@ -1,6 +1,6 @@
 /**
- * The unreadable messages of a process: hands each to the fold of its aggregate, and reads the aggregate again when a
- * skip has changed which of its messages count.
+ * The unreadable messages of a process. A message that belongs to an aggregate sets the aggregate aside. When a skip
+ * changes which messages of an aggregate count, the aggregate is read again.
  */
 import type { StoredEvent } from "./envelope.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
@@ -23,7 +23,7 @@ export interface AsideOptions {
   readonly timers: Timers;
   readonly skips: Skips;
   readonly sinks: ReadonlyMap<string, EventSink>;
-  /** Called for each event that is folded because of a skip, and for the last event that was folded before it. */
+  /** Called for each event that is folded because of a skip, and first for the last event folded before the skip. */
   readonly onEvent: (event: StoredEvent) => void;
   /** Called after each reread of an aggregate, whatever it has found. */
   readonly onReread: () => void;
@@ -73,19 +73,19 @@ export class AsideMessages {
     if (this.#loose.size < MAX_LOOSE) this.#loose.set(message.seq, message);
   }
 
-  /** Removes a message from the list that sets no aggregate aside. */
+  /** Removes a message from the list of those that set no aggregate aside. */
   forget(seq: number): void {
     this.#loose.delete(seq);
   }
 
-  /** Reads the aggregate of a message again that was skipped, or is no longer skipped. */
+  /** Reads an aggregate again, because one of its messages was skipped or is no longer skipped. */
   reread(change: SkipChange): void {
     this.forget(change.seq);
     this.#rereads += 1;
     void this.#queue.run(change.streamSubject, () => this.#tryReread(change));
   }
 
-  /** Resolves once the rereads of the subject that have begun have ended. */
+  /** Resolves once all earlier calls of {@link reread} for the subject have ended. */
   settled(streamSubject: string): Promise<void> {
     return this.#queue.run(streamSubject, async () => undefined);
   }
@@ -111,7 +111,7 @@ export class AsideMessages {
     }
   }
 
-  /** Lists a message that belongs to no aggregate again, when its skip was taken back. */
+  /** Puts a message without an aggregate back on the list, when its skip was taken back. */
   async #relist(seq: number): Promise<void> {
     const message = await this.#options.log.messageAt(seq);
     if (message !== undefined && isUnreadable(message) && !this.#options.skips.has(seq))
@@ -121,7 +121,7 @@ export class AsideMessages {
   async #refold(streamSubject: string, { sink, id }: Aggregate): Promise<void> {
     const { log, skips } = this.#options;
     for (;;) {
-      // The last folded event is read again too: its listeners learn that the aggregate can change again.
+      // The last folded event is read and delivered again, so that listeners learn that the aggregate is usable again.
       const messages = await log.readMessages(streamSubject, Math.max(0, sink.lastSeq(id) - 1));
       if (this.#stopped) return;
       const seen = sink.asideOf(id)?.lastSeq ?? 0;

@@ -102,8 +102,8 @@ export class EventFeed {
   }
 
   /**
-   * Registers a listener that is called after an aggregate was folded again because of a skip. Its events are delivered
-   * again too, but they need not show that the aggregate was out of use.
+   * Registers a listener that is called after an aggregate was folded again because of a skip. Event listeners also get
+   * the refolded events, but these events need not show that the aggregate had been set aside.
    */
   onReread(listener: () => void): void {
     this.#rereadListeners.push(listener);
@@ -114,14 +114,14 @@ export class EventFeed {
     this.#unreadableListeners.push(listener);
   }
 
-  /** Resolves once this process has folded a subject again as its skips say now. */
+  /** Resolves once this process has folded a subject again with the skips that it knows now. */
   rereadOf(streamSubject: string): Promise<void> {
     return this.#aside.settled(streamSubject);
   }
 
   /**
-   * Names the sequences without an event that are no loss. At any other gap the feed stops with {@link LogGap}: a state
-   * without an event would be wrong. Call it before `start`.
+   * Sets the rule that says which missing sequences are no loss. At any other gap the feed stops with {@link LogGap},
+   * because a state that misses an event would be wrong. Must be called before `start`.
    */
   mayMiss(isNoLoss: (seq: number) => boolean): void {
     this.#mayMiss = isNoLoss;
@@ -191,7 +191,7 @@ export class EventFeed {
     }
   }
 
-  /** Reads the skips from before the start: they count for every message, also for older ones. */
+  /** Reads all recorded skips before any other event, because a skip also applies to messages older than itself. */
   async #readSkips(): Promise<void> {
     const { streamSubject } = this.#skips;
     if (streamSubject === undefined) return;

@@ -4,7 +4,7 @@
  */
 import { Fault } from "./fault.ts";
 
-/** The result of sending a part: what it gave, or that it was too large. */
+/** The outcome of sending a part: a result, or the error that says that the part was too large. */
 export type SentPart<Result> =
   | { readonly kind: "sent"; readonly result: Result }
   | { readonly kind: "too-large"; readonly cause: Error };

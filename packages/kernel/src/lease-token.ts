@@ -3,17 +3,17 @@
  *
  * A token is the epoch ms at which its term began, or the token before it plus one if that is greater. A number far
  * ahead of the clock was therefore never issued: it was forged, or written by a machine whose clock is wrong by days.
- * One such number would end the acting of every later holder if a receiver took it for the newest token, because each
- * later token must be greater. Issuer and receivers both ignore it. The margin of the receivers is wider, so that a
- * token that an issuer makes is never beyond it.
+ * If a receiver took such a number for the newest token, it would refuse every later holder, because each later token
+ * must be greater. Issuer and receivers both ignore such numbers. The margin of the receivers is wider than that of the
+ * issuer, so that receivers accept every token that an issuer makes.
  */
 
 /** Largest token, epoch ms: the end of the year 9999. It is far below 2^53, so that one more is still exact. */
 export const MAX_LEASE_TOKEN = 253_402_300_799_999;
 
 /**
- * How far a stored token may be ahead of the clock of a contender that continues from it, ms. A clock that is set to
- * the wrong time zone is wrong by at most 26 h, and is mended meanwhile.
+ * How far a stored token may be ahead of the clock of a contender that continues from it, ms. A clock with the wrong
+ * time zone is wrong by at most 26 h, so its tokens stay within this limit after the clock is corrected.
  */
 export const ISSUER_AHEAD_MS = 2 * 86_400_000;
 
@@ -24,9 +24,8 @@ export const ISSUER_AHEAD_MS = 2 * 86_400_000;
 export const RECEIVER_AHEAD_MS = 2 * ISSUER_AHEAD_MS;
 
 /**
- * Returns whether `token` can have been issued at an instant at which the clock showed `nowMs`, or the newest token
- * that is known to be genuine was `newest`. A clock that was set back leaves genuine tokens ahead of it: later tokens
- * count on from them.
+ * Returns true when `token` can have been issued. The limit is `aheadMs` above the clock or above the newest token
+ * known to be genuine, whichever is greater. After a clock was set back, later tokens continue from that genuine token.
  */
 export function isPossibleToken(
   token: number,

@@ -118,7 +118,7 @@ class Contender implements Lease {
   #hasSeenRecord = false;
   #hasHeld = false;
   #isSuperseded = false;
-  /** The other holder of which the listener has heard last. */
+  /** The id of the other holder that was last reported to the listener. */
   #toldOf: string | undefined;
   /** The token of the next term must be greater than this number. */
   #floor = 0;
@@ -199,7 +199,7 @@ class Contender implements Lease {
       return;
     }
     if (found === undefined && this.token() !== undefined) {
-      // The store was lost. Contenders that knew the record wait for a whole TTL, so its valid holder comes first.
+      // The store was lost. This holder takes the lease first: contenders that knew the record wait for a whole TTL.
       this.#lose("its record was lost");
       await this.#take(undefined);
       return;
@@ -228,7 +228,7 @@ class Contender implements Lease {
     }
   }
 
-  /** Tells the listener of another holder, and of one that came after a term of this contender. */
+  /** Reports another holder to the listener, and reports once that another holder has superseded this contender. */
   #tell(found: StoredLease | undefined): void {
     if (found === undefined || found.holder === this.#id || this.#ended) return;
     const { holder } = found;

@@ -155,8 +155,8 @@ export interface LeaseListener {
   /** Called once per other holder, while this instance waits for the lease; `holder` is the id in the record. */
   readonly onOther?: (holder: string) => void;
   /**
-   * Called once, when an instance that has held the lease learns that another one has held it since: what it began
-   * under its own term may have been done again.
+   * Called once, when an instance that has held the lease learns that another instance has held it since. The other
+   * instance may have repeated work that this instance began during its own term.
    */
   readonly onSuperseded?: (holder: string | null) => void;
 }
@@ -179,8 +179,8 @@ export interface Lease {
   token(): number | undefined;
   /**
    * Reports that a receiver refused this holder because it knows the newer `token`. A lease with an older token is
-   * given up at once, and this contender contends again. The caller has checked that the log has `token`, or that it
-   * can have been issued: the next token is greater. A number above `MAX_LEASE_TOKEN` changes nothing.
+   * given up at once, and this contender contends again. Its next token is greater than `token`. The caller must have
+   * checked that the log has `token` or that it can have been issued. A number above `MAX_LEASE_TOKEN` changes nothing.
    */
   surpass(token: number): void;
   /** Stops contending and gives the lease back, so that another contender takes over without a wait. Never throws. */

@@ -74,7 +74,7 @@ export class SkippingLog implements EventLog {
     return readableOnly(await this.readMessages(streamSubject, afterSeq, untilSeq, limit));
   }
 
-  /** With a `limit`, the result can be shorter by the skipped messages among the first `limit`. */
+  /** Omits skipped messages. `limit` counts them too, so the result can be shorter than `limit`. */
   async readMessages(
     streamSubject: string,
     afterSeq: number,

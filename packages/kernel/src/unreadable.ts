@@ -56,8 +56,8 @@ export interface MessageListeners {
 }
 
 /**
- * Delivers a message to the listener of a follower that it is meant for. Throws `Fault` CORRUPT_EVENT for an unreadable
- * message when the follower takes none.
+ * Delivers an event to `onEvent`, and an unreadable message to `onUnreadable`. Throws `Fault` CORRUPT_EVENT for an
+ * unreadable message when there is no `onUnreadable`.
  */
 export function deliverTo({ onEvent, onUnreadable }: MessageListeners, message: LogMessage): void {
   if (!isUnreadable(message)) onEvent(message);

@@ -1,13 +1,13 @@
 /**
- * Compares the event log with what is known of it, before the services of a stack start. They would refuse a damaged log
- * one by one; here the reason is known at once.
+ * Compares the event log with the records of its earlier state, before the services of a stack start. Each service
+ * would refuse a damaged log by itself; this check reports the reason once, before any service runs.
  */
 import { join } from "node:path";
 import { acceptLog, connectBus, LOG_RECORD_FILE, refuseDamagedLog } from "@bioxen/nats";
 
 /**
- * Throws `Fault` CONFLICT with the sentence about the damage. With `accepts`, makes the present log the known one instead,
- * and says what is given up.
+ * Throws `Fault` CONFLICT when the log is damaged; the message describes the damage. With `accepts`, records the
+ * present log as the valid one instead, and reports to `progress` what is given up.
  */
 export async function checkLog(
   url: string,

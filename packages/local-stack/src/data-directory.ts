@@ -26,7 +26,7 @@ export interface Holder extends RecordedProcess {
 }
 
 export class DataDirectory {
-  /** The path as it was named, which clients see. */
+  /** The path as the caller gave it, with symbolic links. Clients see this path. */
   readonly path: string;
   readonly leftovers: Leftovers;
   readonly #lock: DirectoryLock;

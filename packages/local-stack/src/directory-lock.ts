@@ -1,9 +1,9 @@
 /**
  * A lock on a directory that the operating system holds for this process.
  *
- * The kernel releases the lock when the process ends, however it ends. A lock that is left over therefore does not exist,
- * and no process id in a file has to be trusted. Node has no call for such a lock; SQLite, a part of Node, locks its file
- * with one (`fcntl` on Linux and macOS, `LockFileEx` on Windows), for an exclusive transaction that stays open. The lock
+ * The kernel releases the lock when the process ends, however it ends. A stale lock is therefore impossible, and no
+ * process id in a file has to be trusted. Node has no call for such a lock, but SQLite, a part of Node, takes one on
+ * its file (`fcntl` on Linux and macOS, `LockFileEx` on Windows) for an exclusive transaction that stays open. The lock
  * also holds between containers that share the directory, where process ids mean nothing.
  *
  * Rejected: a socket in the directory (two processes that find a stale socket both remove it, and one removes the

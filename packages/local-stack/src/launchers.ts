@@ -2,8 +2,8 @@
  * Notices when the program that launched this process has gone, so that a stack does not outlive its launcher.
  *
  * A launcher is the package manager that runs the command (`npx … pnpm … bioxen up` has several processes between the
- * terminal and this one), or else the parent, if it is a program. A process whose parent has gone gets another parent:
- * the kernel tells the loss of a parent even before the killed process is removed.
+ * terminal and this one), or else the parent, if it is a program. The kernel gives a process whose parent has gone
+ * another parent. The new parent shows the loss even before the killed process is removed.
  *
  * Not launchers, because they may end while their command goes on, as with `nohup`, `&` and `disown`: a shell, the first
  * process of the machine or container, and the parent of a process that leads its session (`setsid`, systemd, cron, a
@@ -11,9 +11,9 @@
  */
 import { environmentOfProcess, type ProcessEntry, parentOf, processOf } from "./process-table.ts";
 
-/** Interval at which the launchers are looked at, ms. Each look reads one small file per process between. */
+/** Interval between two checks of the launchers, ms. A check reads one small file for each process up to a launcher. */
 const LOOK_INTERVAL_MS = 500;
-/** Most processes between this one and its launcher. Two package managers with a shell each make six. */
+/** Maximum number of processes between this one and its launcher. Two package managers with a shell each make six. */
 const MAX_DEPTH = 16;
 const PACKAGE_MANAGER = /^(?:npx|npm|pnpx|pnpm|yarn|yarnpkg|corepack|bun|bunx)(?:-cli)?(?:\.[cm]?js)?$/;
 const SHELL = /^-?(?:sh|ash|bash|busybox|csh|dash|fish|ksh|mksh|nu|pwsh|tcsh|zsh)$/;
@@ -65,7 +65,7 @@ function isReaper(entry: ProcessEntry): boolean {
   return entry.pid <= 1 || REAPER.test(namesOf(entry)[0] ?? "");
 }
 
-/** How a process was launched: the line from it to its launcher, or no launcher, or one that has gone already. */
+/** How a process was launched: by a launcher that still runs, without a launcher, or by a launcher that has gone. */
 export type Launch =
   | { readonly kind: "watched"; readonly line: readonly Kinship[] }
   | { readonly kind: "independent" }
@@ -98,8 +98,8 @@ export async function launchOf(
     if (isPackageManager(above)) manager = { pid: above.pid, steps: line.length };
     else if (!isScript(above)) break;
   }
-  // A package manager marks the environment of its commands. Where a marked process has no package manager above it, but
-  // the process that takes orphans, its launcher has gone already.
+  // A package manager marks the environment of its commands. A marked process is an orphan when the process above it is
+  // no package manager, but the system process that adopts orphans.
   const isOrphan = above !== undefined && isReaper(above) && !isPackageManager(above);
   if (isOrphan && (await environmentOf(manager.pid)).has(PACKAGE_MANAGER_VARIABLE))
     return { kind: "orphaned" };
@@ -110,9 +110,9 @@ export async function launchOf(
 }
 
 /**
- * True when a shell started the process `self` by `nohup`. Then SIGHUP, the end of the terminal, must not end it. `nohup`
- * tells the kernel to ignore the signal, but Node resets that at its start. A program that was itself started by `nohup`
- * passes the variable of its shell on; its children are therefore not meant.
+ * True when a shell started the process `self` by `nohup`. SIGHUP, the end of the terminal, must then not end `self`.
+ * `nohup` tells the kernel to ignore the signal, but Node resets that at its start. False for the children of a program
+ * that was started by `nohup`, although they inherit the variable of the shell.
  */
 export async function isStartedByNohup(
   self: number,

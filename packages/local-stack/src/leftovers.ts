@@ -73,6 +73,6 @@ function send(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // It has ended meanwhile, or belongs to another user: `end` looks again.
+    // The process has ended meanwhile, or belongs to another user: `end` looks again.
   }
 }

@@ -1,8 +1,8 @@
 /**
  * The processes of this machine, as far as a local stack needs them: parents, command lines and sessions.
  *
- * Linux has them in `/proc`; on other systems `ps` prints them. Where neither works, the functions find no process, and
- * their callers then do without.
+ * Linux lists the processes in `/proc`; on other systems `ps` prints them. Where neither works, the functions find no
+ * process, and their callers go on without this information.
  */
 import { execFile } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";

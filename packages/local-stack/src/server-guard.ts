@@ -1,15 +1,16 @@
 /**
  * Ends the nats-server when the stack that started it is killed.
  *
- * The services notice the loss of the stack by their channel to it; the server has none. A small shell therefore waits
- * for the end of a pipe whose other end this process holds. The kernel closes the pipe when this process ends, however it
- * ends. Without a POSIX shell there is no guard: `bioxen down` or the next `bioxen up` then ends the server.
+ * The services notice the loss of the stack when their IPC channel closes; the server has no such channel. A small
+ * shell, the guard, therefore reads from a pipe that this process holds open. The kernel closes the pipe when this
+ * process ends, however it ends, and the guard then ends the server. Without a POSIX shell there is no guard:
+ * `bioxen down` or the next `bioxen up` ends the server.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 
 /**
- * The script of the guard; its argument is the process id of the server. It first gives the services time to drain, which
- * needs the server. SIGKILL comes 6 s after SIGTERM. The loop has an end, because a zombie can stay for ever.
+ * The script of the guard; its argument is the process id of the server. The script first waits, because the services
+ * need the server while they drain. SIGKILL comes 6 s after SIGTERM. The loop is bounded: a zombie can stay for ever.
  */
 const SCRIPT = `
 read -r _

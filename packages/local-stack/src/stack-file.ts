@@ -16,7 +16,7 @@ export async function writePointer(home: string, record: StackRecord): Promise<v
   await replaceFile(stackPointer(home), `${JSON.stringify(record, null, 2)}\n`);
 }
 
-/** Removes the pointer if this process wrote it, or a process that has ended. */
+/** Removes the pointer if it was written by this process, or by a process that has ended. */
 export async function removePointer(home: string): Promise<void> {
   const record = await readStackRecord(stackPointer(home));
   if (record === undefined) return;

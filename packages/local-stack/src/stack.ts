@@ -1,9 +1,9 @@
 /**
  * The local stack: one nats-server, five service processes, one data directory.
  *
- * The process that starts it owns it. When that process is killed, its services end, because their IPC channel closes,
- * and then its server, by its guard (server-guard.ts). What is left nevertheless is ended by the next stack on the same
- * data.
+ * The process that starts the stack owns it. When that process is killed, the services end, because their IPC channel
+ * closes. The guard (server-guard.ts) then ends the server. The next stack on the same data ends any process that is
+ * left nevertheless.
  */
 import { mkdir } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -56,7 +56,7 @@ export interface LocalStackOptions {
   readonly logLevel?: string | undefined;
   /** True: goes on with a log that has lost events, or is another one, instead of refusing to start. */
   readonly acceptOlderLog?: boolean | undefined;
-  /** Interrupts the start: it then leaves no process and rejects with the reason of the signal. */
+  /** Interrupts the start, which then ends all its processes and rejects with the reason of the signal. */
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -1,8 +1,8 @@
 /**
  * The accounts of all chassis, and the rules of ledger events: an entry exists before it is committed, released or
  * expired, a VM has one entry per ledger, no ledger is above its offer, and the lease tokens of proposers never
- * decrease. A recorded number that no lease can have had at the time of its event is a violation and no token: it was
- * forged, and the services ignore it.
+ * decrease. A recorded token that no lease can have had at the time of its event is a violation. It was forged, and
+ * does not count for later tokens: the services ignore it too.
  */
 import type { LedgerEvent } from "@bioxen/contracts";
 import { isPossibleToken } from "@bioxen/kernel";
@@ -26,7 +26,7 @@ export interface LedgerPosition {
 export class LedgerRecords {
   readonly #accounts = new Map<string, LedgerAccount>();
   readonly #quotas: QuotaAccounts;
-  /** The newest lease token of all ledgers. After a clock was set back, genuine tokens count on from it. */
+  /** The newest lease token of all ledgers. After a clock was set back, later tokens continue from this number. */
   #newestToken = 0;
 
   constructor(quotas: QuotaAccounts) {

@@ -1,13 +1,13 @@
 /**
- * The account of the log's sequences: it begins at 1, and no sequence is without a message. Sequences that are known to be no
- * loss are counted, and are no violations.
+ * The account of the log's sequences: they begin at 1, and each sequence has a message. A missing sequence that is
+ * known to be no loss is counted, and is no violation.
  */
 import type { Violation } from "./report.ts";
 
 export interface SequenceOptions {
   /**
-   * Returns true for a sequence without a message that is no loss: never acknowledged, or given up by an operator. Default:
-   * none is.
+   * Returns true for a missing sequence that is no loss: never acknowledged, or given up by an operator. By default
+   * every missing sequence is a loss.
    */
   readonly isNoLoss?: (seq: number) => boolean;
   /** True for a part of the log, such as one kind of aggregate: gaps are then usual. */

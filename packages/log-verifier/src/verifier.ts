@@ -68,7 +68,7 @@ export class LogVerifier {
     this.#add({ seq, subject: "", rule: "seal", message: `the log ends before the seal at ${seal.seq}` });
   }
 
-  /** Records that the log is not the one that was known; `seq` is the first sequence that is concerned. */
+  /** Records that the log differs from the record of its earlier state; `seq` is the first affected sequence. */
   lost(seq: number, message: string): void {
     if (this.#violations.some((violation) => violation.rule === "sequence" && violation.seq === seq)) return;
     this.#add({ seq, subject: "", rule: "lost", message });
@@ -127,7 +127,7 @@ export class LogVerifier {
     this.#add({ seq, subject: streamSubject, rule: "unreadable", message: text });
   }
 
-  /** Counts a skipped message, which has no effect. Its bytes must still be those that the operator saw. */
+  /** Returns true for a skipped message, and counts it. A digest other than that of the skip is a violation. */
   #isSkipped({ seq, streamSubject, digest }: Pick<StoredEvent, "seq" | "streamSubject" | "digest">): boolean {
     const recorded = this.#skips.get(seq);
     if (recorded === undefined) return false;

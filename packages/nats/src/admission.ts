@@ -36,21 +36,21 @@ export interface AdmissionRefusal {
   readonly retryAfterMs: number;
 }
 
-/** What becomes of a request that was let in. Neither function may throw. */
+/** The functions that start or refuse a request that has entered the lane. Neither function may throw. */
 export interface AdmissionEffects<T> {
-  /** Begins the work. `ended` must be called with the same caller when it is over. */
+  /** Begins the work. When the work is over, `ended` must be called with the same caller. */
   readonly start: (request: T, caller: string) => void;
   readonly refuse: (request: T, refusal: AdmissionRefusal) => void;
 }
 
-/** Size of a request that counts as one, bytes: larger than nearly every command. */
+/** Largest size of a request with a cost of 1, bytes: nearly every command is smaller. */
 const BYTES_PER_UNIT = 4_096;
 /** The values of `retryAfterMs`. They are few, so that a refusal can be serialised in advance. */
 export const RETRY_STEPS_MS = [100, 200, 400, 800, 1_600] as const;
 /** Interval over which the rate of ended requests is measured, ms. */
 const RATE_INTERVAL_MS = 500;
 
-/** Returns what a waiting request counts for: 1 for a small one, and 1 more for each further 4 KiB. */
+/** Returns the cost of a waiting request: 1 for up to 4 KiB, and 1 more for each further 4 KiB or part of it. */
 export function costOf(bytes: number): number {
   return Math.max(1, Math.ceil(bytes / BYTES_PER_UNIT));
 }
@@ -77,9 +77,9 @@ export class Admission<T> {
   readonly #callers = new Map<string, Caller<T>>();
   /** The callers with waiting requests, in the order of their turns. */
   readonly #turns = new Set<Caller<T>>();
-  /** Those of them that have nothing under way. */
+  /** The callers with waiting requests and none under way. */
   readonly #unserved = new Set<Caller<T>>();
-  /** Those callers by the cost of what they have waiting. */
+  /** The callers with waiting requests, by the total cost of these requests. */
   readonly #byCost = new Map<number, Set<Caller<T>>>();
   #largestCost = 0;
   #underWay = 0;
@@ -177,7 +177,7 @@ export class Admission<T> {
     }
   }
 
-  /** Returns after which time a refused caller should try again: about the time that the waiting requests take. */
+  /** Returns the time after which a refused caller should try again, ms: about the time that waiting requests take. */
   retryAfterMs(): number {
     this.#measureRate();
     const expectedMs = this.#waiting / Math.max(this.#endedPerMs, Number.MIN_VALUE);
@@ -192,7 +192,7 @@ export class Admission<T> {
     this.#intervalBeganMs += elapsedMs;
   }
 
-  /** Returns how much `callers` waiting callers may have waiting each. */
+  /** Returns one caller's share of the waiting room, as a cost, when `callers` callers divide the room equally. */
   #shareOf(callers: number): number {
     return Math.max(1, Math.floor(this.#limits.waiting / callers));
   }
@@ -229,7 +229,7 @@ export class Admission<T> {
     this.#effects.refuse(request, { reason: "share", retryAfterMs: this.retryAfterMs() });
   }
 
-  /** Removes a request from the queue of a caller, which then is the last to have its next turn. */
+  /** Removes a request from a caller's queue. After its oldest request, the caller goes to the end of the turns. */
   #take(caller: Caller<T>, which: "oldest" | "newest"): T {
     const taken = which === "oldest" ? caller.queue.shift() : caller.queue.pop();
     if (taken === undefined) throw new Error(`${caller.name} has no waiting request`);

@@ -34,8 +34,8 @@ const ACK_TIMEOUT_MS = 4_000;
 const ATTEMPTS = 2;
 
 /**
- * Opens the store of blobs. Its stream must exist: opening the event log creates it. When it is deleted later, the next
- * call creates it again, empty.
+ * Opens the store of blobs. The stream of the store must exist; opening the event log creates it. When the stream is
+ * deleted later, the next call of the store creates an empty one.
  */
 export async function openBlobs(bus: Bus, storage: StorageSettings = {}): Promise<BlobStore> {
   const jsm = await streamManagerOf(bus);

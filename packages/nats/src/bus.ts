@@ -212,7 +212,7 @@ export class Bus implements Caller, Publisher, Subscriber {
       if (status.type === "error" && isRefusedLogin(status.error)) this.#noteRefusal();
       if (status.type !== "disconnect" && status.type !== "reconnect") continue;
       const isConnected = status.type === "reconnect";
-      // The client reports a loss for every refused attempt, and the reconnection once for each of these losses.
+      // Repetitions are ignored: the client reports a disconnect for each refused attempt, then as many reconnects.
       if (isConnected === this.#connected) continue;
       this.#connected = isConnected;
       if (isConnected) {

@@ -3,8 +3,8 @@
  */
 
 /**
- * Maximum number of callers whose use is remembered. Beyond it the one heard least recently is forgotten, and begins
- * with a full second again.
+ * Maximum number of callers whose use is remembered. Beyond this number, the caller with the oldest last command is
+ * forgotten. That caller then has the allowance of a full second again.
  */
 const MAX_CALLERS = 10_000;
 const MS_PER_SECOND = 1_000;
@@ -24,7 +24,7 @@ export class CallerCeiling {
     this.#nowMs = nowMs;
   }
 
-  /** Counts one command. Returns 0 when it is within the ceiling, else the time until the next one is, ms. */
+  /** Counts one command. Returns 0 when it is within the ceiling, else the time until another command would be, ms. */
   take(caller: string): number {
     const nowMs = this.#nowMs();
     const known = this.#callers.get(caller);
@@ -32,7 +32,7 @@ export class CallerCeiling {
     const earned = ((nowMs - allowance.atMs) * this.#perSecond) / MS_PER_SECOND;
     allowance.left = Math.min(this.#perSecond, allowance.left + earned);
     allowance.atMs = nowMs;
-    // The order of the map is that of the last use.
+    // The map is kept in the order of the callers' last commands: the caller is removed, and added at the end.
     if (known !== undefined) this.#callers.delete(caller);
     else this.#makeRoom();
     this.#callers.set(caller, allowance);

@@ -14,13 +14,13 @@ export interface TlsSettings {
   readonly key?: string | undefined;
 }
 
-/** Plain data, so that a thread can receive it. */
+/** The settings of one connection. They are plain data, so that they can be sent to a worker thread. */
 export interface ConnectionSettings {
   /** URL or URLs of the servers; a text may separate several by commas. A URL may carry `user:password@` or `token@`. */
   readonly servers: string | readonly string[];
   /**
-   * Credentials: the path of a file with an nkey seed or of a `.creds` file, or that text itself; in a browser always
-   * the text. They go before a login in a URL.
+   * Credentials: the path of a file with an nkey seed or of a `.creds` file, or the content of such a file; in a
+   * browser always the content. They take precedence over a login in a URL.
    */
   readonly creds?: string | undefined;
   /** Asks for TLS, also where a URL does not begin with `tls://`. */
@@ -37,7 +37,7 @@ export type GivenSettings = Partial<Omit<ConnectionSettings, "names">>;
 export type SettingName = "servers" | "creds" | "ca" | "cert" | "key" | "domain";
 export type SettingNames = Readonly<Record<SettingName, string>>;
 
-/** The settings as options of a call. */
+/** The name of each setting as an option of a function such as `connect`. */
 export const OPTION_NAMES: SettingNames = {
   servers: "servers",
   creds: "creds",
@@ -47,7 +47,7 @@ export const OPTION_NAMES: SettingNames = {
   domain: "domain",
 };
 
-/** The settings as environment variables. */
+/** The environment variable of each setting. */
 export const SETTING_VARIABLES: SettingNames = {
   servers: "BIOXEN_NATS_URL",
   creds: "BIOXEN_NATS_CREDS",
@@ -59,7 +59,7 @@ export const SETTING_VARIABLES: SettingNames = {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Returns the settings in the environment; an empty variable counts as absent. `servers` stands in for an absent URL. */
+/** Returns the settings in the environment; an empty variable counts as absent. `servers` replaces an absent URL. */
 export function settingsOfEnvironment(env: Environment, servers: string): ConnectionSettings {
   const value = (setting: SettingName) => env[SETTING_VARIABLES[setting]] || undefined;
   return {

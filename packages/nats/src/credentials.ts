@@ -15,21 +15,21 @@ export interface Credentials {
   readonly authenticate: (nonce?: string) => Auth;
 }
 
-/** A seed of any kind of nkey; only that of a user logs in. */
+/** Matches the seed of any kind of nkey. Only the seed of a user is valid for a login. */
 const SEED = /(?<![A-Z2-7])S[A-Z][A-Z2-7]{56}(?![A-Z2-7])/;
 const JWT = /^[\w-]+\.([\w-]+)\.[\w-]+$/m;
 const MS_PER_SECOND = 1_000;
 
 /**
- * True when the text is a credential, and not the path of a file that has one. It errs towards the secret: such a text
- * is never shown.
+ * Returns true when the text looks like a credential, and not like the path of a credentials file. A text in doubt
+ * counts as a credential, because output never shows a credential.
  */
 export function isSecretText(text: string): boolean {
   const trimmed = text.trim();
   return trimmed.includes("-----") || trimmed.includes("\n") || /^S[A-Za-z0-9]{40,}$/.test(trimmed);
 }
 
-/** Returns the value of a setting that names a file, as output may show it: a secret in its place is not shown. */
+/** Returns the path of a file for output. For a secret in place of a path, returns a text that hides the secret. */
 export function shownPath(path: string): string {
   return isSecretText(path) ? "(a secret instead of a path)" : path;
 }
@@ -108,7 +108,7 @@ export class CredentialSource {
     try {
       this.#last = parseCredentials(this.#read());
     } catch {
-      // The file is being replaced. If the server refuses the old credentials, the next attempt reads the file again.
+      // The file may be half-written. If the server refuses the old credentials, the next attempt reads the file again.
     }
     return this.#last;
   }

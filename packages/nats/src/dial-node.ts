@@ -1,9 +1,10 @@
 /**
  * Connects to NATS from Node, and destroys the socket of every attempt that fails.
  *
- * The NATS client keeps the socket of an attempt to which the server sent nothing. A server that accepts connections and
- * stays silent would therefore keep the calling process alive after its command has failed, and would cost a socket for
- * each attempt to reconnect. The client does not hand out its sockets; Node's diagnostics channel announces them.
+ * The NATS client keeps the socket of an attempt when the server has sent nothing. A server that accepts connections
+ * and stays silent would therefore keep the calling process alive after its command has failed. Each attempt to
+ * reconnect would also cost a socket. The client does not hand out its sockets; Node's diagnostics channel announces
+ * them.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { subscribe } from "node:diagnostics_channel";
@@ -37,7 +38,7 @@ subscribe("net.client.socket", (message) => {
   }, SILENT_SOCKET_MS).unref();
 });
 
-/** Connects to a server of the options. Rejects as the NATS client does; then no socket of the attempt is left. */
+/** Connects to a server of the options. On failure, destroys the sockets and rejects with the NATS client's error. */
 export async function connect(options: ConnectionOptions): Promise<NatsConnection> {
   const dial: Dialling = { active: true, sockets: new Set() };
   try {

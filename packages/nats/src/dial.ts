@@ -1,9 +1,8 @@
 /**
  * How the bus and the reading thread connect to NATS: the settings become options of the NATS client.
  *
- * One connection has one list of servers, but each URL may have a login of its own. The client has no place for that: it
- * asks for a login without naming the server. So the hook with which it announces the next server is used to remember
- * that server.
+ * One connection has one list of servers, but each URL may have a login of its own. The client asks for a login
+ * without naming the server. The client announces the next server through a hook, so the hook remembers that server.
  */
 import {
   type Auth,
@@ -105,7 +104,7 @@ export class Dialling {
     return this.settings.tls !== undefined || this.addresses.some(({ secure }) => secure);
   }
 
-  /** What asks for TLS, as an error text names it. */
+  /** The name of the setting that requires TLS, for error texts. */
   get tlsWish(): string {
     const { tls } = this.settings;
     if (tls === undefined || this.addresses.some(({ secure }) => secure))

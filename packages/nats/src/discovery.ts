@@ -14,7 +14,7 @@ export interface ServiceInstance {
   readonly url: string | null;
   /** Host and process id of the instance; null when it states none. */
   readonly process: { readonly host: string; readonly pid: number } | null;
-  /** Id of the agent; null for an instance that is no agent, or of an older version. */
+  /** Id of the agent; null for another service, and for an agent of an older version. */
   readonly agentId: string | null;
   /** Why the instance serves no requests although it runs; null when it serves. */
   readonly waiting: string | null;
@@ -37,7 +37,7 @@ export async function discoverServices(bus: Bus, waitMs: number): Promise<Servic
   return found.sort((a, b) => (a.name === b.name ? (a.id < b.id ? -1 : 1) : a.name < b.name ? -1 : 1));
 }
 
-/** What the lanes of one running instance do; an instance of an earlier version has none. */
+/** The load of one running instance, by lane. An instance of an earlier version reports no lanes. */
 export interface InstanceLoad {
   readonly name: string;
   readonly id: string;

@@ -273,7 +273,7 @@ export class JetStreamEventLog implements EventLog {
     }
   }
 
-  /** Returns the sequence of the last event that a follower can get: a damaged store may have lost the last ones. */
+  /** Returns the sequence of the last readable event. A damaged store may have lost the events after it. */
   async #readableSeq(): Promise<number> {
     try {
       return await lastReadableSeq(this.#jsm);
@@ -292,7 +292,7 @@ function decoded(message: StoredMsg | undefined): LogMessage | undefined {
   return message === undefined ? undefined : decodeMessage(message.data, message.seq, message.subject);
 }
 
-/** Returns the fault for a log that takes no more events. Only an operator can help, so that it is not retryable. */
+/** Returns the fault for a log that takes no more events. The fault is not retryable: only an operator can help. */
 function logFull(type: string, cause: unknown): Fault {
   const message = `the event log is full, so that ${type} was not stored (${messageOf(cause)}): raise BIOXEN_STREAM_MAX_BYTES or the storage of the account`;
   return new Fault("UNAVAILABLE", message, { retryable: false, cause });

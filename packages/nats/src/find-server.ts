@@ -39,8 +39,9 @@ export async function findServer(env: Environment = process.env): Promise<string
 }
 
 /**
- * Completes the settings that a program gives by those of the environment, and the server by the local stack. Returns
- * undefined when no server is found. A login in the given URL is not replaced by credentials of the environment.
+ * Returns the given settings, with missing ones taken from the environment. A server that both lack is taken from the
+ * local stack. Returns undefined when no server is found. A login in the given URL takes precedence over credentials of
+ * the environment.
  */
 export async function findSettings(
   given: GivenSettings,

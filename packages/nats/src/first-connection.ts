@@ -1,6 +1,6 @@
 /**
- * The first connection of a process. An absent server may still be starting, and is waited for. A server that answers
- * and refuses is not: with the same settings it would refuse again.
+ * The first connection of a process. The process waits for an absent server, which may still be starting. It does not
+ * wait for a server that refuses: with the same settings, the server would refuse again.
  *
  * The servers are dialled one after the other, because the client of NATS reports only its last failure: with a list of
  * servers, a refused login would hide behind a server that is down.
@@ -48,8 +48,9 @@ export interface FirstConnectionOptions {
 }
 
 /**
- * Connects to one of the servers, in random order. Throws {@link ConnectionRefused} as soon as a whole round through the
- * servers connected to none and one of them refused, and `Fault` UNAVAILABLE when no server answers within `timeoutMs`.
+ * Connects to one of the servers, which it tries in random order. Throws {@link ConnectionRefused} when every server of
+ * one round failed and at least one of them refused. Throws `Fault` UNAVAILABLE when no server answers within
+ * `timeoutMs`.
  */
 export async function firstConnection(options: FirstConnectionOptions): Promise<NatsConnection> {
   const { dialling, client, timeoutMs } = options;
@@ -95,7 +96,7 @@ function useAll(connection: NatsConnection, addresses: readonly ServerAddress[])
   connection.setServers([...addresses.map(({ url }) => url), ...learned.map(({ src }) => src)]);
 }
 
-/** True when the server has refused the login; false when it only was too slow to judge it. */
+/** Returns true when the server has refused the login; false when the login only timed out. */
 export function isRefusedLogin(cause: unknown): cause is Error {
   if (cause instanceof UserAuthenticationExpiredError) return true;
   return cause instanceof AuthorizationError && !/authentication timeout/i.test(cause.message);
@@ -124,7 +125,7 @@ async function refusalOf(
         : `name the authority that signed it with ${names.ca}`;
     return tls(`its certificate is not accepted (${messageOf(cause)}): ${remedy}`);
   }
-  // Without a wish for TLS the handshake was not looked at before: the server may have asked for it.
+  // When the settings do not require TLS, the TLS handshake is still unchecked. The server may have required TLS.
   return cause instanceof TimeoutError && !dialling.wantsTls
     ? refusedHandshake(dialling, address)
     : undefined;

@@ -1,10 +1,9 @@
 /**
  * Streams of other owners on BioXen's subjects.
  *
- * A stream on the subject of a request stores each request and acknowledges it on the reply subject. Callers pass the
- * acknowledgement over (replies.ts), but no longer learn at once that no service runs, and every request is stored. A
- * stream on telemetry or logs only copies them. Two streams cannot share the subjects of events or jobs: the server
- * refuses the second one.
+ * A stream on the subject of a request stores each request and acknowledges it on the reply subject. Callers ignore the
+ * acknowledgement (replies.ts), but no longer learn at once that no service runs. A stream on telemetry or logs only
+ * copies the messages. Two streams cannot share the subjects of events or jobs: the server refuses the second one.
  */
 import { ALL_SUBJECTS, REQUEST_SUBJECTS, STREAMS } from "@bioxen/contracts";
 import type { Bus } from "./bus.ts";

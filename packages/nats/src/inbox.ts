@@ -87,7 +87,7 @@ export async function openInbox(options: InboxOptions): Promise<Inbox> {
     service.addEndpoint(endpoint.subject.replaceAll(".", "-").replaceAll("*", "any"), {
       subject: endpoint.subject,
       metadata: metadataOf(endpoint),
-      // The receiver answers; this handler exists because the library counts the requests of an endpoint by it.
+      // The receiver answers the requests. The library needs a handler only to count the requests of the endpoint.
       handler: () => undefined,
     });
   }
@@ -149,7 +149,7 @@ async function handled(options: InboxOptions, request: Request): Promise<Handler
   const payload = parseJson(data);
   const causation = causationOf(endpoint.subject, headers.headers, options.newId);
   const carryOut = () => carriedOut(served, payload, causation, contentLimitOf(options.bus.maxPayloadBytes));
-  // A query causes nothing, so a repeated one needs no stored outcome. A page of a list would only fill the store.
+  // A query changes nothing, so its outcome is not stored. The pages of lists would only fill the store of outcomes.
   if (!causation.deduplicate || endpoint.subject.startsWith(QUERY_PREFIX)) return carryOut();
   const digest = payloadDigest(payload, data);
   return options.outcomes.once(causation.causeId, carryOut, { digest });

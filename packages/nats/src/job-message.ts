@@ -144,8 +144,8 @@ export function outcomeOf({ seq, data, headers: h }: JobCarrier): StoredOutcome 
 }
 
 /**
- * Reads the headers of a stored message; never throws. The message id has its own rules (`jobIdProblem`): in a later round
- * it is longer than the id of the job.
+ * Reads the headers of a stored message; never throws. The message id has its own rules (`jobIdProblem`): in a later
+ * round the message id is longer than the id of the job.
  */
 export function jobHeaders(decode: () => MsgHdrs | undefined): Pick<JobCarrier, "headers" | "read"> {
   const { fields, decoded, problem } = decodedFields(decode);

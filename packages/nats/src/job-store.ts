@@ -199,7 +199,7 @@ export class JobStore {
     return stored === null ? undefined : carrierOf(stored);
   }
 
-  /** Calls `work`, and once more after it has restored the stream when that is gone. */
+  /** Calls `work`. If the stream is gone, restores the stream and calls `work` once more. */
   #reach<T>(stream: string, what: string, work: () => Promise<T>): Promise<T> {
     return withFaults(what, async () => {
       try {

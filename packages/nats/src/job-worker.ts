@@ -84,7 +84,7 @@ export interface JobWorkerOptions extends Omit<AttemptOptions, "store" | "maxByt
   readonly service: ServiceName;
   readonly leases: Leases;
   readonly timers: Timers;
-  /** What the installation asks of the streams of jobs, when they must be created again; default: nothing. */
+  /** Number of copies and largest sizes for job streams that must be created again; default: one copy, no limit. */
   readonly storage?: StorageSettings;
   /** Maximum size of the payloads in memory, bytes; default: 16 MiB. */
   readonly maxHeldBytes?: number;

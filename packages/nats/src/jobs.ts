@@ -68,8 +68,9 @@ export class Jobs {
   }
 
   /**
-   * Waits for the outcome of a job and returns it. Returns undefined when the job has no outcome after `timeoutMs`. While
-   * the outcomes cannot be read, it waits on; it throws the fault when they are still unreadable after `timeoutMs`.
+   * Waits for the outcome of a job and returns it. Returns undefined when the job has no outcome after `timeoutMs`.
+   * Continues to wait while the outcomes cannot be read. Throws the fault when they are still unreadable after
+   * `timeoutMs`.
    */
   async waitForOutcome(id: string, timeoutMs: number): Promise<Reply | undefined> {
     if (!isSubjectTail(id)) return undefined;

@@ -1,16 +1,16 @@
 /**
- * The connections of the lanes. Requests do not arrive on the connection of the service itself, where the event feed, the
- * leases and the calls of other services would wait behind them in the buffer of the server.
+ * The connections of the lanes. Requests do not arrive on the connection of the service itself. There, the event feed,
+ * the leases and the calls of other services would wait behind the requests in the buffer of the server.
  */
 import type { NatsConnection } from "@nats-io/nats-core";
 import { type Bus, connectBus } from "./bus.ts";
 import { ReadPace, socketOf } from "./read-pace.ts";
 import type { LaneName } from "./request-lanes.ts";
 
-/** Longest wait for such a connection, ms: the service itself is connected already. */
+/** Longest wait for the connection of a lane, ms. The service itself is connected already. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/** Which connection carries a lane. Programs and commands come from the same clients, in one stream. */
+/** The connection of each lane. Programs and commands come from the same clients, so they share one connection. */
 const CONNECTION_OF: Readonly<Record<LaneName, string>> = {
   commands: "commands",
   programs: "commands",
@@ -32,7 +32,7 @@ export class LaneConnections {
     this.#losses = losses;
   }
 
-  /** Opens the connections that `lanes` need, as `bus` is connected. Throws `Fault` as `connectBus` does. */
+  /** Opens the connections that `lanes` need, with the settings of `bus`. Throws `Fault` as `connectBus` does. */
   static async open(bus: Bus, lanes: Iterable<LaneName>): Promise<LaneConnections> {
     const names = [...new Set([...lanes].map((lane) => CONNECTION_OF[lane]))];
     const losses = new Map(names.map((name) => [name, 0]));

@@ -28,7 +28,7 @@ export interface LogState {
 /** What is remembered of the event log outside of it. */
 export interface LogRecord {
   readonly created: string;
-  /** An event that was acknowledged, at most seconds before the newest one. */
+  /** Sequence of an acknowledged event that is at most seconds older than the newest event; 0 for an empty log. */
   readonly lastSeq: number;
   /** SHA-256 of that event's bytes, hexadecimal; empty without an event. */
   readonly digest: string;
@@ -40,20 +40,21 @@ export const ACCEPT_FLAG = "--accept-older-log";
 const REMEDY = `restore a backup of the store, or go on with what is left: \`bioxen up ${ACCEPT_FLAG}\` (docs/how-to/damaged-log.md)`;
 
 export interface LogDamage {
-  /** The first sequence that is concerned. */
+  /** The first lost or changed sequence. */
   readonly seq: number;
   /** One sentence that names what is lost, without the remedy. */
   readonly problem: string;
 }
 
-/** Returns the sentence for the log of a service, with the remedy. */
+/** Returns the sentence with which a service reports the damage, with the remedy. */
 export function damageInWords({ problem }: LogDamage): string {
   return `${problem}: ${REMEDY}`;
 }
 
 /**
- * Returns what is wrong with the log; undefined when it is as it was known. `state` is undefined when the server has no
- * event stream. `digestAt` is the digest of the event at `record.lastSeq`; undefined when the log has no such event.
+ * Returns the damage of the log; undefined when the log agrees with its record. `state` is undefined when the server
+ * has no event stream. `digestAt` is the digest of the event at `record.lastSeq`; undefined when the log has no such
+ * event.
  */
 export function damageOf(
   state: LogState | undefined,
@@ -91,15 +92,16 @@ export function holesInWords(missing: readonly SequenceRange[]): string {
   return `${rangesInWords(missing)} ${count === 1 ? "is" : "are"} missing in the event log`;
 }
 
-/** Returns the missing sequences that are a loss: neither accepted nor beyond what is known to have been acknowledged. */
+/** Returns the missing sequences that count as a loss: not accepted, and not after the last acknowledged event. */
 function missingFrom(state: LogState, record: LogRecord | undefined): readonly SequenceRange[] {
   const acknowledged = Math.max(record?.lastSeq ?? 0, state.readableSeq);
   return subtract(state.missing, record?.missing ?? []).filter(([from]) => from <= acknowledged);
 }
 
 /**
- * Returns the record to keep for a log without damage: of its last readable event, with every missing sequence. What is
- * missing now was never acknowledged, or was accepted. `alsoMissing` are sequences that only a reader finds missing.
+ * Returns the record to keep for an undamaged log: its last readable event and every missing sequence. An event that is
+ * missing now was never acknowledged, or an operator accepted its loss. `alsoMissing` are sequences that only a reader
+ * finds missing.
  */
 export function recordOf(
   { created, readableSeq, missing }: LogState,
@@ -118,7 +120,7 @@ function wasOrWere(count: number): string {
   return count === 1 ? "was" : "were";
 }
 
-/** At most this many ranges are named in a sentence; a store with more holes is beyond a list. */
+/** Maximum number of ranges that a sentence names. Further ranges are only counted. */
 const MAX_NAMED_RANGES = 5;
 
 export function rangesInWords(ranges: readonly SequenceRange[]): string {

@@ -1,6 +1,6 @@
 /**
- * Compares the event log with what is known of it: before a service starts, and every two seconds while it runs. A log
- * that lost events, or is another one, ends the service with one sentence; it never goes on with another truth.
+ * Compares the event log with its record: before a service starts, and every two seconds while the service runs. If the
+ * log has lost events, or is another log, the service ends with one sentence that says so.
  */
 import { type EventLog, Fault, type Following } from "@bioxen/kernel";
 import type { JetStreamManager } from "@nats-io/jetstream";
@@ -25,17 +25,17 @@ import { onceReady } from "./ready.ts";
 import { settledWithin } from "./settled-within.ts";
 import { sleep } from "./sleep.ts";
 
-/** Interval between two looks at the log, ms: what is lost of the record in a crash is at most that old. */
+/** Interval between two checks of the log, ms. After a crash, the record is behind the log by at most this time. */
 const LOOK_INTERVAL_MS = 2_000;
-/** Wait before a suspicious look is repeated, ms. */
+/** Wait before the check is repeated after it has found damage, ms. */
 const CONFIRM_WAIT_MS = 500;
 /**
- * Number of looks in a row that must find the damage. A server that restarts, or a new leader of a cluster, may for a moment
- * say less than it has.
+ * Number of checks in a row that must find the damage. A server that restarts, or a new leader of a cluster, may for a
+ * moment report fewer events than it has stored.
  */
 const CONFIRM_LOOKS = 4;
 
-/** Longest wait for the last record when the process ends, ms: a silent server must not hold it. */
+/** Longest wait for the last write of the record when the process ends, ms. A silent server must not delay the end. */
 const END_DEADLINE_MS = 1_000;
 
 export interface Inspection {
@@ -61,7 +61,7 @@ async function inspect(jsm: JetStreamManager, file: string | undefined): Promise
   return { state, records, damage: undefined };
 }
 
-/** Throws `Fault` CONFLICT, not retryable, with the sentence about a log that is not the one that is known here. */
+/** Throws `Fault` CONFLICT, not retryable, when the log is damaged or is another log than the recorded one. */
 export async function refuseDamagedLog({ bus, file }: LogRecordPlace): Promise<void> {
   // A cluster that has just started may not know all of its streams yet; a single server knows them before it answers.
   const looks = bus.connection.info?.cluster === undefined ? 1 : CONFIRM_LOOKS;
@@ -78,8 +78,8 @@ export function damageFault(damage: LogDamage): Fault {
 }
 
 /**
- * Makes the present log the known one, whatever it has lost. Returns the damage that is accepted thereby; undefined when
- * there is none.
+ * Records the present log as the known log, whatever events are lost. Returns the damage that is accepted thereby;
+ * undefined when there is none.
  */
 export async function acceptLog(place: LogRecordPlace): Promise<LogDamage | undefined> {
   const jsm = await streamManagerOf(place.bus);
@@ -123,7 +123,7 @@ export interface LogGuardOptions extends LogRecordPlace {
   readonly writes: boolean;
   /** Called once, with the sentence, when the log is lost or damaged. */
   readonly onDamage: (seq: number, sentence: string) => void;
-  /** Called when a limit of the log differs from its declaration, with what it is; then it is repaired. */
+  /** Called with the changed limits of the log, in words, before the guard restores the declared limits. */
   readonly onDrift: (drift: string) => void;
   /** Repairs the configuration of the streams. */
   readonly repair: () => Promise<void>;
@@ -158,8 +158,8 @@ export class LogGuard {
   }
 
   /**
-   * Opens the guard of a log that was found undamaged, and records at once what no record says yet: a new log, or an end
-   * that was never acknowledged and is gone.
+   * Opens the guard of an undamaged log. Writes the record at once when the log is new, or when events at its end are
+   * gone that were never acknowledged.
    */
   static async open(options: LogGuardOptions): Promise<LogGuard> {
     const jsm = await streamManagerOf(options.bus);

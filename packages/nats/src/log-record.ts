@@ -1,7 +1,7 @@
 /**
- * The record of what is known of the event log, kept outside of it (docs/adr/0021-a-record-of-the-log.md): in a bucket, which
- * survives a deleted or damaged event stream, and for a local stack also in a file of its data directory, which survives a
- * store that was replaced as a whole.
+ * The record of the event log, which is kept outside of the log (docs/adr/0021-a-record-of-the-log.md). It is in a
+ * bucket, which survives a deleted or damaged event stream. A local stack has a second copy in a file of its data
+ * directory, which survives a store that was replaced as a whole.
  */
 import { randomUUID } from "node:crypto";
 import { readFile, rename, rm, writeFile } from "node:fs/promises";

@@ -6,9 +6,10 @@
  * exec) are only in this store. An attempt first claims the id, and at its end replaces the claim by its outcome. Both
  * writes are conditional on the revision: of several concurrent attempts one runs, and the others wait for its outcome.
  * When an attempt dies, another attempt takes over its claim. If the first attempt is alive after all, its write fails,
- * and it returns the stored outcome.
+ * and the first attempt returns the stored outcome.
  *
- * A record has the digest of its command's payload. Two commands under one id are thereby told apart from a repeat.
+ * A record has the digest of its command's payload. The digest distinguishes a repeat from another command under the
+ * same id.
  */
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -54,8 +55,8 @@ export interface Outcomes {
 export interface OnceOptions {
   readonly maxDeaths?: number;
   /**
-   * Digest of the command's payload. When the first attempt had another digest, the outcome is CONFLICT. Outcomes that an
-   * earlier version stored have no digest, and fit every payload.
+   * Digest of the command's payload. When the first attempt had another digest, the outcome is CONFLICT. Outcomes that
+   * an earlier version stored have no digest, and fit every payload.
    */
   readonly digest?: string;
 }
@@ -114,8 +115,8 @@ class KvOutcomes implements Outcomes {
 
   /**
    * Claims the command for this attempt and returns the revision of the claim. While another attempt has the claim,
-   * waits for its outcome and returns that outcome. Takes over a claim whose attempt has died. Returns CONFLICT when the
-   * first attempt had another payload.
+   * waits for its outcome and returns that outcome. Takes over a claim whose attempt has died. Returns CONFLICT when
+   * the first attempt had another payload.
    */
   async #claim(
     key: string,

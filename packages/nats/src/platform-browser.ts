@@ -19,7 +19,7 @@ export const findSettings: typeof node.findSettings = async (given) =>
 /** Returns the text itself: a page reads no files, so that its program must give the content. */
 export const readCredentials: typeof node.readCredentials = (creds) => creds;
 
-/** A page cannot choose certificates: its browser does, for `wss://`. */
+/** Returns a problem when TLS settings are given, because the browser chooses the certificates for `wss://` itself. */
 export const tlsProblems: typeof node.tlsProblems = (tls, names) =>
   tls === undefined
     ? []
@@ -27,5 +27,5 @@ export const tlsProblems: typeof node.tlsProblems = (tls, names) =>
 
 export const tlsOptions: typeof node.tlsOptions = () => undefined;
 
-/** A page has no access to a TLS handshake. */
+/** Resolves with undefined (no failure is known), because a page has no access to a TLS handshake. */
 export const handshakeFailure: typeof node.handshakeFailure = async () => undefined;

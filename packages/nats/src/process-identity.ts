@@ -17,8 +17,9 @@ export function isAlive(pid: number): boolean {
 }
 
 /**
- * Returns a text that no other process with the same id has, on this machine and after its restart: the kernel's boot id
- * and the start time of the process. Undefined when no such process runs, and where the kernel has no `/proc`.
+ * Returns the kernel's boot id and the start time of the process. The two distinguish the process from every other
+ * process of this machine with the same id, also after a restart of the machine. Returns undefined when no process has
+ * this id, and where the kernel has no `/proc`.
  */
 export async function startOf(pid: number): Promise<string | undefined> {
   try {

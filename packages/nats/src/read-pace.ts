@@ -1,16 +1,18 @@
 /**
  * Paces how fast a connection is read, so that a flood on it delays the rest of the process only by one batch.
  *
- * The client library reads its socket as long as there is data, up to 2 MB at a time, and parses everything at once. For
- * that time no timer fires, no lease is renewed and no other connection is read. A paced connection stops reading after a
- * batch and goes on after one turn of the event loop. It also stops while its own answers are not taken, because they
- * would be buffered without end. What is not read stays in the server, whose limit (`max_pending`) is 64 MB.
+ * The client library reads its socket as long as there is data, up to 2 MB at a time, and parses everything at once.
+ * For that time no timer fires, no lease is renewed and no other connection is read. A paced connection stops reading
+ * after a batch and goes on after one turn of the event loop. It also stops while the server does not accept its
+ * answers, because the process would buffer them without limit. The server keeps unread messages, up to its limit
+ * (`max_pending`) of 64 MB.
  */
 import type { NatsConnection } from "@nats-io/nats-core";
 
 /**
- * Number of messages after which the connection yields. A batch of refusals takes about 16 ms. With smaller ones, a busy
- * process reads more slowly than a flood arrives, and the server then buffers it before the requests of other callers.
+ * Number of messages after which the connection yields. A batch of refusals takes about 16 ms. With smaller batches, a
+ * busy process reads a flood more slowly than it arrives. Requests of other callers then wait in the server behind the
+ * flood.
  */
 export const BATCH_MESSAGES = 2_048;
 /** Size of unsent answers above which no further requests are read, bytes. */
@@ -25,7 +27,7 @@ interface PacedSocket {
   resume(): unknown;
 }
 
-/** Where the client library keeps the socket of a connection; it is another one after each reconnect. */
+/** The fields in which the client library keeps the socket of a connection. Each reconnect makes a new socket. */
 interface WithSocket {
   readonly protocol?: { readonly transport?: { readonly socket?: Partial<PacedSocket> } };
 }

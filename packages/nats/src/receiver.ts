@@ -1,6 +1,6 @@
 /**
- * Receives the messages of all subscriptions of a service: requests go into their lane, discoveries to the services
- * library, and what names no inbox for its answer is dropped.
+ * Receives the messages of all subscriptions of a service. Requests go into their lane, and discoveries to the services
+ * library. A message whose reply subject is no inbox is dropped.
  */
 import type { ServedEndpoint } from "@bioxen/contracts";
 import type { Msg, MsgCallback, NatsConnection, SubscriptionOptions } from "@nats-io/nats-core";
@@ -12,7 +12,7 @@ import { type LaneLoad, type LaneName, laneOf, type Request, RequestLane } from 
 
 /** Maximum number of PINGs, INFOs and STATS that are answered per second. An INFO has the schemas of all endpoints. */
 const DISCOVERIES_PER_SECOND = 100;
-/** Maximum number of reply subjects about which the server is asked at once; further such requests are dropped. */
+/** Maximum number of requests that wait for a check of their reply subject by the server. Further ones are dropped. */
 const MAX_ASKING = 1_024;
 
 export interface ReceiverOptions {
@@ -21,7 +21,7 @@ export interface ReceiverOptions {
   readonly endpoints: readonly ServedEndpoint[];
   readonly callerLimit?: number | undefined;
   readonly onForeignReply?: ((subject: string, reply: string) => void) | undefined;
-  /** Answers a request that was let in. */
+  /** Answers a request that its lane has accepted. */
   readonly answer: (request: Request) => Promise<void>;
 }
 
@@ -48,7 +48,7 @@ export class Receiver {
   readonly #replies: ReplySubjects;
   readonly #served: ReadonlyMap<string, ServedEndpoint>;
   readonly #lanes: ReadonlyMap<LaneName, RequestLane>;
-  /** All callers of the services protocol together. Its answers are large, and it has no answer for a refusal. */
+  /** One limit for all callers of the services protocol, whose answers are large. The protocol has no error reply. */
   readonly #discovery = new CallerCeiling(DISCOVERIES_PER_SECOND, () => performance.now());
   readonly #dropped = { reply: 0, discovery: 0 };
 

@@ -22,9 +22,9 @@ export class ReconnectPace {
   }
 
   /**
-   * The client's reconnect delay handler. The client's own handler compares times of the wall clock: after the clock was
-   * set back, the client would not dial until the clock has caught up. This handler uses the monotonic clock. Its large
-   * negative result tells the client that the wait is over.
+   * The client's reconnect delay handler. The client's own handler compares times of the wall clock: after the clock
+   * was set back, the client would not dial until the clock has caught up. This handler uses the monotonic clock. Its
+   * large negative result tells the client that the wait is over.
    */
   readonly delay = (): number => {
     const nowMs = performance.now();

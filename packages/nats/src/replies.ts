@@ -3,7 +3,7 @@
  *
  * A stream whose subjects include the subject of a request stores the request and acknowledges it, usually before the
  * service replies. Its acknowledgement has the form `{stream, seq}`. A message without a boolean `ok` is therefore no
- * reply: it is passed over, and named when no reply follows.
+ * reply: the caller waits on. If no reply follows, the error describes the messages that arrived.
  */
 import { Fault, type Reply } from "@bioxen/kernel";
 import type { MsgHdrs, NatsConnection } from "@nats-io/nats-core";
@@ -25,8 +25,8 @@ export interface RequestOptions {
 
 /**
  * Sends a request and returns the first reply. Throws the client's error when the server reports one (no responders, no
- * permission). Throws `Fault` after `timeoutMs`: INTERNAL when only malformed messages arrived, otherwise TIMEOUT, which
- * names each stream that acknowledged the request.
+ * permission). Throws `Fault` after `timeoutMs`: INTERNAL when a malformed message arrived, otherwise TIMEOUT. The
+ * TIMEOUT names each stream that acknowledged the request.
  */
 export async function replyTo(
   connection: NatsConnection,

@@ -4,15 +4,15 @@
  * A service publishes its answers with its own rights, and the server does not check the reply subject of a request. A
  * caller could otherwise name a subject of the log, a bucket or the API of JetStream, and make the service write there.
  *
- * Inboxes of the usual form are known by their prefix. A client may choose another prefix for its inboxes; such a subject
- * is accepted when no stream stores it. The server is asked once per prefix, and the answer is kept for a while.
+ * Inboxes of the usual form are known by their prefix. A client may choose another prefix for its inboxes; such a
+ * subject is accepted when no stream stores it. The server is asked once per prefix, and its answer is kept for 30 s.
  */
 import type { Bus } from "./bus.ts";
 import { streamManagerOf } from "./jet-stream.ts";
 
 /** Beginnings of the inboxes of clients, and of the reply subjects that a server makes for an imported service. */
 const INBOX_PREFIXES = ["_INBOX.", "_INBOX_", "_R_."];
-/** Time for which the verdict on a prefix is kept, ms. A stream that is added later stores answers at most this long. */
+/** Time for which the verdict on a prefix is kept, ms. A stream that is added later stores answers for at most 30 s. */
 const VERDICT_MS = 30_000;
 /** Maximum number of prefixes with a kept verdict; beyond it the oldest is forgotten, and the server is asked again. */
 const MAX_PREFIXES = 1_000;
@@ -22,7 +22,7 @@ const LOOKUP_TIMEOUT_MS = 2_000;
 /** `ask` means that only the server can tell. */
 export type ReplyVerdict = "accepted" | "refused" | "ask";
 
-/** Returns what the form of a reply subject tells. A request without a reply subject is accepted and not answered. */
+/** Returns the verdict by the form of a reply subject. A request without one is accepted and not answered. */
 export function verdictOf(reply: string): ReplyVerdict {
   if (reply === "" || INBOX_PREFIXES.some((prefix) => reply.startsWith(prefix))) {
     return /[*>]/.test(reply) ? "refused" : "accepted";

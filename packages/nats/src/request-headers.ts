@@ -99,8 +99,8 @@ interface UndecodedMsg {
 }
 
 /**
- * Reads and checks the headers of a received message. `limit` is the longest value of a header that BioXen reads, bytes.
- * Never throws.
+ * Reads and checks the headers of a received message; never throws. `limit` is the maximum size of the value of a
+ * header that BioXen reads, bytes.
  */
 export function headersOf(message: Msg, limit: number): ReadHeaders {
   const { _msg, _rdata } = message as UndecodedMsg;
@@ -133,7 +133,10 @@ export function decodedFields(decode: () => MsgHdrs | undefined): DecodedFields 
   }
 }
 
-/** Returns the fields that a later message may carry on: none beyond the limits, and of those BioXen reads none invalid. */
+/**
+ * Returns the fields that a later message may repeat. Leaves out fields beyond the limits, and invalid values of the
+ * headers that BioXen reads.
+ */
 export function withinLimits(fields: readonly HeaderField[]): HeaderField[] {
   const kept: HeaderField[] = [];
   let bytes = 0;

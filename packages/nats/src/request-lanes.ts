@@ -1,8 +1,9 @@
 /**
- * The lanes of a service: each kind of request has limits of its own, and requests of clients a connection of their own.
+ * The lanes of a service: each kind of request has limits of its own. Requests of clients arrive on separate
+ * connections (lane-connections.ts).
  *
- * A flood of commands therefore delays neither queries, nor what services and agents tell each other, nor the event feed.
- * A refused request costs a few microseconds: its payload is not parsed, and its answer was serialised before.
+ * A flood of commands therefore delays neither queries, nor requests between services and agents, nor the event feed. A
+ * refused request costs a few microseconds: its payload is not parsed, and its answer was serialised before.
  */
 import {
   ENDPOINTS,
@@ -51,7 +52,7 @@ export function laneOf({ internal, subject }: Pick<Endpoint, "internal" | "subje
   return subject === ENDPOINTS.vmExec.subject ? "programs" : "commands";
 }
 
-/** A request that was let in, without a reference to the buffer that it arrived in. */
+/** A request that a lane has accepted, without a reference to the buffer in which the request arrived. */
 export interface Request {
   readonly served: ServedEndpoint;
   readonly reply: string;
@@ -173,7 +174,7 @@ export class RequestLane {
     this.#options.connection.publish(reply, data, { headers });
   }
 
-  /** Returns a serialised refusal. There is one for each reason and each step of the wait. */
+  /** Returns the serialised refusal for a reason. The wait is rounded up to a fixed step, so that refusals repeat. */
   #refusalOf(reason: Reason, waitMs: number): PreparedRefusal {
     const retryAfterMs = RETRY_STEPS_MS.find((step) => step >= waitMs) ?? (RETRY_STEPS_MS.at(-1) as number);
     const key = `${reason} ${retryAfterMs}`;
@@ -190,7 +191,7 @@ export class RequestLane {
   }
 }
 
-/** Returns the same headers, which the client library then does not encode at each publication. */
+/** Encodes the headers now, and returns the same headers. The client library then uses the stored encoding. */
 function encodedOnce(headers: MsgHdrs): MsgHdrs {
   const encoded = (headers as MsgHdrs & { encode(): Uint8Array }).encode();
   return Object.assign(headers, { encode: () => encoded });

@@ -1,9 +1,9 @@
 /**
  * The URLs of NATS servers, and the logins inside them: `nats://user:password@host:4222`, `tls://token@host`.
  *
- * A login is cut out of its URL at once, and only the rest travels on. The client of NATS never sees it: its URL parser
+ * A login is removed from its URL at once. The client of NATS gets the URL without the login, because its URL parser
  * takes a number in a password for the port. Error texts name the position of a malformed URL and quote nothing,
- * because no part of a text that does not parse is known to be free of a password.
+ * because any part of a malformed URL may contain a password.
  */
 
 /** A login that a URL carries. */
@@ -78,7 +78,7 @@ function addressOf(text: string): ServerAddress | string {
   const kind = scheme.toLowerCase() || "nats";
   if (!SCHEMES.includes(kind)) return `has an unknown scheme: use ${SCHEMES.join("://, ")}://`;
   if (/\s/.test(rest)) return "contains a blank";
-  // A path may contain an @; NATS URLs have none, so that a password may contain a slash there.
+  // The path of a WebSocket URL may contain an @. A NATS URL has no path, so its password may contain a slash.
   const isWeb = kind in WEB_PORTS;
   const pathAt = isWeb ? rest.search(/[/?#]/) : -1;
   const authority = pathAt === -1 ? rest : rest.slice(0, pathAt);
@@ -114,7 +114,7 @@ function decoded(text: string): string {
   }
 }
 
-/** Returns `host:port` with the port that is written, or `port`; undefined when the text is no host with a port. */
+/** Returns `host:port`; a text without a port gets the default `port`. Returns undefined for a malformed text. */
 function hostOf(text: string, port: string): string | undefined {
   const [, host = "", written] = /^(\[[0-9a-f:.]+\]|[^\s:/?#@[\]]+)(?::(\d+))?\/*$/i.exec(text) ?? [];
   if (host === "" || Number(written ?? port) > MAX_PORT || Number(written ?? port) === 0) return undefined;

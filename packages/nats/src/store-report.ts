@@ -67,7 +67,7 @@ export async function logCopies(bus: Bus): Promise<Copies | undefined> {
 /** What the monitor raises alerts about: streams that answer requests, and the copies that are missing. */
 export interface StoreTroubles {
   readonly foreignStreams: number;
-  /** Copies that the streams should have and do not, of the stream that lacks most. */
+  /** Number of missing copies of the stream that lacks the most copies; 0 when every stream has all copies. */
   readonly missingCopies: number;
 }
 

@@ -12,8 +12,8 @@ import { STREAM_NAMES } from "./storage.ts";
 /** Longest wait for the server's answer about this login, ms. Without one, the message names no account. */
 const ACCOUNT_TIMEOUT_MS = 500;
 /**
- * Number of consumers of one BioXen at most: a follower of the log per service and per watching client, and a worker per
- * kind of job. See docs/how-to/server.md.
+ * Maximum number of JetStream consumers of one installation: a follower of the log per service and per watching client,
+ * and a worker per kind of job. See docs/how-to/server.md.
  */
 export const NEEDED_CONSUMERS = 32;
 
@@ -61,12 +61,12 @@ const REFUSALS: Readonly<Record<number, Refusal>> = {
 const SUBJECTS_OVERLAP = 10_065;
 const NO_SUITABLE_PEERS = 10_005;
 
-/** Returns the code of the setting that asked for more copies than a single server can have. */
+/** JetStream's error code for a stream that wants more copies than a single server can have. */
 export const SINGLE_SERVER = 10_074;
 
 /**
- * Returns the error to throw for a failed request about a stream: a `Fault` for a refusal that a repetition cannot change,
- * and otherwise an error after which the caller may try again.
+ * Returns the error to throw for a failed request about a stream: a `Fault` for a refusal that a repetition cannot
+ * change, and otherwise an error after which the caller may try again.
  */
 export async function streamRefusal(bus: Bus, stream: string, cause: unknown): Promise<unknown> {
   if (!isRefusal(cause) || !(cause instanceof JetStreamApiError)) return cause;

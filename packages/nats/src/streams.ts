@@ -67,8 +67,8 @@ function longReaderOf(bus: Bus, reading: EventLogOptions): LongReader {
 }
 
 /**
- * Creates a stream, or repairs its drift after calling `onDrift` with it in words. Throws `Fault` UNAVAILABLE, not
- * retryable, when the server refuses, and the server's error when a repetition may succeed.
+ * Creates a stream, or repairs its drift after it has called `onDrift` with a message about the drift. Throws `Fault`
+ * UNAVAILABLE, not retryable, when the server refuses. Throws the server's error when a repetition may succeed.
  */
 export async function ensureStream(
   bus: Bus,

@@ -10,7 +10,7 @@ import type { TlsSettings } from "./connection-settings.ts";
 import { tlsOptions } from "./secret-files.ts";
 import type { ServerAddress } from "./server-url.ts";
 
-/** Longest time of the whole look, ms. */
+/** Longest time for one check of a server's TLS handshake, ms. */
 const LOOK_TIMEOUT_MS = 1_500;
 
 export interface HandshakeFailure {
@@ -21,8 +21,8 @@ export interface HandshakeFailure {
 }
 
 /**
- * Resolves with the reason for which a server that asks its clients for certificates ends the
- * handshake. Resolves with undefined when the server asks for none, accepts this one, or is not there.
+ * Resolves with the error with which a server that requires client certificates ends the handshake. Resolves with
+ * undefined when the server requires no certificate, accepts the certificate of `tls`, or is unreachable.
  */
 export async function handshakeFailure(
   { listen }: ServerAddress,
@@ -64,7 +64,10 @@ function infoOf(socket: Socket): Promise<Readonly<Record<string, unknown>>> {
   });
 }
 
-/** Resolves with the error that ends the handshake; undefined when the server accepts it, or until the deadline. */
+/**
+ * Resolves with the error that ends the handshake. Resolves with undefined when the server accepts the client's
+ * certificate, or when the socket is closed at the deadline.
+ */
 function alertOf(
   socket: Socket,
   host: string,

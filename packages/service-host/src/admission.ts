@@ -1,9 +1,9 @@
 /**
  * The wait of a process that has caught up with the log and must not work yet, because another process does its work.
  *
- * A waiting process must be easy to find. `/ready` and its status samples give the reason, and so does its answer to
- * the discovery of services. For that it stands in a lobby: it is in the services protocol without an endpoint, so that
- * no request reaches it.
+ * A waiting process must be easy to find. `/ready`, its status samples and its answer to the discovery of services give
+ * the reason. For discovery, the process opens a lobby: it joins the services protocol without an endpoint, so that no
+ * request reaches it.
  */
 import { type Logger, messageOf } from "@bioxen/kernel";
 import type { Inbox } from "@bioxen/nats";
@@ -20,7 +20,7 @@ export interface AdmissionOptions {
   readonly openLobby: (reason: string) => Promise<Inbox>;
 }
 
-/** Resolves once the service may begin. Rejects with `EndRequested` when the process must end before. */
+/** Resolves once the service may begin. Rejects with `EndRequested` when an end is requested earlier. */
 export async function whenAdmitted(options: AdmissionOptions): Promise<void> {
   const { service, vitals, end, logger, openLobby } = options;
   if (service.admitted === undefined) return;

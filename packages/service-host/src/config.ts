@@ -78,8 +78,8 @@ export const hostConfig = z.object({
    */
   BIOXEN_SNAPSHOT_EVERY: z.coerce.number().int().min(0).default(50_000),
   /**
-   * Maximum number of commands per second of one caller, at one instance; beyond it the caller gets RATE_LIMITED. Absent:
-   * a caller is limited only by its share while others wait.
+   * Maximum number of commands per second of one caller, at one instance; beyond it the caller gets RATE_LIMITED. When
+   * absent, a caller is limited only while other callers wait, to its share of the instance.
    */
   BIOXEN_CALLER_LIMIT: z.coerce.number().int().min(1).max(1_000_000).optional(),
 });

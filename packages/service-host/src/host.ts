@@ -2,8 +2,9 @@
  * Runs one service as a process.
  *
  * Boot order: configuration → bus → log → folds caught up → inbox → ready. The service answers nothing before its state
- * is complete. A message of the log that cannot be read costs only its aggregate: `/ready` names it, and the service
- * answers for all others. A lost log or a broken invariant ends the process, and its supervisor restarts it.
+ * is complete. An unreadable message of the log makes only its aggregate unavailable: `/ready` names the message, and
+ * the service answers for all other aggregates. A lost log or a broken invariant ends the process, and its supervisor
+ * restarts it.
  *
  * The process ends on SIGTERM, SIGINT and SIGHUP, and when the channel to its parent process closes, so that no orphan
  * remains. It ends within {@link DRAIN_DEADLINE_MS}, in every phase of its boot too (process-end.ts).
@@ -67,8 +68,8 @@ const FOREIGN_REPLY_LOG_MS = 10_000;
 /** Time for which the answers of service instances to a ping are collected, ms. */
 const DISCOVERY_MS = 200;
 /**
- * Longest time without an event while a service reads the log at its boot, ms. It is above the time of a restart of the
- * server, and of reading the largest snapshot; the supervisor then starts the service again.
+ * Longest time without an event while a service reads the log at its boot, ms. After this time, the process ends and
+ * its supervisor restarts it. A restart of the server, or reading the largest snapshot, takes less time.
  */
 const LOG_SILENCE_MS = 60_000;
 /** Longest wait for the first connection, ms: the server may start after its services. */
@@ -145,7 +146,7 @@ interface Process {
   readonly end: ProcessEnd;
 }
 
-/** Brings the service up; resolves when it is ready. Throws {@link EndRequested} when the process is to end before. */
+/** Brings the service up; resolves when it is ready. Throws {@link EndRequested} when an end is requested earlier. */
 async function boot(
   definition: ServiceDefinition,
   env: Environment,
@@ -213,7 +214,7 @@ async function boot(
     }),
   );
   stopping.push(() => jobs.stop());
-  // Called a second time, as the first step of an orderly end: the process must not count as ready while it drains.
+  // Added a second time: the newest closer runs first, so that a process does not count as ready while it drains.
   end.closes(() => vitals.end());
   guard.begin(() => feed.appliedSeq);
   vitals.serves();

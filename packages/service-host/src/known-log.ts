@@ -1,6 +1,6 @@
 /**
- * The event log of a service, as long as it is the one that is known here. A log that has lost events, or is another one,
- * ends the process: it would otherwise answer from states that no log holds.
+ * Opens the event log of a service, and checks that the log agrees with its record. When the log has lost events, or is
+ * another log, the process ends. Otherwise the process would answer from states that are not in the log.
  */
 import {
   EventFeed,
@@ -53,8 +53,8 @@ export interface KnownLogOptions {
 }
 
 /**
- * Opens the event log, and creates or repairs the streams. Throws `Fault` CONFLICT when the log is not the one that is
- * known here: it looks before it opens, because opening creates a missing log.
+ * Opens the event log, and creates or repairs the streams. Throws `Fault` CONFLICT when the log does not agree with its
+ * record. This check comes first, because opening creates a missing log.
  */
 export async function openKnownLog(
   options: KnownLogOptions,

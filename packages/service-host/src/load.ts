@@ -4,7 +4,7 @@
 import type { MeasuredValue, Measurement } from "@bioxen/contracts";
 import type { InboxLoad } from "@bioxen/nats";
 
-/** Returns what waits, is under way, and was refused, dropped or lost in this process. */
+/** Returns the numbers of waiting, running and refused requests, of dropped messages and of lost connections. */
 export function loadMeasurements({ lanes, dropped, connectionLosses }: InboxLoad): readonly Measurement[] {
   const byLane = (numberOf: (lane: InboxLoad["lanes"][number]) => number): MeasuredValue[] =>
     lanes.map((lane) => ({ value: numberOf(lane), labels: { lane: lane.lane } }));

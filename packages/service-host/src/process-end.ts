@@ -52,7 +52,7 @@ export class ProcessEnd {
     return this.#cause !== undefined;
   }
 
-  /** Waits for one step of the boot and returns its result. Throws {@link EndRequested} as soon as an end is requested. */
+  /** Waits for one step of the boot and returns its result. Throws {@link EndRequested} once an end is requested. */
   async during<T>(step: Promise<T> | T): Promise<T> {
     const interrupted = this.requested.then((cause): never => {
       throw new EndRequested(cause);
@@ -68,8 +68,8 @@ export class ProcessEnd {
   }
 
   /**
-   * Closes all parts, then exits with code 0, or with 1 after {@link fail}. After {@link DRAIN_DEADLINE_MS}, or when a part fails to close, exits with
-   * code 1.
+   * Closes all parts, then exits with code 0, or with code 1 after {@link fail}. Exits with code 1 also after
+   * {@link DRAIN_DEADLINE_MS}, and when a part fails to close.
    */
   async exit(): Promise<never> {
     setTimeout(() => process.exit(1), DRAIN_DEADLINE_MS).unref();

@@ -1,10 +1,10 @@
 /**
  * Ids that name a process, and a check whether the process of such an id has certainly ended.
  *
- * An id has the form `host/pid/life/id`. `life` names one life of a process: the boot of the kernel, the PID namespace
- * and the start time of the process. A process of the same boot and namespace sees the other one in its process table.
- * If it does not, or sees another start time, the other process has ended, and its lease can be taken without a wait.
- * Every doubt counts as alive: another host, another container, or a system without these facts. A host name alone
+ * An id has the form `host/pid/life/id`. `life` consists of the boot of the kernel, the PID namespace and the start
+ * time of the process. Another process of the same boot and namespace looks up the pid in its process table. If the pid
+ * is absent, or has another start time, the named process has ended, and its lease can be taken without a wait. In case
+ * of doubt it counts as alive: another host, another container, or a system without these facts. A host name alone
  * proves nothing, because two machines can have the same one.
  */
 import { readFileSync, readlinkSync } from "node:fs";

@@ -53,7 +53,7 @@ export class StandBy {
 
   /**
    * Resolves with the reason once this process must stop serving, because a newer instance serves and the log has an
-   * event that only that instance can read. The first read begins to watch.
+   * event that only that instance can read. Reading this property starts the watch.
    */
   get mustEnd(): Promise<string> {
     return this.#watch();

@@ -7,8 +7,8 @@ const UNITS: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20,
 const SIZE = /^(\d{1,15})([KMGT]?)B?$/i;
 
 /**
- * Parses `10G` (every stream), or `BIOXEN_EVENTS=100G,*=1G` (by name; `*` is every other stream). Sizes are in bytes, or
- * in powers of 1 024 with K, M, G or T. Returns the sizes in bytes by name, or the problem in words.
+ * Parses `10G` (every stream), or `BIOXEN_EVENTS=100G,*=1G` (by name; `*` is every other stream). Sizes are in bytes,
+ * or in powers of 1 024 with K, M, G or T. Returns the sizes in bytes by name, or the problem in words.
  */
 export function parseStreamLimits(
   text: string,

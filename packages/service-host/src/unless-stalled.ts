@@ -8,12 +8,12 @@ export interface ProgressOptions {
   readonly progress: () => number;
   /** Longest time without progress, ms. */
   readonly limitMs: number;
-  /** What makes no progress, for the error text. It names the present progress. */
+  /** Returns the name of the stalled work and its present progress, for the error text. */
   readonly what: () => string;
   readonly timers: Timers;
 }
 
-/** Waits for `work`. Throws `Fault` TIMEOUT (retryable) when it makes no progress for `limitMs`, or for up to twice that. */
+/** Waits for `work`. Throws `Fault` TIMEOUT (retryable) after `limitMs` to twice `limitMs` without progress. */
 export async function unlessStalled<T>(work: Promise<T>, options: ProgressOptions): Promise<T> {
   const { progress, limitMs, what, timers } = options;
   let last = progress();

@@ -36,8 +36,8 @@ export class ProcessVitals {
   #store: ServiceSample["store"];
 
   /**
-   * `sampled` returns the fields that the service adds to its samples. With `inspectStore`, the samples also say what is
-   * wrong with the store.
+   * `sampled` returns the fields that the service adds to its samples. With `inspectStore`, the samples also name the
+   * problems of the store.
    */
   constructor(
     ports: ServicePorts,

@@ -73,7 +73,7 @@ function timeOf(date: Date): Buffer {
   );
 }
 
-/** Says whether the certificate may sign others. */
+/** Returns the basic constraints extension, which says whether the certificate may sign other certificates. */
 function constraints(isAuthority: boolean): Buffer {
   const value = isAuthority ? [der(TAG.boolean, Buffer.from([0xff]))] : [];
   return sequence(

@@ -18,7 +18,7 @@ export interface LogUnderTest {
 
 const subjectOf = (id: string) => eventSubject("chassis", id);
 
-/** Returns the creation of a VM whose program makes the size of the event. */
+/** Returns an event that creates a VM. The length of `program` determines the size of the event. */
 function withProgram(id: string, program: string) {
   return envelopeOf("vm", id, createdVm({ program }));
 }

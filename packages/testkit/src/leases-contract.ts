@@ -49,7 +49,7 @@ class Rival {
    * lost.
    */
   readonly changes: (number | "lost")[] = [];
-  /** The other holders of which this contender has learnt, in order; `superseded by` marks those after its own term. */
+  /** The other holders that this contender has seen, in order. The prefix `superseded by` marks its own successor. */
   readonly others: string[] = [];
   readonly lease: Lease;
 

@@ -61,7 +61,7 @@ export class TestServer {
     await gone;
   }
 
-  /** Ends the server in order: it writes an index of its store, which it trusts at its next start. */
+  /** Shuts the server down cleanly. The server writes an index of its store, which it trusts at its next start. */
   async shutDown(): Promise<void> {
     const gone = new Promise((resolve) => this.#process.once("exit", resolve));
     this.#process.kill("SIGTERM");
@@ -95,7 +95,7 @@ interface Run {
   readonly binary: string;
   readonly dir: string;
   readonly hasJetStream: boolean;
-  /** -1: a free one. */
+  /** Port for clients; with -1, the server chooses a free port. */
   readonly port: number;
 }
 

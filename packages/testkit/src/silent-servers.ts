@@ -1,6 +1,6 @@
 /**
- * NATS servers that fall silent, for tests of deadlines: the kernel accepts a connection for a server that is stopped, and
- * nothing answers on it.
+ * NATS servers that fall silent, for tests of deadlines. For a stopped server process, the kernel still accepts
+ * connections, but the server answers on none of them.
  */
 import { once } from "node:events";
 import { type AddressInfo, createConnection, createServer, type Socket } from "node:net";
@@ -27,7 +27,7 @@ export function muteServer(): Promise<SilentServer> {
   return listening(() => undefined);
 }
 
-/** Starts a server that lets clients log in, and says nothing after that, as one that is stopped at that moment. */
+/** Starts a server that lets clients log in and then stays silent, like a server that is stopped after the login. */
 export function stoppedServer(): Promise<SilentServer> {
   return listening((socket) => {
     socket.write(`INFO ${JSON.stringify(INFO)}\r\n`);

@@ -29,7 +29,10 @@ export async function refused(call: Promise<unknown>, code: DriverErrorCode): Pr
   expect(outcome).toBe(code);
 }
 
-/** Returns the states of all guests. A look-up by id must find each of them as the list has it, and no other. */
+/**
+ * Returns the states of all guests. Also checks the look-ups by id: each guest of a list must have the same status
+ * there, and an unknown id must have none.
+ */
 export function states(driver: VmDriver): Record<string, string> {
   for (const status of driver.list()) if (driver.guest) expect(driver.guest(status.vmId)).toEqual(status);
   for (const kept of driver.kept()) if (driver.keptGuest) expect(driver.keptGuest(kept.vmId)).toEqual(kept);

@@ -3,8 +3,8 @@
  *
  * A rejection with any other error than {@link DriverError} becomes a `DriverError`. For a start its code is
  * `GUEST_ERROR`, so that the VM fails with the reason and is not retried without end. For all other calls its code is
- * `UNAVAILABLE`. If `list`, `guest` or `sample` throws, the last result is used, so that no guest counts as absent. A driver
- * that blocks the thread cannot be contained.
+ * `UNAVAILABLE`. If `list`, `guest` or `sample` throws, the last result is used, so that no guest counts as absent. A
+ * driver that blocks the thread cannot be contained.
  */
 import { messageOf } from "@bioxen/kernel";
 import type {

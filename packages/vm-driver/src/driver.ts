@@ -54,8 +54,9 @@ export interface GuestSpec {
   readonly program?: string | undefined;
   readonly config: Readonly<Record<string, unknown>>;
   /**
-   * The state to start from: a result of {@link VmDriver.snapshot} for a guest of the same type and config. The allocation still
-   * comes from the spec. With another seed, the guest continues from the same state with different random numbers.
+   * The state to start from: a result of {@link VmDriver.snapshot} for a guest of the same type and config. The
+   * allocation still comes from the spec. With another seed, the guest continues from the same state with different
+   * random numbers.
    */
   readonly checkpoint?: Uint8Array | undefined;
   /**

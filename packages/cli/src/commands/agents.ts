@@ -44,7 +44,7 @@ export function twinFindings(agents: readonly AgentProcesses[]): Finding[] {
 
 /** Returns a failed check for every chassis that an agent does not register because another agent runs it. */
 export async function contestedFindings(session: Session): Promise<Finding[]> {
-  // Without a monitor the check is left out: the check of the services names it.
+  // Without a monitor this check is left out: the check of the services already reports the missing monitor.
   const reply = await session.call("monitorFleet", { limit: 1 }).catch(() => undefined);
   if (reply?.ok !== true) return [];
   return reply.services.flatMap(({ waiting, agent }) =>

@@ -74,7 +74,7 @@ export function addDemoCommand(program: Command): void {
           },
         });
       } catch (thrown) {
-        // Ctrl-C may end the tour at any step; only a stack that did not get up is a failure.
+        // Ctrl-C may end the tour at any step; it is a failure only before the stack is ready.
         if (thrown instanceof Interrupted && stack !== undefined) note("stopping…");
         else conclude(thrown instanceof Interrupted ? interruptedStart(thrown) : endOf(thrown), json);
       } finally {

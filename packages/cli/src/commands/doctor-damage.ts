@@ -1,5 +1,6 @@
 /**
- * What `bioxen doctor` says about lost events: by the record of the log, by the figures of the server, and by reading it.
+ * What `bioxen doctor` says about lost events. The sources are the record of the log, the server's figures for the log,
+ * and a read of the log.
  */
 import { messageOf } from "@bioxen/kernel";
 import { holesInWords, rangesInWords, union } from "@bioxen/nats";

@@ -18,7 +18,7 @@ export function serverFinding(server: string, version: string): Finding {
 
 /**
  * Says which clients may send commands and publish events. `server`: the URLs, separated by commas. Without a login,
- * everything that can connect can also forge events, which `events verify` does not find when their chain is right.
+ * every client that can connect can also forge events. `events verify` does not find forged events with a valid chain.
  */
 export function accessFinding(server: string, demandsLogin: boolean): Finding {
   const check = "access";

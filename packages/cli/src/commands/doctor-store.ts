@@ -50,7 +50,7 @@ function kindFinding(check: "streams" | "buckets", all: readonly StoredStream[])
   const wrong = [...absent, ...differing];
   if (wrong.length === 0) return { check, verdict: "ok", found: "as declared" };
   if (kind === "bucket" && differing.length === 0) {
-    // A bucket is created again by its next user, and snapshots can be disabled.
+    // Only a warning: the next user of a missing bucket creates it, and disabled snapshots have no bucket.
     return {
       check,
       verdict: "warn",
@@ -61,7 +61,7 @@ function kindFinding(check: "streams" | "buckets", all: readonly StoredStream[])
   return { check, verdict: "fail", found: wrong.join("; "), remedy: RESTART };
 }
 
-/** Every stream and bucket with the servers that have a current copy of it. */
+/** Checks whether every stream and bucket has as many current copies as it should have. */
 function copiesFinding(all: readonly StoredStream[]): Finding {
   const present = all.flatMap(({ name, present }) =>
     present === undefined ? [] : [{ name, ...present.copies }],

@@ -60,7 +60,7 @@ function skipWords({ changed, skipped }: ResultOf<"logSkip">): string {
     : `event ${seq} on ${subject} was skipped already, by ${skipped.by}: ${skipped.reason}`;
 }
 
-/** The operator as the skip records it: user and host. */
+/** Returns the name of the operator for the record of a skip: `user@host`, at most 128 characters. */
 function operator(): string {
   const { by } = ENDPOINTS.logSkip.request.shape;
   return by.parse(`${userInfo().username}@${hostname()}`.slice(0, 128));

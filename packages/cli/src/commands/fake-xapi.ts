@@ -27,7 +27,7 @@ const FINGERPRINT_FILE = "fingerprint";
 /** Mode of the secret files: readable by their owner only. The agent must run as the same user. */
 const OWNER_ONLY = 0o600;
 
-/** Limits of a fake host, beyond which no real one is. The least memory fits its dom0 and one small machine. */
+/** Limits of a fake pool; no real pool exceeds them. The minimum memory holds the host's dom0 and one small machine. */
 const MAX_HOSTS = 64;
 const MAX_CPUS = 4_096;
 const MIN_MEMORY_MIB = 1_024;

@@ -54,8 +54,8 @@ function addDown(program: Command): void {
 }
 
 /**
- * Returns the data directories whose processes `down` ends: the one that was named; else that of the running stack; else
- * that of the stack that ran last, and the one that `up` would use.
+ * Returns the data directories whose processes `down` ends: the directory that the user named, else the one of the
+ * running stack. Without a running stack: the directory of the last stack, and the one that `up` would use.
  */
 async function dataDirsToStop(data: string | undefined, isNamed: boolean): Promise<string[]> {
   const home = bioxenHome();

@@ -42,7 +42,7 @@ export interface StackUp {
   readonly pid: number;
 }
 
-/** The report of the process in the background: the stack is up, or how its command has ended. */
+/** The report of the process in the background: the stack is up, or `up` has failed with this exit code and error. */
 type Report =
   | ({ readonly kind: "up" } & StackUp)
   | { readonly kind: "failed"; readonly exitCode: number; readonly message: string; readonly error: unknown };

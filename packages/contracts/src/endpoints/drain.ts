@@ -53,7 +53,7 @@ export const drainView = z
   .meta({ id: "DrainView" });
 export type DrainView = z.infer<typeof drainView>;
 
-/** The reply has as many VMs of the drain as fit; `cursor` continues them with `bioxen.qry.chassis.drain`. */
+/** The reply has as many VMs of the drain as fit. `bioxen.qry.chassis.drain` with its `cursor` returns the next VMs. */
 const drained = z.object({
   changed: z.boolean(),
   chassis: chassisView,

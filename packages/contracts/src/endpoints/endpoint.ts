@@ -44,7 +44,7 @@ export interface Problem {
   readonly message: string;
 }
 
-/** What the problem of an unknown field says; so do all earlier releases. */
+/** The message of the problem that reports an unknown field. All earlier releases use the same text. */
 export const NO_FIELD = "is not a field of this command";
 
 /** All problems that a schema found in a payload. */

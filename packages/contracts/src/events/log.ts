@@ -31,7 +31,7 @@ export const LOG_EVENTS = {
     /** True when a newer release probably wrote the message. */
     newer: z.boolean(),
   }),
-  /** The message counts again. No later message of its aggregate exists. */
+  /** Takes a skip back: readers fold the message again. It is allowed only for the last message of an aggregate. */
   "bioxen.log.unskipped.v1": skipChange,
 } as const;
 

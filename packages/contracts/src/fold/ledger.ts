@@ -43,11 +43,11 @@ export interface Ledger {
   readonly entries: Readonly<Record<string, LedgerEntry>>;
   /**
    * Highest lease token of all proposals that led to a reservation in this ledger; 0 before the first reservation. A
-   * proposal with a lower token is rejected. A recorded number that was no token at the time of its event does not
-   * count: otherwise a single forged one would refuse every later proposal.
+   * proposal with a lower token is rejected. A recorded token that no lease can have had at the time of its event does
+   * not count: otherwise a single forged token would cause the rejection of every later proposal.
    */
   readonly proposerToken: number;
-  /** The last recorded number that was no token, and the sequence of its event; absent: none. */
+  /** The last recorded token that no lease can have had, and the sequence of its event; absent when there is none. */
   readonly ignoredToken?: { readonly seq: number; readonly token: number } | undefined;
 }
 
@@ -88,7 +88,7 @@ function without(ledger: Ledger, keys: readonly { vmId: string; fence: number }[
   return { ...ledger, entries };
 }
 
-/** Returns the tokens of the ledger, after a reservation under `token` if one is given. */
+/** Returns the lease tokens that the ledger has after an event. `token`: the lease token of a reservation. */
 function tokensOf(
   { proposerToken, ignoredToken }: Ledger,
   token?: number,

@@ -169,7 +169,7 @@ export class LedgerCommands {
   }
 
   /**
-   * Reads the log to its end if a VM does not ask for its reservation as far as is known here: the scheduler may have
+   * Reads the log to its end if, by the state known here, a VM does not ask for its reservation. The scheduler may have
    * read events of the VM that this instance has not.
    */
   async #knowDemand(reservations: readonly ProposedReservation[]): Promise<void> {

@@ -137,8 +137,8 @@ type Proposer = Pick<CommandOf<LedgerCommand, "reserve">, "proposerToken" | "new
 
 /**
  * Returns the newest lease token that this instance knows, recorded in a ledger or issued, if that token is newer than
- * the proposer's; else undefined. A newer token means that another scheduler has become lease holder, and that the proposer's plan
- * rests on outdated knowledge.
+ * the proposer's; else undefined. A newer token means that another scheduler has become lease holder. The proposer's
+ * plan then rests on outdated knowledge.
  */
 export function successorOf(
   ledger: Ledger,

@@ -209,10 +209,10 @@ function overQuota(quota: Quota, others: Amounts, before: Amounts, after: Amount
 }
 
 /**
- * Records the amounts that VMs already hold, in several events if they are many, and enforces the limits from the last
- * of these events on. For the first enforcement of a
- * quota, every open ledger must have an event after the quota's first event. No allocator then reserves without
- * knowledge of the quota. Enforcement begins only when no charge made under the former limits can still be used.
+ * Records the amounts that VMs already hold, for many VMs in several events. The limits are enforced from the last of
+ * these events on. For the first enforcement of a quota, every open ledger must have an event after the quota's first
+ * event. No allocator then reserves without knowledge of the quota. Enforcement begins only when no charge made under
+ * the former limits can still be used.
  */
 function decideEnforce(quota: QuotaState, world: KnownWorld): QuotaDecision {
   if (!quota.exists || quota.enforced || chargesUnderOldLimits(quota, world).length > 0) return UNCHANGED;

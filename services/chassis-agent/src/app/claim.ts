@@ -2,10 +2,10 @@
  * The claim of this process on its agent id: of all processes with one agent id, only the holder of the claim runs
  * guests, serves requests and publishes telemetry.
  *
- * The claim is a lease (`leases.ts` of the kernel). Without its holder, a guest would run twice under one fencing token,
- * and no receiver could tell the two apart. So the holder itself stops in time: when its claim has not been renewed, it
- * pauses its guests before another process can take the claim, as it does without contact to the log
- * (`domain/self-fence.ts`). Three cases:
+ * The claim is a lease (`leases.ts` of the kernel). Without the claim, two processes could run one guest under the same
+ * fencing token, and no receiver could tell them apart. So a holder whose claim has not been renewed pauses its guests
+ * before another process can take the claim. It also does so without contact to the log (`domain/self-fence.ts`). Three
+ * cases:
  *
  * - Another process holds the claim: this one waits, does nothing, and says so (log, `/ready`, status samples,
  *   discovery). It takes over when the holder releases the claim, has visibly ended, or has been silent for

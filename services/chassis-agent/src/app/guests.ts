@@ -124,8 +124,8 @@ export class Guests {
   }
 
   /**
-   * Pauses a guest that must not run, and nothing else: without the claim, another process may be the agent by now. It
-   * gives the guest its orders, and a guest in a pool is the same guest for both.
+   * Pauses a guest that must not run, and does nothing else. Without the claim, another process may be the agent by
+   * now, and that process controls the guest. A guest in a pool is the same machine for both processes.
    */
   async #pauseHeld(vmId: string): Promise<StepResult> {
     const action = this.#next(vmId);

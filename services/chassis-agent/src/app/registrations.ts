@@ -2,10 +2,10 @@
  * Registers the configured chassis of this agent, and refuses one that another agent runs.
  *
  * A registration gives a chassis to the agent that registers it. If two agents are configured with the same chassis,
- * each registration would take it from the other, and its guests would restart each time. So an agent leaves a chassis
- * alone that the log gives to another agent, while that one sends heartbeats for it. It says so, looks again from time
- * to time, and registers the chassis once the other agent has fallen silent. An operator may give a chassis to another
- * agent at any time.
+ * each registration would take it from the other, and its guests would restart each time. So an agent does not register
+ * a chassis while another agent has registered it and sends heartbeats for it. The refused agent reports this, and
+ * looks again from time to time. It registers the chassis once the other agent has fallen silent. An operator may give
+ * a chassis to another agent at any time.
  *
  * Not covered: two agents that register a new chassis at the same moment. The later registration decides.
  */
@@ -19,7 +19,7 @@ import type { GuestView } from "./guest-view.ts";
 const CALL_TIMEOUT_MS = 5_000;
 /** Interval at which the capacity of each pool is read again, ms. Hosts join and leave a pool within hours. */
 const CAPACITY_INTERVAL_MS = 15_000;
-/** Time until an agent looks again at a chassis that it could not register, ms: about as long as a loss is found. */
+/** Time until an agent tries again to register a chassis, ms: about the time in which a silent agent is detected. */
 const LOOK_AGAIN_MS = 5_000;
 
 /** A chassis that this process is configured to run and does not run, because another process runs it. */

@@ -102,7 +102,7 @@ export class DrainCommands {
     return known.registered ? done({ drain: null }) : chassisNotFound(chassisId);
   }
 
-  /** Returns one page of a drain's progress. The cursor of a command's reply is continued by the query. */
+  /** Returns one page of a drain's progress. `chassisDrainGet` continues from the cursor of a command's reply. */
   #page(
     request: PageRequest,
     maxBytes: number,

@@ -31,8 +31,8 @@ export class Leadership {
   acts = (): boolean => this.token() !== undefined;
 
   /**
-   * Gives up the lease if `token` is newer than this instance's token. The caller has checked that it can have been
-   * issued: another instance has then become the lease holder.
+   * Gives up the lease if `token` is newer than this instance's token: another instance is then the lease holder. The
+   * caller has checked that `token` can have been issued.
    */
   surpass(token: number): void {
     this.#lease?.surpass(token);

@@ -35,8 +35,8 @@ export type Liveness = Pick<ChassisView, "state" | "heartbeatAgeMs">;
 export const CHECK_INTERVAL_MS = 500;
 
 /**
- * Number of chassis with heartbeats from which only registered ones are added. A chassis is heard before it is
- * registered, but a client can invent ids without end.
+ * Number of tracked chassis from which on only registered chassis are added. Heartbeats of a chassis are tracked before
+ * its registration, but a client can invent ids without end.
  */
 const MAX_TRACKED = 20_000;
 
@@ -164,8 +164,9 @@ export class ChassisLiveness {
   }
 
   /**
-   * Returns whether a heartbeat is heard: one of the chassis' own agent. The registration of a new chassis may not be
-   * known here yet, so that heartbeats of unknown chassis are heard too, up to a number of them.
+   * Returns true when a heartbeat counts. For a registered chassis, only heartbeats of its own agent count. Heartbeats
+   * of unregistered chassis count until `MAX_TRACKED` chassis are tracked, because a new registration may not be known
+   * here yet.
    */
   #isFrom({ chassisId, agentId }: ChassisSample, registeredAgent: string | undefined): boolean {
     if (registeredAgent !== undefined) return registeredAgent === agentId;

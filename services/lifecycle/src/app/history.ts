@@ -3,8 +3,8 @@
  *
  * The cause of a VM's event is another event of the VM, the reservation of its place, or an event of the VM that
  * preempted it. A fencing token is the sequence of its reservation in the ledger, so that a reservation is one read.
- * A page reads only its own events. The earlier events of the VM are needed as causes; they are kept for the next page,
- * and read once more when they are not.
+ * A page needs the earlier events of the VM as causes. They are kept in memory from page to page, so that a page
+ * usually reads only its own events. Without kept events, the page reads the earlier events from the log again.
  */
 import {
   cursorOf,

@@ -30,7 +30,7 @@ export interface LogPorts {
   readonly unreadable: () => readonly UnreadableMessage[];
   /** Resolves once this instance has applied every event up to this sequence. */
   readonly applied: (seq: number) => Promise<void>;
-  /** Resolves once this instance has folded a subject again as its skips say now. */
+  /** Resolves once this instance has folded the events of a subject again, without the messages skipped by now. */
   readonly reread: (streamSubject: string) => Promise<void>;
 }
 

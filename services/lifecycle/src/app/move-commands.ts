@@ -89,7 +89,7 @@ export class MoveCommands {
     return refuse("CAPACITY_EXCEEDED", `${chassisId}: ${message}`, { retryable: true, details });
   }
 
-  /** Returns why the named chassis could never hold the VM, not even when it is empty; undefined when it could. */
+  /** Returns why the named chassis could not hold the VM even if the chassis were empty; otherwise undefined. */
   #never(chassisId: string, vm: Vm): VmRejection | undefined {
     const chassis = this.#ports.chassis.get(chassisId);
     if (!chassis.registered) return refuse("CHASSIS_NOT_FOUND", `there is no chassis ${chassisId}`);

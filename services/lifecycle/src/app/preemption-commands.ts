@@ -87,7 +87,7 @@ export class PreemptionCommands {
   }
 }
 
-/** Returns why the preemptor could never run on the victim's chassis, not even when it is empty; undefined when it could. */
+/** Returns why the preemptor could not run on the victim's chassis even if the chassis were empty; else undefined. */
 function obstacleOf(
   victim: VmState,
   preemptor: VmState,

@@ -46,7 +46,7 @@ export class VmQueries {
     return { ok: true, result: { vm: viewOfVm(vmId, state) } };
   }
 
-  /** Returns one page of a past state: the entries of the ledger may need several. */
+  /** Returns one page of a past state. The entries of the ledger may need several pages. */
   async #pageAt(request: ParsedRequestOf<"vmGet">, maxBytes: number): Promise<Handled<ResultOf<"vmGet">>> {
     const { vmId } = request;
     const start = await this.#pages.start(request.cursor, request.atSeq);
@@ -59,7 +59,7 @@ export class VmQueries {
       cursorOf({ seq, id: vmId, index }),
     );
     if (!page.ok) return page;
-    // A query for one VM names a cursor only when its ledger goes on.
+    // The result has a cursor only when the entries of the ledger continue on another page.
     const { cursor, ...result } = page.result as typeof whole.result & { cursor: string | null };
     return { ok: true, result: cursor === null ? result : { ...result, cursor } };
   }

@@ -1,11 +1,11 @@
 /**
  * The reports of agents about their guests.
  *
- * A report is a claim: any client of the server can send one. Its fence must be the VM's present one, which a report
- * about another place, incarnation or guest does not have. A guest state that it names must be stored with the digest
- * that it names, because the VM's next guest continues from it and the state before it is deleted. A state that it
- * declares lost must be missing or damaged. What only the agent can know (that a guest started, stopped or failed) is
- * believed.
+ * A report can be false, because any client of the server can send one. Its fence must be the VM's present fence, which
+ * excludes reports about another place, incarnation or guest. A guest state in the report must be stored with the
+ * reported digest, because the VM's next guest continues from it and the previous state is deleted. A state that the
+ * report declares lost must be missing or damaged. Facts that only the agent can know (that a guest started, stopped or
+ * failed) are accepted unchecked.
  */
 import { blobOf, type CheckpointRecord, type Handled, type ParsedRequestOf, refuse } from "@bioxen/contracts";
 import type { BlobStore, Causation } from "@bioxen/kernel";
@@ -15,8 +15,9 @@ import type { VmRejection } from "../domain/vm-decision.ts";
 import { beyondKnownLog, type CommandPorts, changedSeq, type SeqChanged } from "./command-ports.ts";
 
 /**
- * How far the instant of an observation may be ahead of this clock, ms: a clock with the wrong time zone. A later
- * observation must have a later instant, so one far in the future would end them.
+ * How far the instant of an observation may be ahead of this clock, ms. The limit allows for a clock with the wrong
+ * time zone. Each observation must have a later instant than the one before. An instant far in the future would
+ * therefore exclude all further observations.
  */
 const SEEN_AHEAD_MS = 86_400_000;
 
@@ -71,7 +72,7 @@ export class ReportCommand {
     }
   }
 
-  /** Whether only the driver can say that the state is unusable, or its blob is indeed missing or damaged. */
+  /** Returns true for the VM's checkpoint if its driver refused the state, or if its blob is missing or damaged. */
   async #isLost(vmId: string, { code, checkpointId }: GuestReport): Promise<boolean> {
     const { state } = await this.#ports.vms.refresh(vmId);
     const checkpoint = state.exists ? state.checkpoint : null;

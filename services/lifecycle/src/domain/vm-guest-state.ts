@@ -40,7 +40,7 @@ export function decideCheckpointed(
   if (!state.exists || state.fence !== fence || state.restores !== restores) return UNCHANGED;
   if (state.state !== "running" && state.state !== "paused") return UNCHANGED;
   if (checkpoint.simMinutes <= (state.checkpoint?.simMinutes ?? -1)) return UNCHANGED;
-  // An id stands for one state: a recorded one at another minute would end the checkpoints of the VM.
+  // A checkpoint id stands for one state. A recorded id with a much later minute would exclude all further checkpoints.
   if (checkpointsOf(state).some(({ checkpointId }) => checkpointId === checkpoint.checkpointId))
     return UNCHANGED;
   return accept<VmEvent>({ type: "bioxen.vm.checkpointed.v1", data: { fence, ...checkpoint } });

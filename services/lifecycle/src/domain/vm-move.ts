@@ -169,7 +169,7 @@ export function decideHandedOver(
   const target = vm.migration?.target ?? null;
   if (target === null || !isCurrent(targetEntry, target.fence, nowMs)) return UNCHANGED;
   const reachedMinutes = checkpoint?.simMinutes ?? -1;
-  // An id stands for one state: a recorded one at another minute is not the state that the guest was taken down in.
+  // A checkpoint id stands for one state. A recorded id with another minute is not the last state of the old guest.
   const recorded = checkpointsOf(vm).find(({ checkpointId }) => checkpointId === checkpoint?.checkpointId);
   const counts =
     restores === vm.restores &&

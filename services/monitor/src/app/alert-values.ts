@@ -132,7 +132,7 @@ export class AlertValues {
     this.#updateServices(nowMs);
   }
 
-  /** Observes the lag of the slowest live instance of each service, and what the services found in the log and on the server. */
+  /** Observes the largest lag of each service, and the problems that services report of the log and the server. */
   #updateServices(nowMs: number): void {
     const known = new Set<string>();
     const lags = new Map<string, number>();

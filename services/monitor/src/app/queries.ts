@@ -63,7 +63,7 @@ export class MonitorQueries {
 
   /**
    * Returns the figures of the fleet and one page of samples. Samples are not in the log, so each page has the newest
-   * ones at its own time; the cursor names the VM of the next one.
+   * samples at the time of its query. The cursor names the VM of the first sample on the next page.
    */
   fleet(request: ParsedRequestOf<"monitorFleet">, maxBytes: number): Handled<ResultOf<"monitorFleet">> {
     const { cursor, limit } = request;

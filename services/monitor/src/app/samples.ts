@@ -23,8 +23,8 @@ import { Rivals } from "./rivals.ts";
  */
 const CLOCK_SET_BACK_MS = 10_000;
 /**
- * Maximum number of service instances that are remembered. Silent ones are forgotten, so that only invented ones can be
- * more.
+ * Maximum number of service instances that are remembered. Silent instances are forgotten, so only invented instances
+ * can exceed this number.
  */
 const MAX_INSTANCES = 1_000;
 /** Age from which a sample is stale, ms: its values no longer describe the present. */

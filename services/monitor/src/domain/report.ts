@@ -102,7 +102,7 @@ function silentChassis({ chassis }: ReportInput): Finding[] {
   );
 }
 
-/** The chassis that a working agent was refused. A waiting process is reported as a whole. */
+/** Returns a finding for each chassis that a working agent was refused. A waiting agent has a finding of its own. */
 function contestedChassis({ services: all }: ReportInput): Finding[] {
   return all.flatMap(({ waiting, agent }) =>
     waiting !== undefined || agent === undefined
