@@ -58,7 +58,10 @@ export class ClientB {
     await this.#calls.ask("vmDestroy", { vmId });
   }
 
-  /** Sends its usual requests for `ms`; resolves when every VM that it created has been destroyed or has failed. */
+  /**
+   * Sends the client's usual requests for `ms`. Resolves when every VM that this client created has been destroyed or
+   * has failed.
+   */
   async work(ms: number): Promise<void> {
     const lives: Promise<void>[] = [];
     const until = performance.now() + ms;

@@ -1,8 +1,8 @@
 /**
  * Benchmark of back-pressure: one client floods the service `lifecycle` while another client sends its usual requests.
  *
- * Client A sends `vm.pause` of one VM, or creates new VMs, as fast as it can. Client B reads a VM ten times a second, and
- * each second creates, starts and destroys a VM. The benchmark shows the outcomes of A's requests, the delays and
+ * Client A sends `vm.pause` of one VM, or creates new VMs, as fast as it can. Client B reads a VM ten times a second,
+ * and each second creates, starts and destroys a VM. The benchmark shows the outcomes of A's requests, the delays and
  * failures of B, the memory growth of each service, and the time until the services answer as fast as before.
  */
 import { type ChildProcess, execFile, fork } from "node:child_process";
@@ -216,8 +216,8 @@ interface Connection {
 }
 
 /**
- * Returns the number of requests that the server dropped on the way to lifecycle. It is the number that the server
- * counts as sent on the connection for commands, minus the number that the endpoints of that connection received.
+ * Returns the number of requests that the server dropped on the way to lifecycle. The server counts the requests that
+ * it sent on lifecycle's connection for commands. The requests that lifecycle's endpoints received are subtracted.
  */
 async function droppedByServer({ bus, monitorPort }: World): Promise<Report["dropped"]> {
   const read = async <T>(path: string) =>

@@ -20,8 +20,8 @@ import { chassisOf, emptyRoomOf, randomFrom } from "./scheduler-fleet.ts";
 
 const WORKLOADS = 1_000;
 /**
- * Largest allowed excess of the chassis that bin-pack uses over the lower bound, per mille of the bound. Both are
- * summed over all workloads.
+ * Largest allowed excess of bin-pack's number of chassis over the lower bound, per mille of the bound. The number of
+ * chassis and the bound are each summed over all workloads.
  */
 const EXCESS_LIMIT_PERMILLE = 100;
 

@@ -22,8 +22,8 @@ import { syntheticLog } from "./synthetic-log.ts";
 const EVENTS = 1_000_000;
 const PUBLISHES_AT_ONCE = 512;
 /**
- * Number of measured starts from the log, and of starts from a snapshot. It is odd, so that the median is a measured
- * value.
+ * Number of measured starts of each kind: from the log alone, and from a snapshot. The number is odd, so that the
+ * median is a measured value.
  */
 const ROUNDS = 3;
 const LIFECYCLE = fileURLToPath(new URL("../services/lifecycle/main.ts", import.meta.url));
@@ -117,8 +117,8 @@ async function seed(url: string): Promise<number> {
 }
 
 /**
- * Returns the time in which an ordered consumer reads the whole log, ms. It is measured twice: through the iterator of
- * the client library, and through its callback.
+ * Returns two times in which an ordered consumer reads the whole log, ms: one through the iterator of the client
+ * library, and one through the callback of that library.
  */
 async function rawOf(url: string): Promise<Raw> {
   const connection = await connect({ servers: url });

@@ -4,7 +4,7 @@
  *
  * Every event has the form that the services write: versions count up, digests chain, and reservations stay within the
  * offer. All events are over an hour old. A service remembers only the outcomes of recent commands, so it remembers
- * none from this log.
+ * no outcome from this log.
  */
 import {
   type ChassisEvent,

@@ -1,6 +1,7 @@
 /**
- * Generates docs/api/client.md: the declarations of `@bioxen/client` that its users compile against, so that a review
- * shows their changes. `node deploy/api-report.ts` writes the file; a test compares it with the packed declarations.
+ * Generates docs/api/client.md: the declarations of `@bioxen/client` that its users compile against. The file makes a
+ * change of these declarations visible in a review. `node deploy/api-report.ts` writes the file, and a test compares
+ * the file with the packed declarations.
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -44,8 +44,8 @@ interface Manifest {
 }
 
 /**
- * Node versions that a packed package accepts: those that are tested. With Node older than 22.15, npm skips the
- * optional nats-server package.
+ * Node versions that a packed package accepts: only the tested versions. In addition, Node older than 22.15 would make
+ * npm skip the optional nats-server package.
  */
 const ENGINES = { node: ">=24" };
 
@@ -134,7 +134,10 @@ function stage(folder: string): string {
   return staged;
 }
 
-/** Packs every package that an external library, command or test needs. Returns the paths of the tarballs. */
+/**
+ * Packs all compiled packages and services into the folder `target`, for use outside this workspace. Returns the paths
+ * of the tarballs.
+ */
 export function pack(target: string): string[] {
   compile();
   mkdirSync(target, { recursive: true });

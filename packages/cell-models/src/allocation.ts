@@ -8,11 +8,12 @@
  * published ones until the whole cap is used. A soft cap at the full demand would also slow a cell that lacks another
  * resource and has many idle ribosomes: syn3a with half its polymerases would double in 119.7 min instead of 118.2.
  *
- * The allocated ATP, as a share of the type's full demand, multiplies the import of nutrient. The allocated RNA
- * polymerases, as such a share, multiply all transcription. Absolute caps do not fit the model: with a cap on total
- * transcription the cell oscillates, and its energy grows without bound. A cell with limited import makes more
- * transporters, and spends up to a third more ATP than its share of the full demand. More ATP or polymerases than the
- * full demand do not increase growth. DNA is the room for the genome: the ledger checks it, and it changes no rate.
+ * ATP and RNA polymerases are converted to shares of the type's full demand. The share of ATP multiplies the import of
+ * nutrient, and the share of RNA polymerases multiplies all transcription. Absolute caps on these two resources do not
+ * fit the model: with a cap on total transcription the cell oscillates, and its energy grows without bound. A cell with
+ * limited import makes more transporters, and spends up to a third more ATP than its share of the full demand. More ATP
+ * or polymerases than the full demand do not increase growth. DNA is the room for the genome: the ledger checks this
+ * room, which changes no rate.
  *
  * A resource that the allocation leaves out is 0, as everywhere in the contract. Without ribosomes or ATP, growth is
  * cleanly suspended.

@@ -4,7 +4,7 @@
  *
  * A model must be deterministic: the state of a cell depends only on its boot options, its later inputs and the
  * computed minutes. One thread of the agent computes each quantum of all guests in turn, so 1 ms per quantum is slow.
- * If the computation of a quantum throws, the guest of that cell fails, with the message as the reason.
+ * If the computation of a quantum throws, the guest of that cell fails; the reason is the message of the error.
  * `cellModelContract` of `@bioxen/testkit` tests these requirements.
  */
 import type { CellAllocation, CellEnvironment } from "./allocation.ts";
@@ -19,7 +19,7 @@ export interface LivingCell {
   readonly simMinutes: number;
   readonly allocation: CellAllocation;
   readonly environment: Medium;
-  /** Computes `minutes` whole simulated minutes of the cell. Returns the number of divisions in them. */
+  /** Computes `minutes` whole simulated minutes of the cell. Returns the number of divisions during these minutes. */
   advance(minutes: number): number;
   /** Returns a measurement of the cell without changing the cell. Every value is a finite number or null. */
   sample(): CellSample;
@@ -66,7 +66,7 @@ export const WEISSE: CellModel = {
   restore: (snapshot, options) => Cell.restore(snapshot as CellSnapshot, options),
 };
 
-/** Returns every reason why `value` is not a valid cell model; empty if it is one. */
+/** Returns every reason why `value` is not a valid cell model; the list is empty for a valid model. */
 export function cellModelProblems(value: unknown): string[] {
   if (typeof value !== "object" || value === null) return ["is not an object"];
   const { name, version, boot, restore } = value as Partial<CellModel>;

@@ -2,13 +2,14 @@
  * The kinds of cell that can be simulated, what each needs to grow at its reference rate, and their parameters.
  *
  * All four parameter sets belong to the same model, that of `weisse.ts`. The published set describes a generic
- * bacterium of 1e8 amino acids. The other three scale it to the protein mass of the real cell (an exact symmetry:
- * `scaledBySize`) and then fit three numbers: nutrient quality and two levels of transcription. They are fitted to the
- * measured doubling time, the measured ribosomes per cell, and 80 % of ribosomes engaged.
+ * bacterium of 1e8 amino acids. The other three sets are the published set scaled to the protein mass of a real cell
+ * (an exact symmetry: `scaledBySize`). In each of them, three numbers are fitted: nutrient quality and two levels of
+ * transcription. The targets are the measured doubling time, the measured ribosomes per cell, and 80 % of ribosomes
+ * engaged.
  *
  * The elongation rate and the ribosomal mass fraction are not fitted but predicted. For ecoli the model predicts 17.6
- * aa/s and a fraction of 0.155; measured are 18 aa/s and 0.153 (Bremer & Dennis 2008). For syn3a the predicted fraction
- * is 0.11; measured is 0.084–0.092.
+ * aa/s and a fraction of 0.155; the measured values are 18 aa/s and 0.153 (Bremer & Dennis 2008). For syn3a the
+ * predicted fraction is 0.11; the measured fraction is 0.084–0.092.
  *
  * After a change of any number in a set, its three fitted numbers must be fitted again; otherwise its doubling time is
  * wrong.
@@ -109,8 +110,8 @@ export function scaledBySize(p: WeisseParameters, scale: number): WeisseParamete
 }
 
 /**
- * The size of the cell as a multiple of the published one, which has 1e8 amino acids. E. coli has 1.2815e9: 234 fg of
- * protein at τ = 40 min (Bremer & Dennis 2008), at 182.6e-24 g per amino acid.
+ * Size of E. coli as a multiple of the published cell, which has 1e8 amino acids. E. coli has 1.2815e9 amino acids: 234
+ * fg of protein at a doubling time τ = 40 min (Bremer & Dennis 2008), divided by 182.6e-24 g per amino acid.
  */
 const ECOLI_SCALE = 12.815;
 /**
@@ -128,8 +129,8 @@ const ECOLI: WeisseParameters = Object.freeze({
 });
 
 /**
- * The size of the cell as a multiple of the published one, which has 1e8 amino acids. The quantified proteome of syn3A
- * has 3.01e7 (Thornburg 2022, doi:10.1016/j.cell.2021.12.025, and its code).
+ * Size of syn3A as a multiple of the published cell, which has 1e8 amino acids. The quantified proteome of syn3A has
+ * 3.01e7 amino acids (Thornburg 2022, doi:10.1016/j.cell.2021.12.025, and the code of that paper).
  */
 const SYN3A_SCALE = 0.301;
 /**

@@ -3,8 +3,8 @@
  * divides.
  *
  * A new cell starts in the settled state under its allocation and environment, like an inoculum from a culture under
- * the same conditions. Afterwards no variable jumps, because a new allocation or environment changes only the rates.
- * The energy responds within seconds, the ribosomes over a generation or more. The only exception is partition noise.
+ * the same conditions. Afterwards only partition noise makes a variable jump, because a new allocation or environment
+ * changes only the rates. The energy responds within seconds, the ribosomes over a generation or more.
  *
  * The quantum is fixed, because the sixth digit of a result depends on the times at which the solver's intervals end.
  * With a fixed quantum, sixty calls of one minute and one call of sixty minutes give the same cell. Cells share no
@@ -144,9 +144,11 @@ export class Cell {
   }
 
   /**
-   * Restores the cell of a snapshot, which continues exactly like the original. Throws a `RangeError` with every problem.
+   * Returns a cell that continues exactly like the cell of the snapshot. Throws a `RangeError` that lists every
+   * problem.
    *
-   * An independent copy (a fork) gets its own `seed`, from which its random sequence restarts.
+   * With a `seed`, the random sequence of the restored cell restarts from that seed. An independent copy (a fork) needs
+   * its own seed.
    */
   static restore(snapshot: CellSnapshot, options: { readonly seed?: number | undefined } = {}): Cell {
     const problems = snapshotProblems(snapshot);

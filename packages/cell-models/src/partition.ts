@@ -4,7 +4,7 @@
  * The state vector holds the amounts of a cell of constant mass. A dividing mother therefore has twice these amounts,
  * and each daughter gets on average exactly these amounts. Nutrient and energy are numerous and mix fast, so they
  * divide evenly. The protein mass of a daughter differs slightly from the constant mass M. The equations of the model
- * bring it back to M at rate λ.
+ * bring the protein mass back to M at rate λ.
  */
 import { fairBinomial, type RandomState } from "./random.ts";
 import {
@@ -41,8 +41,9 @@ const COMPLEXES = [
 ] as const;
 
 /**
- * Replaces the state `y` of the mother by the state of one daughter. No amount is negative. The number of engaged
- * ribosomes is at most `ribosomeCap`, or at most that of the mother if that is larger.
+ * Replaces the state `y` of the mother by the state of one daughter. No amount of the daughter is negative. The
+ * daughter has at most `ribosomeCap` engaged ribosomes. If the mother has more than the cap, the limit for the daughter
+ * is the mother's number.
  */
 export function partition(y: StateVector, random: RandomState, ribosomeCap: number): void {
   const limit = Math.max(ribosomeCap, engagedRibosomes(y));

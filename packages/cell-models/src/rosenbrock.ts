@@ -44,8 +44,8 @@ const LARGEST_AFTER_REFUSAL = 0.75;
 const AIM = 0.6;
 /**
  * Default limit of steps per call, accepted and rejected ones together. Random shifts across the whole range of
- * allocations and environments were tested, and the hardest minute takes under 1 500 steps. More than the limit
- * indicates an error in the equations.
+ * allocations and environments were tested, and the hardest minute takes under 1 500 steps. A call that needs more
+ * steps than the limit indicates an error in the equations.
  */
 export const MAX_STEPS_PER_QUANTUM = 20_000;
 
@@ -55,7 +55,7 @@ export interface StiffSystem<State extends Float64Array> {
   rates(y: State, out: State): void;
   /** Writes the size×size matrix ∂(dy/dt)/∂y, row-major, into `out`. */
   jacobian(y: State, out: Float64Array): void;
-  /** Returns whether a step from the state `from` may end at the state `to`; must be false if `to` contains NaN. */
+  /** Returns whether a step from the state `from` may end at the state `to`. Must return false if `to` contains NaN. */
   admissible(from: State, to: State): boolean;
 }
 
@@ -63,8 +63,8 @@ export interface Tolerance {
   /** Allowed error per step, as a fraction of the value of the variable. */
   readonly relative: number;
   /**
-   * Allowed absolute error per step, one per variable, in its unit. A variable that falls below zero by less than this
-   * is set to zero.
+   * Allowed absolute error per step: one value for each variable, in the unit of that variable. A variable that falls
+   * below zero by less than its allowed error is set to zero.
    */
   readonly absolute: Float64Array;
 }
@@ -124,7 +124,7 @@ export class Rosenbrock<State extends Float64Array> {
           remaining -= h;
           y.set(this.#next);
           this.#f0.set(this.#f2);
-          // If the end of the quantum shortened this step, its error says nothing about longer steps.
+          // The error of a step that the end of the quantum has shortened does not predict the error of longer steps.
           if (h === wanted) wanted = Math.min(wanted * stepFactor(error), duration);
         } else {
           wanted = h * Math.min(stepFactor(error), LARGEST_AFTER_REFUSAL);

@@ -18,8 +18,8 @@ import type { Surroundings } from "./weisse.ts";
 export const SNAPSHOT_FORMAT = 1;
 
 /**
- * Snapshot of one cell. It is a type alias and not an interface: the `ModelSnapshot` of any model has an index
- * signature, and only an alias is assignable to that.
+ * Snapshot of one cell. It is a type alias and not an interface, because it must be assignable to `ModelSnapshot`. That
+ * type has an index signature, and TypeScript assigns no interface to such a type.
  */
 export type CellSnapshot = {
   readonly format: typeof SNAPSHOT_FORMAT;

@@ -1,8 +1,8 @@
 /**
  * Makes the solver of a cell model from the equations of the model, their valid region and the required accuracy.
  *
- * The solver reads the model's surroundings and limits at every evaluation of the rates. The caller may replace both
- * between two calls of `integrate`, but not during a call. New values affect the rates from that instant on.
+ * The solver reads the model's surroundings and limits at every evaluation of the rates. The caller may replace
+ * surroundings and limits between two calls of `integrate`, but not during a call. The next call uses the new values.
  */
 import { Rosenbrock } from "./rosenbrock.ts";
 import { createState, GENERATIONS, STATE_SIZE, type StateVector } from "./state.ts";

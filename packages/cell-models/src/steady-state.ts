@@ -4,12 +4,12 @@
  *
  * The cell is integrated from the reference state of its type, under its allocation and environment, until λ has
  * settled. The solver needs one step per quantum for a cell at rest, so the integration takes milliseconds. Unlike a
- * root finder, it cannot reach false steady states. The reference state of each parameter set is computed once per
- * process.
+ * root finder, the integration cannot reach false steady states. The reference state of each parameter set is computed
+ * once per process.
  *
  * Not every cell settles. With much chloramphenicol and poor nutrient, energy and transcription oscillate forever, with
- * a period of hours. Such a cell is integrated until `MAX_PERIODS` or `MAX_STEPS` is reached. Its VM starts at the
- * phase of the oscillation that the cell has then.
+ * a period of hours. Such a cell is integrated until `MAX_PERIODS` or `MAX_STEPS` is reached. A VM of such a cell
+ * starts in the phase of the oscillation at which the integration stopped.
  *
  * A cell that cannot grow (no ATP, no ribosomes) is integrated until λ has vanished. The cell stays alive in that
  * state, and resumes growth when its allocation changes.
@@ -35,18 +35,18 @@ const ATP_PER_AMINO_ACID = 4;
 const SECONDS_PER_MINUTE = 60;
 
 /**
- * Relative change of λ per period below which λ counts as settled. The change must be below it in `SETTLED_PERIODS`
- * consecutive periods.
+ * Largest relative change of λ per period at which λ counts as settled. The change must stay within this limit for
+ * `SETTLED_PERIODS` consecutive periods.
  */
 const SETTLED_CHANGE = 1e-10;
 /**
- * Number of consecutive periods in which λ must be settled. One is not enough, because λ is also momentarily constant
- * at a turning point.
+ * Number of consecutive periods in which λ must be settled. One period is not enough, because λ is also momentarily
+ * constant at a turning point.
  */
 const SETTLED_PERIODS = 3;
 /**
- * Shortest period between two checks of λ, minutes. Otherwise a period is one time constant of dilution, 1/λ. mRNA and
- * energy settle within the shortest period.
+ * Shortest period between two checks of λ, minutes. A period is one time constant of dilution, 1/λ, but never shorter
+ * than this number. mRNA and energy settle within the shortest period.
  */
 const SHORTEST_PERIOD = 60;
 /**

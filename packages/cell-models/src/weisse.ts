@@ -6,8 +6,9 @@
  * so growth λ and its trade-offs are results of the equations. λ = (amino acids elongated per minute) / M. Every amount
  * is diluted at rate λ, so the amounts are those of a cell of constant mass M.
  *
- * Added to the published model: three limits of the hypervisor (ribosome cap, ATP share, RNA polymerase share) and a
- * throttle of import at `energyPool`, without which a cell that cannot translate accumulates energy without bound.
+ * The file adds two things to the published model. First, three limits of the hypervisor: ribosome cap, ATP share and
+ * RNA polymerase share. Second, a throttle of import, which halves the import when the energy reaches `energyPool`.
+ * Without the throttle, a cell that cannot translate accumulates energy without bound.
  *
  * For amounts far below zero the rates are meaningless but smooth, and there is a false steady state at a < −Kγ. A
  * solver must therefore reject steps that leave the admissible region (`isAdmissible`). After a change of the rates,
@@ -91,7 +92,7 @@ export interface Surroundings {
 export interface Limits {
   /** Maximum number of ribosomes that translate at the same time, molecules. */
   ribosomeCap: number;
-  /** Number of free ribosomes that may bind per unused unit of the cap, at least 1: the higher, the harder the cap. */
+  /** Number of free ribosomes that may bind per unused unit of the cap, at least 1. A higher number hardens the cap. */
   bindablePerPlace: number;
   /** Share of the full ATP demand, 0..1. It multiplies import, and so the whole energy supply. */
   atpShare: number;
@@ -234,7 +235,7 @@ export function weisseRates(model: WeisseModel, y: StateVector, out: StateVector
  * the engaged ribosomes are within the cap.
  *
  * If the cap was lowered below the engaged ribosomes, their number may exceed the cap until enough of them have
- * finished. Until then it may only fall.
+ * finished. Until then their number may only fall.
  */
 export function isAdmissible(model: WeisseModel, from: StateVector, to: StateVector): boolean {
   for (let i = 0; i < STATE_SIZE; i++) {

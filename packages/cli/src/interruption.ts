@@ -1,9 +1,10 @@
 /**
  * The request to end a command that owns processes: `up`, `demo`, `fake-xapi`.
  *
- * The request comes from a signal, from the loss of the launcher, or when the reader of stdout has gone. It can come at
- * any moment and several times: Ctrl-C on a terminal reaches every process of `npx … pnpm … bioxen up`, and each
- * process passes it on. After the first request the command ends its processes; later signals do not cut that short.
+ * The request comes from a signal, from the end of the launcher, or when the reader of stdout closes it. A request can
+ * come at any moment and several times: Ctrl-C on a terminal reaches every process of `npx … pnpm … bioxen up`, and
+ * each process passes it on. After the first request the command ends its processes. Later signals do not interrupt
+ * this.
  */
 import { isStartedByNohup, watchLaunchers } from "@bioxen/local-stack";
 import { CommandEnd, EXIT_DONE, EXIT_REFUSED } from "./outcome.ts";
@@ -18,7 +19,7 @@ export class Interrupted extends Error {
   }
 }
 
-/** Returns the end of a command whose stack was interrupted before it was up. */
+/** Returns the error that ends a command with exit code 1 when it was interrupted before its stack was up. */
 export function interruptedStart({ message: why }: Interrupted): CommandEnd {
   const message = `${why}: the stack was not up yet, and its processes have ended`;
   return new CommandEnd(EXIT_REFUSED, message, { code: "UNAVAILABLE", message, retryable: true });

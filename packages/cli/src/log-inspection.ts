@@ -1,5 +1,6 @@
 /**
- * What the server and the record outside of the log say of the event log, for `events verify` and `doctor`.
+ * Finds lost events for `events verify` and `doctor`. The sources are the state of the log's stream on the server, and
+ * the log record, which is stored outside of the log.
  */
 import { join } from "node:path";
 import { type EventLog, Fault } from "@bioxen/kernel";
@@ -13,7 +14,10 @@ import {
 } from "@bioxen/nats";
 import type { Session } from "./session.ts";
 
-/** Returns the file with the second record of the log, when the server is that of the local stack. */
+/**
+ * Returns the path of the file with the second copy of the log record. Only a local stack has this file; for another
+ * server, returns undefined.
+ */
 export async function recordFileOf(session: Session): Promise<string | undefined> {
   const stack = await findLocalStack();
   return stack !== undefined && stack.url === session.server
@@ -21,12 +25,18 @@ export async function recordFileOf(session: Session): Promise<string | undefined
     : undefined;
 }
 
-/** Returns the inspection; undefined for a login that may not read the record, or the state of the stream. */
+/**
+ * Returns the log record, the state of the stream, and any damage that a comparison of the two shows. Returns undefined
+ * when the record or the state cannot be read, for instance without the permission.
+ */
 export async function inspectionOf(session: Session): Promise<Inspection | undefined> {
   return inspectLog(session.bus, await recordFileOf(session)).catch(() => undefined);
 }
 
-/** Returns a predicate for missing sequences that are no loss: never acknowledged, or given up by an operator. */
+/**
+ * Returns a function that tells whether a missing sequence is no loss: its event was never acknowledged, or an operator
+ * accepted its loss.
+ */
 export function noLossOf(inspection: Inspection | undefined): (seq: number) => boolean {
   const { state, records = [] } = inspection ?? {};
   const acknowledged = Math.max(state?.readableSeq ?? 0, ...records.map(({ lastSeq }) => lastSeq));
@@ -34,7 +44,7 @@ export function noLossOf(inspection: Inspection | undefined): (seq: number) => b
 }
 
 export interface GapSearch {
-  /** The first missing sequences that are a loss; undefined when there are none up to `checkedSeq`. */
+  /** The first gap in the sequences that is a loss; undefined when no event up to `checkedSeq` is lost. */
   readonly gap: SequenceRange | undefined;
   readonly checkedSeq: number;
   readonly complete: boolean;

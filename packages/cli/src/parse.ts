@@ -63,8 +63,8 @@ export const sequenceOption = integerIn({ min: 1 });
 export const portOption = integerIn({ min: 1, max: 65_535 });
 
 /**
- * Returns a parser for a number that is sent to a service, with the range of the contract's schema. A wrong number is
- * then a usage error of its flag, and no request is sent.
+ * Returns a parser for a number that is sent to a service. The parser accepts the range of the contract's schema. A
+ * number outside the range is a usage error that names its flag, and no request is sent.
  */
 export function numberOf(schema: z.ZodType): (text: string) => number {
   const { minValue, maxValue, isInt } = numberSchema(schema);
@@ -100,7 +100,7 @@ export function openChoice(flags: string, description: string, names: readonly s
   return new Option(flags, description).choices(names).argParser((text) => text);
 }
 
-/** Parses one `name=value` of a repeated label option. Returns the labels in `before` together with this one. */
+/** Parses one label, `name=value`, of a repeated option. Returns the labels in `before` and the parsed label. */
 export function labelOption(
   text: string,
   before: Readonly<Record<string, string>> = {},
@@ -114,7 +114,7 @@ const RATES = { ribosomes: "ribosomes", atp: "atpPerSecond", rnap: "rnaPolymeras
 
 /**
  * Parses one amount of a repeated guarantee or burst option, such as `ribosomes=200` or `atp=50%`. Returns the amounts
- * in `before` together with this one.
+ * in `before` and the parsed amount.
  */
 export function rateOption(
   text: string,

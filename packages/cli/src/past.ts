@@ -46,7 +46,7 @@ export async function requireInLog(log: EventLog, seq: number, orNext = false): 
 }
 
 export interface PastOptions {
-  /** Longest time without a new event, ms. */
+  /** Longest time without a new event, ms. After at most twice that time the read ends with a TIMEOUT error. */
   readonly stallMs: number;
   readonly onProgress?: (seq: number) => void;
 }

@@ -27,7 +27,7 @@ export interface PlacementOptions {
 
 /**
  * Parses one term of a repeated option: `app=db,tier=1` (VMs with all these labels) or `cell-1,cell-2` (any of these
- * VMs). Returns the terms in `before` together with this one.
+ * VMs). Returns the terms in `before` and the parsed term.
  */
 function termOption(text: string, before: readonly Term[] = []): Term[] {
   const parts = text.split(",");
@@ -57,7 +57,7 @@ function tolerationOption(text: string, before: NonNullable<PlacementOptions["to
 
 /**
  * Parses one taint of a repeated option: `key[=value][:effect]`, with the default effect NoSchedule. Returns the taints
- * in `before` together with this one.
+ * in `before` and the parsed taint.
  */
 export function taintOption(text: string, before: readonly Taint[] = []): Taint[] {
   return [...before, { effect: "NoSchedule", ...effectOf(text) }];

@@ -43,8 +43,8 @@ export interface SessionOptions {
 const CONNECT_TIMEOUT_MS = 3_000;
 
 /**
- * Longest wait for one answer of JetStream, ms: a command should not take much longer than --timeout when the server has
- * stopped.
+ * Longest wait for one answer of JetStream, ms. With this limit, a command does not take much longer than --timeout
+ * when the server has stopped.
  */
 const REQUEST_TIMEOUT_MS = 5_000;
 /** Longest wait for each step of closing the connection after a failure, ms. */
@@ -61,7 +61,10 @@ export class Session extends Calls {
     this.server = bus.servers;
   }
 
-  /** Connects to the server in the options; without one, to the server in the settings or to the local stack. */
+  /**
+   * Connects to the server in the options. If the options name no server, connects to the server that `BIOXEN_NATS_URL`
+   * names, or else to the running local stack.
+   */
   static async open(options: GlobalOptions, session: SessionOptions = {}): Promise<Session> {
     const servers = options.server ?? (await findServer());
     if (servers === undefined) {

@@ -1,6 +1,6 @@
 /**
- * The settings file, in YAML: reads every setting, and changes one without touching comments, order or layout of the
- * others.
+ * The settings file, in YAML: reads every setting, and changes one setting. A change keeps the comments, the order and
+ * the layout of the other settings.
  */
 import { type Document, isMap, isScalar, LineCounter, parseDocument } from "yaml";
 import { suggestion } from "./did-you-mean.ts";
@@ -15,8 +15,8 @@ function parsed(text: string, path: string, lines = new LineCounter()): Document
 
 /**
  * Returns the values in the file as text, by key. The key `up.chassis` stands for `chassis` in the group `up`. `known`
- * lists the valid keys. An unknown key, or a key without a single value, ends the command with exit code 2; the error
- * text lists every problem with its line number.
+ * lists the valid keys. Throws an error with exit code 2 for an unknown key, or for a key whose value is empty, a list
+ * or a mapping. The error text lists every problem with its line number.
  */
 export function settingsIn(
   text: string,

@@ -52,7 +52,7 @@ export interface Setting {
   /** The default value; undefined when the setting has none, or when `presetWords` describes the default instead. */
   readonly preset?: unknown;
   readonly presetWords?: string;
-  /** Returns the value as output may show it; default: as it is. */
+  /** Returns the text that the output shows instead of the value; absent: the output shows the value itself. */
   readonly shown?: (value: string) => string;
 }
 

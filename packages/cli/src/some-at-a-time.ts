@@ -1,5 +1,5 @@
 /**
- * Runs work on many items with a bounded number at once.
+ * Runs a function on each item of a list, with a limited number of items in progress at once.
  */
 
 /**

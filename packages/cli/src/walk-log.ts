@@ -49,7 +49,7 @@ export async function walkLog(
         fromSeq,
         onEvent: within(onEvent),
         ...(options.onUnreadable === undefined ? {} : { onUnreadable: within(options.onUnreadable) }),
-        // The last sequence may belong to an event that a damaged store has lost.
+        // A damaged store may have lost the last event, so the walk also ends when every stored message is read.
         onCaughtUp: () => resolve(undefined),
         onStop: (why) => resolve(why),
       })
@@ -63,8 +63,8 @@ export async function walkLog(
 }
 
 /**
- * Walks the log like {@link walkLog}, without the messages that an operator has skipped. `onUnreadable` is called for
- * the others that cannot be read.
+ * Walks the log like {@link walkLog}, and leaves out the messages that an operator has skipped. `onUnreadable` is
+ * called for each unreadable message that is not skipped.
  */
 export async function walkReadable(
   log: EventLog,

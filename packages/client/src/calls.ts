@@ -1,5 +1,5 @@
 /**
- * Typed calls of the catalogue's endpoints, with one rule for repeating them. Client and CLI are built on it.
+ * Typed calls of the catalogue's endpoints, with one rule for repeating a call. Client and CLI use this module.
  *
  * A call is repeated while a further attempt can succeed: the service restarts, the log elects a leader, or another
  * writer appended an event first. All attempts carry one message id, so that the service carries out the command only
@@ -19,11 +19,14 @@ import { type Bus, sleep } from "@bioxen/nats/client";
 import { BioxenError } from "./errors.ts";
 import type { EventWatch, WatchEventsOptions } from "./event-watch.ts";
 
-/** Pause before the next attempt, ms, when the refusal names none. */
+/** Pause before the next attempt, ms, after a refusal without `retryAfterMs` or an attempt without a reply. */
 const RETRY_WAIT_MS = 100;
 /** Longest pause that a refusal can ask for, ms. It is above every `retryAfterMs` of the services. */
 const MAX_RETRY_AFTER_MS = 5_000;
-/** Random part of a pause that a refusal asks for. Refused callers otherwise come back all at once. */
+/**
+ * Maximum random extension of a pause, as a fraction of the pause that the refusal asks for. Without the extension, all
+ * refused callers would repeat their calls at the same time.
+ */
 const RETRY_JITTER = 0.25;
 /**
  * Codes of refusals whose cause ends within seconds: no instance serves the subject, or the service is full
@@ -53,7 +56,8 @@ export type ReplyOf<N extends EndpointName> = (Accepted & ResultOf<N>) | Refused
 
 export interface CallsOptions {
   /**
-   * Deadline of each attempt, ms. Transient refusals are repeated until this time has passed since the first attempt.
+   * Deadline of each attempt, ms. A call with a transient refusal is repeated until this time has passed since its
+   * first attempt.
    */
   readonly timeoutMs: number;
   /** False: every call is a single attempt. Default: true. */
@@ -73,7 +77,7 @@ export interface OneCallOptions {
   readonly timeoutMs?: number;
   /** The `Nats-Msg-Id` of every attempt; default: a new UUID. */
   readonly messageId?: string;
-  /** Which refusals are repeated: only transient ones (default), or all retryable ones. */
+  /** The refusals after which the call is repeated: transient refusals only (default), or all retryable refusals. */
   readonly repeatOn?: "transient" | "retryable";
 }
 
@@ -163,7 +167,8 @@ export class Calls {
 
 export interface RepeatOptions {
   /**
-   * Deadline of each attempt, ms. Transient refusals are repeated until this time has passed since the first attempt.
+   * Deadline of each attempt, ms. A call with a transient refusal is repeated until this time has passed since its
+   * first attempt.
    */
   readonly timeoutMs: number;
   readonly repeat: boolean;
@@ -205,7 +210,10 @@ export async function callUntilSettled<R extends Accepted | Refused>(
   }
 }
 
-/** Returns the pause before the next attempt, ms: the one that the refusal asks for, and up to a quarter more. */
+/**
+ * Returns the pause before the next attempt, ms: the pause that the refusal asks for, extended at random by up to a
+ * quarter. Returns {@link RETRY_WAIT_MS} when the refusal asks for no pause.
+ */
 function pauseAfter({ details }: ReplyError): number {
   const asked = details?.["retryAfterMs"];
   if (typeof asked !== "number" || !(asked > 0)) return RETRY_WAIT_MS;

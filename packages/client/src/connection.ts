@@ -40,7 +40,7 @@ export interface ConnectOptions {
    * `BIOXEN_NATS_CERT` and `BIOXEN_NATS_KEY`. Not for browsers, which choose certificates themselves.
    */
   readonly tls?: TlsSettings;
-  /** JetStream domain of the streams. Default in Node: `BIOXEN_NATS_DOMAIN`, else that of the server. */
+  /** JetStream domain of the streams. Default in Node: `BIOXEN_NATS_DOMAIN`, else the domain of the server. */
   readonly domain?: string;
   /** Deadline of each request, ms; default {@link DEFAULT_TIMEOUT_MS}. */
   readonly timeoutMs?: number;
@@ -54,9 +54,10 @@ const MAX_REQUEST_TIMEOUT_MS = 5_000;
 export type VmConfig = Omit<CreateRequest, "vmId" | "biologicalType" | "vmType">;
 
 /**
- * Connects to a BioXen. Throws {@link BioxenError} UNAVAILABLE when the options name no server and none is found, when
- * no server answers within 10 s, or at once when a server refuses the login or TLS (`details.reason`: `login` or
- * `tls`); BAD_REQUEST with every problem of a URL or file.
+ * Connects to a BioXen. Throws {@link BioxenError}:
+ * - UNAVAILABLE when the options name no server and no default server is found, or no server answers within 10 s.
+ * - UNAVAILABLE at once when a server refuses the login or TLS (`details.reason`: `login` or `tls`).
+ * - BAD_REQUEST with every problem of a URL or file.
  */
 export async function connect(options: ConnectOptions = {}): Promise<Bioxen> {
   const { timeoutMs, ...given } = options;
@@ -69,7 +70,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Bioxen> {
   return connectTo(settings, timeoutMs);
 }
 
-/** Connects with these settings alone; neither environment nor local stack adds to them. */
+/** Connects with these settings only, and ignores the environment and any local stack. */
 export async function connectTo(
   settings: ConnectionSettings,
   timeoutMs: number = DEFAULT_TIMEOUT_MS,
@@ -102,7 +103,7 @@ export class Bioxen implements Connection {
   /**
    * Calls an endpoint of the catalogue. Every call but `vmExec` is repeated under one message id until `timeoutMs` has
    * passed, as long as no service replies or the refusal is transient (UNAVAILABLE, RATE_LIMITED, CONFLICT). The pause
-   * between two attempts is the `retryAfterMs` of the refusal, where it has one.
+   * between two attempts is at least the `retryAfterMs` of the refusal, if the refusal has this field.
    * Throws {@link BioxenError} with the code of the refusal, or UNAVAILABLE when no service replies.
    */
   async call<N extends EndpointName>(

@@ -67,7 +67,7 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
   readonly #bus: Bus;
   readonly #filter: string;
   readonly #signal: AbortSignal | undefined;
-  /** The running watches of the connection, this one included; `close()` of the connection ends them. */
+  /** The running watches of the connection, including this watch; `close()` of the connection ends all of them. */
   readonly #open: Set<EventWatch>;
   readonly #ending = new AbortController();
   readonly #buffer: StoredEvent[] = [];

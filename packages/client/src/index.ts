@@ -31,8 +31,10 @@ export type { VmNews } from "./watch.ts";
 
 /**
  * Connects to a BioXen; the factories of this module use this connection until the next `connect`.
- * Throws {@link BioxenError}: UNAVAILABLE when no server is found or answers, and at once when a server refuses the
- * login or TLS (`details.reason`); BAD_REQUEST with every problem of a URL or file.
+ * Throws {@link BioxenError}:
+ * - UNAVAILABLE when no server is found, or when no server answers.
+ * - UNAVAILABLE at once when a server refuses the login or TLS (`details.reason`).
+ * - BAD_REQUEST with every problem of a URL or file.
  */
 export async function connect(options: ConnectOptions = {}): Promise<Bioxen> {
   return remembered(await connectFound(options));

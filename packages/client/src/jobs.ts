@@ -1,7 +1,7 @@
 /**
  * Durable commands: the server stores a submitted command on disk. The service that owns the command carries it out
- * once, as soon as it runs, after the earlier jobs of the same VM or chassis. The outcome is kept for 24 h under the
- * job's id.
+ * once, after the earlier jobs of the same VM or chassis. A command waits while its service is not running. The outcome
+ * is kept for 24 h under the job's id.
  */
 import { ENDPOINTS, type EndpointName, type RequestOf } from "@bioxen/contracts";
 import { type Bus, Jobs, type Submitted } from "@bioxen/nats/client";

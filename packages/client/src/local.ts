@@ -22,7 +22,7 @@ export async function startLocalStack(options: LocalStackOptions = {}): Promise<
   const { startLocalStack: start } = await localStack();
   try {
     const stack = await start(options);
-    // Credentials in the environment belong to another server than that of the new stack.
+    // Credentials in the environment are not used: they belong to another server, not to the new stack.
     const bioxen = remembered(await connectTo({ servers: stack.url }));
     bioxen.onClose(() => stack.stop());
     return bioxen;

@@ -10,8 +10,8 @@ export type VmNews =
   | { readonly kind: "sample"; readonly sample: VmSample };
 
 /**
- * Maximum number of events and measurements buffered for a slow reader. Above it the oldest measurements are dropped,
- * but never an event.
+ * Maximum number of events and measurements buffered for a slow reader. Above this number, the oldest measurements are
+ * dropped; events are never dropped.
  */
 const MAX_WAITING = 1_000;
 

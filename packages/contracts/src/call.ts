@@ -13,8 +13,8 @@ export type ReplyFrom<E extends Endpoint> =
   | { readonly ok: false; readonly error: ReplyError };
 
 /**
- * Number of tries for a page that only one instance keeps. A queue group chooses the instance at random. With three
- * instances, all these tries miss the right instance in less than one of 600 cases.
+ * Maximum number of requests for a page that only one instance of the service keeps. A queue group sends each request
+ * to a random instance. With three instances, all requests miss the right instance in less than one of 600 cases.
  */
 const MAX_TRIES_OF_PAGE = 16;
 
@@ -52,7 +52,7 @@ export async function callEndpoint<E extends Endpoint>(
   return reply as unknown as ReplyFrom<E>;
 }
 
-/** Returns the whole listing that begins with the page `first`; or the refusal of a page. */
+/** Returns the whole listing whose first page is `first`. When a later page is refused, returns that refusal. */
 async function followed(
   first: Reply,
   { subject, pages = {} }: Endpoint,
@@ -74,7 +74,8 @@ async function followed(
         retryable: false,
       });
     }
-    // The last page of a query for one thing has no cursor; the result must then not keep the previous page's cursor.
+    // The last page of a reply about a single object has no field `cursor`. The merged reply must not keep the cursor
+    // of the previous page then.
     const { cursor: _, ...before } = whole;
     whole = merged(before, next, pages) as Reply;
   }
@@ -91,8 +92,8 @@ function isUnpaged({ code, details }: ReplyError): boolean {
 const requiredFieldsOf = new WeakMap<z.ZodType, readonly string[]>();
 
 /**
- * Returns the fields without which a result is unusable. Nullable fields are not among them: an older service does not
- * send those that were added later. A check of whole results would parse every page of every list twice.
+ * Returns the fields without which a result is unusable. Nullable fields are left out, because an older service does
+ * not send the nullable fields of later releases. A check of whole results would parse every page of every list twice.
  */
 function requiredFields(result: z.ZodType): readonly string[] {
   const known = requiredFieldsOf.get(result);

@@ -2,7 +2,8 @@
  * Encodes and decodes event envelopes, and validates them against the catalogue of event types.
  *
  * A message that cannot be decoded is never passed over in silence, because a state that misses an event is wrong.
- * `decodeMessage` returns it with the reason, and the reader sets its aggregate aside; `decodeEvent` throws.
+ * For such a message, `decodeMessage` returns the reason, and `decodeEvent` throws. A reader of the log then stops
+ * folding the aggregate of the message.
  */
 import {
   type EventEnvelope,
@@ -117,7 +118,10 @@ export function digestOf(bytes: Uint8Array): string {
 
 const ACCEPTORS = new Map(Object.entries(EVENT_TYPES).map(([type, schema]) => [type, acceptorOf(schema)]));
 
-/** Longest description of an unreadable message, in characters: the message itself may make it arbitrarily long. */
+/**
+ * Maximum length of the description of an unreadable message, in characters. The description can quote parts of the
+ * message, which may be arbitrarily long.
+ */
 const MAX_PROBLEM_LENGTH = 300;
 /** Matches an event type in the form that every release of BioXen uses. */
 const EVENT_TYPE = /^bioxen\.[a-z]+\.[a-z]+(?:-[a-z]+)*\.v[1-9]\d*$/;
@@ -143,8 +147,8 @@ export function decodeEvent(bytes: Uint8Array, seq: number, streamSubject: strin
 }
 
 /**
- * Decodes a stored message like {@link decodeEvent}. Returns a message with the reason for bytes that are not an event
- * of a known type. Never throws. `digest` is the digest of the bytes, if it is known already.
+ * Decodes a stored message like {@link decodeEvent}, but never throws. For bytes that are not an event of a known type,
+ * the returned message has no event: its field `why` has the reason. `digest` is the digest of the bytes, if known.
  */
 export function decodeMessage(
   bytes: Uint8Array,
@@ -188,8 +192,9 @@ function jsonOf(bytes: Uint8Array): unknown {
 }
 
 /**
- * Returns the schema of an event's type; undefined when the message names no type. An unknown type in BioXen's own form
- * comes from a newer release, which may also have changed the envelope: it is recognised before the envelope is checked.
+ * Returns the schema of an event's type; undefined when the message names no type, or a type that is not in BioXen's
+ * form. Throws `NotAnEvent` for an unknown type in BioXen's form, because a newer release wrote the event. This check
+ * comes before the check of the envelope, which the newer release may also have changed.
  */
 function schemaOf(json: unknown): z.ZodType | undefined {
   const type = typeof json === "object" && json !== null && "type" in json ? json.type : undefined;

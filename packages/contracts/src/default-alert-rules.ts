@@ -48,7 +48,9 @@ export const DEFAULT_ALERT_RULES: Readonly<Record<string, AlertRule>> = {
   "chassis-suspect": above("chassis.heartbeatAgeMs", SUSPECT_AFTER_MS, { severity: "warning", forMs: 0 }),
   /** Raised after 15 s without a heartbeat: a restarted agent sends heartbeats again within seconds. */
   "chassis-lost": above("chassis.heartbeatAgeMs", 15_000, { severity: "critical", forMs: 0 }),
-  /** Raised after 5 s: a rolling restart of an agent is over by then. */
+  /**
+   * Raised when a second process has wanted to run the chassis for 5 s. A rolling restart of an agent takes less time.
+   */
   "chassis-contested": above("chassis.rivals", 0, { severity: "critical", forMs: 5_000 }),
   "ledger-full": {
     ...above("chassis.reservedPermille", 950, { severity: "info", forMs: 60_000 }),
@@ -59,9 +61,9 @@ export const DEFAULT_ALERT_RULES: Readonly<Record<string, AlertRule>> = {
    * Raised when a service is 5 000 events behind the log: a healthy service applies a stored event within milliseconds.
    */
   "log-lagging": above("log.lagEvents", 5_000, { severity: "warning", forMs: 10_000 }),
-  /** Raised for one message: it stops a VM, chassis, ledger, quota or rule until an operator acts. */
+  /** Raised for one unreadable message, which stops a VM, chassis, ledger, quota or rule until an operator acts. */
   "log-unreadable": above("log.unreadable", 0, { severity: "critical", forMs: 0 }),
   "foreign-stream": above("log.foreignStreams", 0, { severity: "warning", forMs: 0 }),
-  /** Raised after 30 s: a server that restarts in order is back earlier. */
+  /** Raised when a stream has lacked a copy for 30 s. A planned restart of a server takes less time. */
   "copies-missing": above("log.missingCopies", 0, { severity: "critical", forMs: 30_000 }),
 };

@@ -1,7 +1,7 @@
 /**
  * Listings of computed results: plans, explanations, the progress of a drain. Such a result is made from the present
- * state and from heartbeats, so it cannot be made a second time. The instance that made it keeps it for the following
- * pages, a bounded number of results for a limited time.
+ * state and from heartbeats, so it cannot be made a second time. The instance that made a result therefore keeps it,
+ * so that the caller can request the later pages. The time and the total size of kept results are limited.
  *
  * A result that fits in one reply is not kept. Only the instance that made a result has it: every other instance
  * refuses with a retryable CONFLICT. Once the result is gone, all instances refuse; the caller then asks again without

@@ -27,7 +27,7 @@ export type HandlerResult = Handled<Readonly<Record<string, unknown>>>;
 
 export interface ServedEndpoint {
   readonly endpoint: Endpoint;
-  /** `maxBytes` defaults to the limit of a server with default settings. */
+  /** Handles a request. `maxBytes`: largest size of the reply; default: the limit of a server with default settings. */
   readonly handle: (
     request: never,
     causation: Causation,

@@ -25,7 +25,7 @@ export const MAX_JOB_ID_LENGTH = MAX_HEADER_BYTES;
  * after the first. Most outages are shorter.
  */
 export const MAX_JOB_ATTEMPTS = 8;
-/** Waits between two attempts of a job, growing from the first to the ceiling. */
+/** The waits between the attempts of a job: they grow from `firstMs` to at most `ceilingMs`. */
 const RETRY_BACKOFF: Backoff = { firstMs: 250, ceilingMs: 15_000 };
 /** Prefix of the ids that BioXen assigns. An id that a publisher chooses must not begin with it. */
 const OWN_ID_PREFIX = "_";

@@ -3,11 +3,11 @@
  *
  * A listing is a sequence of parts. A page takes the parts that fit and ends where the next part does not fit, or at
  * the caller's `limit`; its `cursor` names the part that comes next. On the last page the cursor is null. A list inside
- * a listed thing (the entries of a ledger) goes on at the next page: that page begins with the same thing again and its
- * further entries. `merged` joins the pages of a listing to the complete reply.
+ * a listed thing, such as the entries of a ledger, can continue on the next page. That page then begins with the same
+ * thing and the further items of its list. `merged` joins the pages of a listing to the complete reply.
  *
- * All pages of a listing show one state. The cursor carries its sequence of the log. See state-pages.ts for listings of
- * folded states and frozen-pages.ts for listings of computed results.
+ * All pages of a listing show one state, and the cursor carries the log sequence of that state. See state-pages.ts for
+ * listings of folded states and frozen-pages.ts for listings of computed results.
  */
 import { isId, type Rejection } from "@bioxen/kernel";
 import { z } from "zod";
@@ -22,7 +22,7 @@ const MAX_CURSOR_LENGTH = 127;
 export const pageRequest = {
   /** Maximum number of items of the page; absent: as many as fit. */
   limit: z.int().min(1).max(MAX_PAGE).optional(),
-  /** The `cursor` of the page before; absent: the first page. */
+  /** The `cursor` of the previous page; absent in the request for the first page. */
   cursor: z.string().max(MAX_CURSOR_LENGTH).optional(),
 };
 export interface PageRequest {
@@ -30,7 +30,7 @@ export interface PageRequest {
   readonly cursor?: string | undefined;
 }
 
-/** The field of a page that names the next one; null on the last page. */
+/** The schema of a page's `cursor`, with which a caller requests the next page; null on the last page. */
 export const pageResult = { cursor: z.string().nullable() };
 export interface Page {
   cursor: string | null;
@@ -53,14 +53,14 @@ export function isEach(shape: PageShape[string]): shape is EachShape {
 
 type Json = Record<string, unknown>;
 
-/** One part of a listing: a thing that is on one page as a whole. */
+/** One part of a listing: a value that is never split over two pages. */
 export interface Part {
   readonly value: unknown;
-  /** Adds the value to a page. A new page is the result of {@link emptied}. */
+  /** Adds this part to `page`. A page without parts is made by {@link emptied}. */
   add(page: Json): void;
-  /** The thing that has this part in one of its lists. A page without the owner first gets it, with empty lists. */
+  /** The thing with this part in one of its lists. The owner, with empty lists, is added to a page before this part. */
   readonly owner?: Part;
-  /** The field of the result that has this part; absent for parts of inner lists. */
+  /** Name of the result's field that contains this part; absent for a part with an owner. */
   readonly field?: string;
 }
 
@@ -77,7 +77,10 @@ export function emptied(result: Readonly<Json>, shape: PageShape): Json {
   return out;
 }
 
-/** Yields the parts of `result`, in the field order of the shape. `at` maps a page to its copy of `result`. */
+/**
+ * Yields the parts of `result`, in the field order of the shape. When `result` is an inner object of a listing, `at`
+ * returns the object in a page that corresponds to `result`, and `owner` is the part to which this object belongs.
+ */
 export function* partsOf(
   result: Readonly<Json>,
   shape: PageShape,
@@ -98,7 +101,7 @@ export function* partsOf(
         const named: Part = {
           value: { [name]: [] },
           add: (page) => {
-            // A VM may be called "constructor", which every object has.
+            // A VM may have the id "constructor", and every object inherits a property with this name.
             if (!Object.hasOwn(lists(page), name)) lists(page)[name] = [];
           },
           ...common,
@@ -121,7 +124,7 @@ export function* partsOf(
   }
 }
 
-/** Returns the result that two pages of one listing show together: `next` continues `page`. */
+/** Returns one page with the content of two successive pages of a listing: `page`, then `next`. */
 export function merged(page: Readonly<Json>, next: Readonly<Json>, shape: PageShape): Json {
   const out: Json = { ...page, ...next };
   for (const [field, inner] of Object.entries(shape)) {
@@ -149,7 +152,7 @@ function mergedEach(a: readonly Json[], b: readonly Json[], { key, each }: EachS
   return [...a.slice(0, -1), merged(last, first, each), ...b.slice(1)];
 }
 
-/** A page in the making. */
+/** Builds one page of a listing, part by part. */
 export class PageBuilder {
   readonly #page: Json;
   readonly #maxBytes: number;
@@ -198,18 +201,21 @@ export class PageBuilder {
     return undefined;
   }
 
-  /** Returns true when the part counts towards the limit: it is not part of another one, nor in an uncounted list. */
+  /** Returns true when the part counts towards the limit: it has no owner, and its list is not the uncounted list. */
   #counts(part: Part): boolean {
     return part.owner === undefined && part.field !== this.#uncounted;
   }
 
-  /** Returns the page with the cursor of the next one. */
+  /** Returns the finished page. `cursor` is the cursor of the next page; null if this page is the last page. */
   end(cursor: string | null): Json {
     return { ...this.#page, cursor };
   }
 }
 
-/** Returns the owners of a part that the page does not have yet, the outermost first. */
+/**
+ * Returns the direct and indirect owners of a part, the outermost first. The owner `present`, which the page contains
+ * already, and the owners of `present` are left out.
+ */
 function ownersOf({ owner }: Part, present: Part | undefined): Part[] {
   if (owner === undefined || owner === present) return [];
   return [...ownersOf(owner, present), owner];
@@ -223,8 +229,8 @@ export interface PagePosition {
 }
 
 /**
- * The position of the next page: the first thing whose id is above `after`, in the state after event `seq`; without
- * `seq` in the present state.
+ * The position of the next page: the first thing whose id is above `after`. The page shows the state after event `seq`;
+ * when `seq` is absent, the page shows the present state.
  */
 export interface PositionAfter {
   readonly after: string;

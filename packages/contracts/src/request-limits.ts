@@ -9,17 +9,17 @@
  */
 export const MAX_HEADER_BYTES = 255;
 /**
- * The same limit for requests between services, bytes. Their causes are made of subjects and of the message ids of
- * clients, and are therefore longer.
+ * Maximum length of each recorded header in a request between services, in bytes. The causation in such a request
+ * contains a subject and a client's message id, and is therefore longer than in a client's request.
  */
 export const MAX_INTERNAL_HEADER_BYTES = 1_024;
-/** Maximum number of headers of a request, with those that BioXen does not read. Tracing systems add about five. */
+/** Maximum number of headers of a request, including headers that BioXen ignores. Tracing systems add about five. */
 export const MAX_HEADERS = 64;
 /** Maximum size of all headers of a request together, bytes. It has room for W3C `tracestate` and `baggage`. */
 export const MAX_HEADERS_BYTES = 16_384;
 /**
- * Maximum depth of objects and arrays in a payload. The deepest schema has about ten levels; the rest is for `config` and
- * for JSON values. Validation recurses, and overflows the stack at about 1 800 levels.
+ * Maximum depth of nested objects and arrays in a payload. The deepest schema has about ten levels; the further levels
+ * are for `config` and for JSON values. Validation recurses, and overflows the stack at about 1 800 levels.
  */
 export const MAX_NESTING = 64;
 

@@ -1,7 +1,7 @@
 /**
- * The sizes of messages. A NATS server carries no message above its `max_payload`, so everything that grows with the
- * fleet is weighed before it is sent: a reply ends its page where the next item does not fit, and an event that the
- * server would not store is refused.
+ * The sizes of messages. A NATS server carries no message above its `max_payload`, so the size of a message that grows
+ * with the fleet is checked before it is sent. A reply ends its page where the next item does not fit, and an event
+ * that the server would not store is refused.
  */
 import { Fault, MAX_BLOB_BYTES, type Rejection } from "@bioxen/kernel";
 import { refuse } from "./errors.ts";
@@ -16,12 +16,12 @@ export const DEFAULT_MAX_PAYLOAD_BYTES = 1_048_576;
 export const MESSAGE_ROOM_BYTES = 1_024;
 
 /**
- * The `max_payload` that every limit of the contract needs, bytes: a guest state or a stored job of the largest size. A
- * server with less works, and refuses what is larger than its own limit.
+ * Smallest `max_payload` with which a server carries the largest messages of the contract, bytes: a guest state or a
+ * stored job of the largest size. A server with a smaller `max_payload` works, and refuses messages above it.
  */
 export const NEEDED_MAX_PAYLOAD_BYTES = Math.max(MAX_BLOB_BYTES, MAX_STORED_JOB_BYTES) + MESSAGE_ROOM_BYTES;
 
-/** Returns the largest event or reply for a server with this `max_payload`, bytes. */
+/** Returns the maximum size of an event or reply on a server with this `max_payload`, bytes. */
 export function contentLimitOf(maxPayloadBytes: number): number {
   return Math.max(0, maxPayloadBytes - MESSAGE_ROOM_BYTES);
 }

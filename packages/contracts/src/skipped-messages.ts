@@ -1,8 +1,8 @@
 /**
  * The skipped messages that a process knows, from the events on `bioxen.evt.log.skips`.
  *
- * An unreadable message on that subject must not stop the next skip. It is therefore left out automatically, and
- * reported until an operator skips it explicitly.
+ * An unreadable message on that subject must not prevent later skips. Such a message is therefore left out
+ * automatically, and reported until an operator skips it explicitly.
  */
 import {
   isUnreadable,
@@ -22,7 +22,7 @@ export class SkippedMessages implements Skips {
   readonly #states = new VersionedStates<LogState>(logFold);
   /** Subject of each message that is left out, by sequence. */
   readonly #subjects = new Map<number, string>();
-  /** Highest left-out sequence of each subject. */
+  /** Highest sequence of a left-out message, by subject. */
   readonly #tails = new Map<string, number>();
   #observedSeq = 0;
 
@@ -53,7 +53,7 @@ export class SkippedMessages implements Skips {
     return { change };
   }
 
-  /** Folds the message. Returns it with the reason when it is unreadable or does not fit. */
+  /** Folds the message. If it is unreadable or contradicts the folded state, returns the message with the reason. */
   #apply(message: LogMessage): UnreadableMessage | undefined {
     if (isUnreadable(message)) return message;
     this.#states.apply(LOG_SKIPS_ID, message, positionOf(message));

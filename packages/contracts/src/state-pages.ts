@@ -22,11 +22,14 @@ import {
 } from "./pages.ts";
 
 /**
- * Maximum number of aggregates that one page folds again from the log; the page then ends early. One takes about a
- * millisecond, and the caller waits 10 s at most.
+ * Maximum number of aggregates that one page folds again from the log. At this number, the page ends early. Folding one
+ * aggregate takes about a millisecond, and the caller waits 10 s at most.
  */
 export const MAX_REFOLDS_PER_PAGE = 256;
-/** Number of past states that are kept for the next page of a long single aggregate, such as a ledger. */
+/**
+ * Maximum number of past states that an instance keeps. The pages of one long aggregate, such as a ledger, all show the
+ * same past state.
+ */
 const MAX_KEPT = 8;
 
 export interface StatePagesOptions<State> {
@@ -47,15 +50,15 @@ export interface ListingOfMany<State, Result> {
   readonly fragment: (id: string, state: State) => Result | undefined;
 }
 
-/** A listing of what is inside of a few aggregates. */
+/** A listing of the items that a few aggregates contain, such as the entries of a ledger. */
 export interface ListingWithin<State, Result> {
   readonly shape: PageShape;
-  /** The name of the listing in its cursors: an id, or another word without a colon. */
+  /** The name that identifies the listing in its cursors: an aggregate's id, or another word without a colon. */
   readonly name: string;
   readonly ids: readonly string[];
   /** Sequence of the state that is asked for; default: now. */
   readonly atSeq?: number | undefined;
-  /** The list whose items do not count towards the limit. */
+  /** Name of the result's list whose items do not count towards the caller's `limit`; absent: every item counts. */
   readonly uncounted?: string;
   /** Returns the whole result from the states of `ids`, in that order; or a refusal. */
   readonly result: (states: readonly State[]) => Handled<Result>;
@@ -106,7 +109,7 @@ export class StatePages<State> {
     return done(builder.end(null) as never);
   }
 
-  /** Returns one page of what is inside of a few aggregates. */
+  /** Returns one page of the items that a few aggregates contain. The reply has at most `maxBytes` bytes. */
   async within<Result extends object>(
     request: PageRequest,
     maxBytes: number,
@@ -124,8 +127,8 @@ export class StatePages<State> {
   }
 
   /**
-   * Returns the sequence of a new listing's state: that of the newest event applied here, so that a caller finds what
-   * it has just written.
+   * Returns the sequence of the newest event that this instance has applied. A new listing shows the state at that
+   * sequence, so that a caller finds what it has just written.
    */
   async newestSeq(): Promise<number> {
     const { states, appliedSeq, applied } = this.#options;
@@ -134,7 +137,10 @@ export class StatePages<State> {
     return seq;
   }
 
-  /** Reads the cursor, and waits until this instance has applied the events up to its sequence. */
+  /**
+   * Returns the position at which the page starts: that of the cursor, or the first position without a cursor. Waits
+   * until this instance has applied all events up to the cursor's sequence.
+   */
   async start(cursor: string | undefined, atSeq?: number): Promise<Start | Refused> {
     const from = (id: string, isFirst: boolean, seq: number, index = 0): Start => ({
       ok: true,
@@ -152,7 +158,7 @@ export class StatePages<State> {
       if (seq > lastSeq) return badCursor(`names event ${seq}, and the log ends at ${lastSeq}`);
       await applied(seq);
     }
-    // The text with this suffix is above the id itself and below every other id that is above it.
+    // The id with a zero character appended sorts directly after the id, before every other later id.
     if ("after" in position) return from(`${position.after}\u0000`, false, seq);
     return from(position.id, false, seq, position.index);
   }
@@ -172,7 +178,7 @@ export class StatePages<State> {
   }
 }
 
-/** Returns the cursor of a page that begins with part `index` of the `i`th id. */
+/** Returns the cursor for a page whose first item is part number `index` of the aggregate with the id `ids[i]`. */
 function cursorAt(ids: readonly string[], i: number, seq: number, index = 0): string {
   const before = ids[i - 1];
   if (index === 0 && before !== undefined) return cursorAfter({ after: before, seq });
@@ -194,15 +200,15 @@ export interface WholePage {
   readonly shape: PageShape;
   readonly request: PageRequest;
   readonly maxBytes: number;
-  /** Number of parts on the pages before. */
+  /** Number of parts of the result that all earlier pages contain together. */
   readonly firstIndex: number;
-  /** The list whose items do not count towards the limit. */
+  /** Name of the result's list whose items do not count towards the caller's `limit`; absent: every item counts. */
   readonly uncounted?: string | undefined;
 }
 
 /**
- * Returns one page of a complete result. `cursorAt` makes the cursor for the part with the given number. With a `limit`
- * of 0, the listing has no counted items and no page for them.
+ * Returns one page of a complete result. `cursorAt` returns the cursor for the part with the given number. With a
+ * `limit` of 0, the page contains only items of the list `uncounted`.
  */
 export function pageOfWhole(
   whole: object,

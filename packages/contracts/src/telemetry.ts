@@ -56,8 +56,8 @@ export const chassisSample = z
     chassisId: z.string(),
     agentId: z.string(),
     /**
-     * Names the process of the agent. Two instances in one period show two processes with one agent id. Absent in
-     * heartbeats of older versions.
+     * Id of the agent's process. Heartbeats with one agent id and two different instances at the same time reveal two
+     * processes under that agent id. Absent in heartbeats of older versions.
      */
     instance: z.string().optional(),
     atMs: z.int(),
@@ -95,7 +95,8 @@ export const serviceSample = z
     /** Why the instance does no work although it has caught up with the log; absent while it works or starts. */
     waiting: z.string().optional(),
     /**
-     * Only of an agent: its id, and the chassis that it should run and does not run because another process runs them.
+     * The agent's id, and the chassis that the agent should run but cannot, because another process runs them. Absent
+     * in samples of other services.
      */
     agent: z
       .object({
@@ -115,7 +116,7 @@ export const serviceSample = z
      */
     store: z
       .object({
-        /** Number of streams of other owners that answer BioXen's requests or take its subjects. */
+        /** Number of foreign streams that answer BioXen's requests or take a subject of BioXen's own streams. */
         foreignStreams: z.int(),
         /** Largest number of copies that any one stream lacks. */
         missingCopies: z.int(),

@@ -142,8 +142,8 @@ export const ledgerView = z
     oversubscribePermille: recordedAmounts.optional(),
     maxVms: z.int(),
     /**
-     * The last recorded lease token that no lease can have had, and the sequence of the reservation event that has it.
-     * The token was forged, and the ledger ignores it. Absent when there is none.
+     * The last forged lease token in the ledger's events, with the sequence of its reservation event. The ledger
+     * ignores such a token, which no lease can have had. Absent when no event has such a token.
      */
     ignoredToken: z.object({ seq: z.int(), token: z.int() }).optional(),
     entries: z.array(
@@ -185,8 +185,8 @@ export const quotaView = z
     /** The quota's limit for each resource. */
     resources: recordedAmounts,
     /**
-     * The sum of what all VMs with the label hold on all chassis, including reservations in progress. A VM that is
-     * moving counts once.
+     * The amounts that all VMs with the quota's label hold together on all chassis, including reservations in progress.
+     * A VM that is moving counts once.
      */
     held: recordedAmounts,
     /** For each resource, the part of the quota's limit that VMs do not hold. */

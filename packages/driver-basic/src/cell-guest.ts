@@ -113,7 +113,7 @@ export class CellGuest implements Clocked {
     const bytes = encodeCheckpoint({
       seed: this.spec.seed,
       cell: this.cell.snapshot(),
-      // Checkpoints of the built-in model do not name their model, so that their format stays the original one.
+      // Checkpoints of the built-in model do not name their model, so that the old format stays unchanged.
       ...(this.#model === WEISSE ? {} : { model: { name: this.#model.name, version: this.#model.version } }),
       owedMinutes: this.owedMinutes,
       luaInstructions: this.luaInstructions,

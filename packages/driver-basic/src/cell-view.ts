@@ -46,8 +46,8 @@ export function cellView(cell: LivingCell): Readonly<Record<string, unknown>> {
 }
 
 /**
- * Sets the environment fields of the cell that the guest requested, given by their Lua names; the others stay. Throws
- * `RangeError` if a value is invalid, and then changes nothing.
+ * Applies the environment changes that the guest requested. `wanted` maps Lua names of fields to new values; all other
+ * fields keep their values. Throws `RangeError` if a value is invalid, and then changes nothing.
  */
 export function applyWanted(cell: LivingCell, wanted: Readonly<Record<string, number>>): void {
   const changes = Object.entries(ENVIRONMENT_NAMES).flatMap(([name, luaName]) => {

@@ -26,7 +26,7 @@ export class GuestHooks {
   }
 
   callDue(guest: CellGuest): void {
-    // No hook is called during a checkpoint, because the checkpoint stores the passed minutes as not yet reported.
+    // No hook is called during a checkpoint: the hook would report minutes that the checkpoint stores as unreported.
     if (guest.hooksOff || guest.hookCallsUnderWay > 0 || guest.snapshotsUnderWay > 0) return;
     const { minutesForHook: minutes, divisionsForHook: divisions } = guest;
     guest.minutesForHook = 0;

@@ -56,16 +56,16 @@ export const MAX_HOOK_INSTRUCTIONS = 1_000_000;
 /** Timeout of one call of `on_minute` or `on_division`, in ms. */
 export const HOOK_TIMEOUT_MS = 1_000;
 /**
- * Number of consecutive errors after which a VM's hooks are switched off. The cause is then permanent, and each error
- * writes a log line.
+ * Number of consecutive errors after which a VM's hooks are switched off. The cause of so many errors counts as
+ * permanent, and every further error would write a log line.
  */
 export const MAX_HOOK_ERRORS_IN_A_ROW = 5;
 /** Maximum number of queued execs of one VM. A further exec is rejected as `UNAVAILABLE`. */
 export const MAX_QUEUED_EXECS = 16;
 
 /**
- * Time that an exec may wait for its start in addition to its own timeout, in ms. An exec with a short timeout thereby
- * survives the start of the worker.
+ * Time that an exec may wait for its start in addition to its own timeout, in ms. An exec with a short timeout
+ * therefore does not expire while the worker is still starting.
  */
 export const QUEUE_GRACE_MS = 1_000;
 
@@ -128,7 +128,7 @@ export const RANDOM_STATE_BYTES = 32;
  * not counted.
  */
 export const KEEP_TIMEOUT_MS = 5_000;
-/** Maximum size of an error message in a reply, and of its traceback, in bytes each; the rest is truncated. */
+/** Maximum size of an error message in a reply, and of its traceback, in bytes each. Longer texts are truncated. */
 export const MAX_ERROR_BYTES = 8 * 1024;
 /** Maximum number of Lua instructions of the guest's own `__tostring`, when it converts an error object to text. */
 export const MAX_DESCRIBE_INSTRUCTIONS = 100_000;

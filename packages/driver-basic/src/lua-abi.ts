@@ -1,14 +1,15 @@
 /**
  * The C API of Lua 5.4 as exported by wasmoon's WebAssembly module, without wasmoon's own layer.
  *
- * wasmoon's engine, threads and timeouts are not used: the guest's `pcall` can catch its timeout error, and its
- * `doString` corrupts memory after some calls. The module itself is sound under three rules, which `LuaRuntime`
- * follows:
+ * wasmoon's engine, threads and timeouts are not used: a guest's `pcall` can catch wasmoon's timeout error, and
+ * wasmoon's `doString` corrupts memory after some calls. The module itself is sound under three rules, which
+ * `LuaRuntime` follows:
  *
  * - A Lua error outside a protected call aborts the module and with it every guest. Every call that can fail or
  *   allocate is therefore made inside `protect`.
  * - A JavaScript exception that passes through WebAssembly frames leaks the stack space of these frames. The stack has
- *   1 MiB and no guard. `protect` catches the exception above a frame that restores the stack pointer.
+ *   1 MiB and no guard. `protect` therefore catches the exception in a JavaScript function that a WebAssembly frame
+ *   called. That frame restores the stack pointer.
  * - wasmoon's wrappers put strings on that stack. Strings are therefore passed as pointers into the heap.
  */
 import { createRequire } from "node:module";
@@ -126,8 +127,8 @@ export async function loadLuaAbi(): Promise<LuaAbi> {
 }
 
 /**
- * Copies a text into the module's heap as a C string, and returns its address. The string is never freed: use this only
- * for the few constants.
+ * Copies a text into the module's heap as a C string, and returns the address of the string. The string is never freed,
+ * so call this function only for constants.
  */
 export function constantString(abi: LuaAbi, text: string): Pointer {
   const bytes = new TextEncoder().encode(text);

@@ -89,8 +89,8 @@ export class LuaCall implements OnProcessor {
   }
 
   /**
-   * Prepares the work on a new Lua thread. Returns undefined if it is ready to run, and a `CallEnd` with the error if
-   * the source does not compile or memory runs out.
+   * Prepares the work on a new Lua thread. Returns undefined if the thread is ready to run. Returns a `CallEnd` with
+   * the error if the source does not compile or memory runs out.
    */
   begin(work: Code, view: unknown): CallEnd | undefined {
     let syntaxError = false;
@@ -235,7 +235,10 @@ export class LuaCall implements OnProcessor {
     return this.#end(traceback === undefined ? failure : { ...failure, traceback }, described.stateLost);
   }
 
-  /** Converts an error value that is not text to text by the guest's `__tostring`, which runs under its own limits. */
+  /**
+   * Calls the guest's `__tostring`, under its own limits, to convert a non-string error value to text. Returns that
+   * text, and whether the Lua state was lost during this conversion.
+   */
   #describe(): { message: string; stateLost: boolean } {
     const unreadable = "the error value cannot be converted to text";
     if (this.#describes) return { message: unreadable, stateLost: false };

@@ -76,7 +76,7 @@ export class LuaGuest {
   readonly L: LuaState;
   readonly account: MemoryAccount;
 
-  /** The address of the state of `math.random`. Lua never moves userdata, and the registry keeps it alive. */
+  /** The address of the userdata with the state of `math.random`. The registry keeps it alive; Lua never moves it. */
   #randomAt: Pointer = 0;
 
   private constructor(runtime: LuaRuntime, L: LuaState, account: MemoryAccount) {
@@ -132,7 +132,7 @@ export class LuaGuest {
     if (this.#randomAt === 0) throw new GuestBootError("this build of Lua keeps its generator elsewhere");
   }
 
-  /** Returns the Lua state for a checkpoint. Throws a {@link ResultError} that names a value that cannot be stored. */
+  /** Returns the Lua state for a checkpoint. If a value cannot be stored, throws {@link ResultError} that names it. */
   keep(): KeptLua {
     const { runtime, L } = this;
     let kept: Omit<KeptLua, "random"> | undefined;

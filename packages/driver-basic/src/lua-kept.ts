@@ -182,8 +182,8 @@ function pathOf(key: KeptValue): string {
 }
 
 /**
- * Pushes the stored value of the global `state` onto the Lua stack. It must be valid (see {@link keptProblem}). Call
- * inside `protect`.
+ * Pushes the stored value of the global `state` onto the Lua stack. `kept` must be valid (see {@link keptProblem}).
+ * Call inside `protect`.
  */
 export function pushKept(runtime: LuaRuntime, L: LuaState, kept: KeptLua): void {
   const { abi } = runtime;

@@ -56,7 +56,10 @@ export class MemoryAccount {
     if (this.#longStrings.size > 0) this.#longStrings.delete(block);
   }
 
-  /** Resets the counters at a clock check. Returns the number of Lua instructions until the next check. */
+  /**
+   * Called at each clock check: restarts the count of bytes allocated since the last check. Returns the number of Lua
+   * instructions until the next check.
+   */
   look(): number {
     this.#sinceLook = 0;
     let longest = 0;

@@ -76,8 +76,8 @@ export class LogLines {
 
   /**
    * Removes and returns the collected lines and the number of omitted lines; undefined if there is nothing to publish.
-   * Without collected lines, the number of omitted lines is returned only if `last` is true. Otherwise a flood of
-   * output would become a flood of such numbers.
+   * Without collected lines, the number of omitted lines is returned only if `last` is true, because a flood of output
+   * would otherwise become a flood of messages with such a number.
    */
   take(last: boolean): { readonly lines: readonly string[]; readonly leftOut: number } | undefined {
     if (this.#lines.length === 0 && !(last && this.#leftOut > 0)) return undefined;

@@ -9,7 +9,10 @@
  */
 import { MAX_CAPTURES, MAX_PATTERN_DEPTH, MAX_PATTERN_STEPS } from "./limits.ts";
 
-/** Thrown if the pattern is malformed or takes too long. The message is that of Lua, if Lua has one. */
+/**
+ * Thrown if the pattern is malformed or takes too long. The error text equals Lua's text for the same problem, if Lua
+ * reports that problem.
+ */
 export class PatternError extends Error {}
 
 /** One capture: a range of the subject, or a position in the subject, counted from 1. */
@@ -298,8 +301,8 @@ const CLASSES: Readonly<Record<string, (byte: number) => boolean>> = {
 };
 
 /**
- * Returns whether `%letter` matches the byte. The letter is a class, in upper case the complement of a class, or a
- * literal character.
+ * Returns whether `%letter` matches the byte. A class has a lower-case letter; the same letter in upper case matches
+ * the complement of that class. Any other character matches itself.
  */
 function inClass(byte: number, letter: number): boolean {
   const test = isLetter(letter) ? CLASSES[String.fromCharCode(letter | 32)] : undefined;

@@ -233,8 +233,8 @@ export class LuaRuntime {
     }
     const growth = block === 0 ? newSize : newSize - oldSize;
     if (!account.allows(growth) || (growth > 0 && this.#totalUsed + growth > TOTAL_MEMORY_BYTES)) {
-      // Lua collects all garbage after each refusal, which is slow. The guest is therefore checked now, not after the
-      // next refusal.
+      // After a refused request for memory, Lua collects all garbage, which is slow. The limits of the guest are
+      // therefore checked before its next instruction, not after a further refusal.
       if (this.#running?.account === account) this.#running.lookSoon();
       return 0;
     }

@@ -51,7 +51,7 @@ export class Database {
   readonly #tables = new Map<string, Map<string, Row>>();
   #deletions: Deletion[] = [];
   #generation = 1;
-  /** Oldest generation that a token may name. */
+  /** Oldest generation that a reader's token may contain; a token with an older generation gets `EVENTS_LOST`. */
   #oldest = 0;
   readonly #waiters = new Set<() => void>();
 
@@ -121,7 +121,7 @@ export class Database {
     return generation;
   }
 
-  /** Invalidates every token, so that all readers have lost events. */
+  /** Invalidates every token: the next read of each reader fails with `EVENTS_LOST`. */
   forgetHistory(): void {
     this.#generation += 1;
     this.#oldest = this.#generation;

@@ -1,6 +1,6 @@
 /**
- * Faults that a test can plan. Each also occurs on real pools. A planned fault strikes a given number of times; a
- * switch stays on until it is switched off.
+ * Planned faults and lasting faults (switches) for tests. Each fault also occurs on real pools. A planned fault strikes
+ * a given number of times; a switch stays on until a test switches it off.
  */
 import type { FakeCode } from "./refusal.ts";
 

@@ -17,7 +17,7 @@ export interface GuestSshOptions {
   readonly authorizedKey?: string | undefined;
 }
 
-/** Maximum number of generated host keys, so that a broken key generator ends with an error. */
+/** Maximum number of tries to generate a readable host key, so that a broken key generator causes an error. */
 const MAX_KEY_ATTEMPTS = 20;
 
 /**

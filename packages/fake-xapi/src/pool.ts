@@ -36,7 +36,7 @@ const VM_OVERHEAD = 12 * MIB;
 const CLONE_BYTES = 8 * MIB;
 const DISK_BYTES = 10 * GIB;
 
-/** Name of the pool's template for guests: the driver's default. */
+/** Name of the pool's template for guests. The driver uses a template with this name by default. */
 export const TEMPLATE_NAME = "bioxen-guest";
 
 export interface Counts {

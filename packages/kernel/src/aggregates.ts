@@ -58,8 +58,8 @@ export class Aggregates<State> implements EventSink {
   readonly #outcomes: OutcomeMemory<Versioned<State>>;
   readonly #queue = new KeyedQueue();
   /**
-   * Tracks the aggregates whose outcomes from before the start of the process are only in the log. Undefined until the
-   * start has read an event or a snapshot. Undefined again once no caller can ask for such outcomes.
+   * Tracks the aggregates whose outcomes from before the start of the process are in the log but not in memory.
+   * Undefined until the start has read an event or a snapshot, and again once no caller can ask for such outcomes.
    */
   #cold: ColdOutcomes | undefined;
 
@@ -140,8 +140,8 @@ export class Aggregates<State> implements EventSink {
   }
 
   /**
-   * Folds one event into the state of its aggregate. Ignores an event that was applied before. An event that does not
-   * fit sets its aggregate aside.
+   * Folds one event into the state of its aggregate. Ignores an event that was applied before. An event that cannot be
+   * the aggregate's next event sets the aggregate aside: the aggregate is not folded further.
    */
   apply(event: StoredEvent, replayed = false): void {
     const { id } = splitSubject(event.envelope.subject);
@@ -158,7 +158,7 @@ export class Aggregates<State> implements EventSink {
 
   /**
    * Reads the aggregate's events that are not applied here yet, and returns the aggregate as the log has it now. Throws
-   * `Fault` CORRUPT_EVENT for an aggregate that is set aside.
+   * `Fault` CORRUPT_EVENT when an unreadable event has set the aggregate aside.
    */
   async refresh(id: string): Promise<Versioned<State>> {
     await this.#readMissed(id);
@@ -172,7 +172,7 @@ export class Aggregates<State> implements EventSink {
    *
    * `decide` may run several times and must be pure. Throws `Fault` UNAVAILABLE when the log cannot be reached: a retry
    * with the same command id acts at most once. Throws CONFLICT after {@link MAX_CONFLICT_RETRIES}, and CORRUPT_EVENT
-   * when the aggregate is set aside.
+   * when an unreadable event has set the aggregate aside.
    */
   execute(
     id: string,
@@ -185,7 +185,7 @@ export class Aggregates<State> implements EventSink {
   /**
    * Like `execute`, for a process manager: decides on the state in memory, without a read of the log, because an event
    * that is still missing wakes the process manager when it arrives. `acts` returns true while this instance may act.
-   * It is called before each decision, also after a conflict, so that an instance without its lease changes nothing.
+   * `acts` is called before each decision, also after a conflict: an instance without the lease then changes nothing.
    */
   react(
     id: string,
@@ -305,7 +305,7 @@ export class Aggregates<State> implements EventSink {
     { causeId, statedAtMs }: Causation,
   ): Promise<Versioned<State> | undefined> {
     const { clock, fold, log } = this.#options;
-    // Half the window: a younger command's outcome is then still in memory when the append follows this check.
+    // The outcome of a command from the last half of the window stays in memory until the append after this check.
     if (statedAtMs === undefined || statedAtMs >= clock.nowMs() - OUTCOME_WINDOW_MS / 2) return undefined;
     const past = new VersionedStates(fold);
     for (const event of await log.read(this.streamSubject(id), 0)) {
@@ -315,7 +315,7 @@ export class Aggregates<State> implements EventSink {
     return undefined;
   }
 
-  /** Loads the aggregate's outcomes from before the start of the process from the log into memory, if still needed. */
+  /** Reads the outcomes of the aggregate's earlier commands from the log, unless they are in memory or not needed. */
   async #warmUp(id: string): Promise<void> {
     const cold = this.#cold;
     if (cold === undefined) return;

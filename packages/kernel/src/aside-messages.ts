@@ -1,6 +1,6 @@
 /**
- * The unreadable messages of a process. A message that belongs to an aggregate sets the aggregate aside. When a skip
- * changes which messages of an aggregate count, the aggregate is read again.
+ * The unreadable messages of a process. Such a message sets its aggregate aside: the aggregate is not folded further.
+ * When an operator skips a message or takes a skip back, the aggregate of the message is read again.
  */
 import type { StoredEvent } from "./envelope.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
@@ -12,8 +12,8 @@ import { isUnreadable, type LogMessage, type UnreadableMessage } from "./unreada
 /** Wait before the next try to read an aggregate again, ms, when the log was unreachable. */
 const REREAD_WAIT_MS = 1_000;
 /**
- * Maximum number of listed messages that belong to no aggregate here. A flood of them must not fill the memory; the
- * others are still in the log.
+ * Maximum number of listed messages that belong to no aggregate of this process, so that a flood of such messages does
+ * not fill the memory. Further messages are not listed, but stay in the log.
  */
 const MAX_LOOSE = 1_000;
 const AGGREGATE_SUBJECT = /^bioxen\.evt\.([a-z]+)\.([a-z0-9-]+)$/;
@@ -23,9 +23,12 @@ export interface AsideOptions {
   readonly timers: Timers;
   readonly skips: Skips;
   readonly sinks: ReadonlyMap<string, EventSink>;
-  /** Called for each event that is folded because of a skip, and first for the last event folded before the skip. */
+  /**
+   * Called during a reread of an aggregate: first with the last event that was folded before, then with each event that
+   * the reread folds.
+   */
   readonly onEvent: (event: StoredEvent) => void;
-  /** Called after each reread of an aggregate, whatever it has found. */
+  /** Called after each reread of an aggregate, even if the aggregate stays set aside. */
   readonly onReread: () => void;
 }
 
@@ -61,7 +64,7 @@ export class AsideMessages {
     return [...this.#loose.values(), ...ofSinks.map(({ first }) => first)].sort((a, b) => a.seq - b.seq);
   }
 
-  /** Sets the aggregate of an unreadable message aside. */
+  /** Sets aside the aggregate of an unreadable message. Lists a message that belongs to no aggregate. */
   add(message: UnreadableMessage): void {
     const found = this.#aggregateOf(message.streamSubject);
     if (found === undefined) this.addLoose(message);
@@ -73,7 +76,7 @@ export class AsideMessages {
     if (this.#loose.size < MAX_LOOSE) this.#loose.set(message.seq, message);
   }
 
-  /** Removes a message from the list of those that set no aggregate aside. */
+  /** Removes the message with sequence `seq` from the list of messages that set no aggregate aside. */
   forget(seq: number): void {
     this.#loose.delete(seq);
   }
@@ -111,7 +114,7 @@ export class AsideMessages {
     }
   }
 
-  /** Puts a message without an aggregate back on the list, when its skip was taken back. */
+  /** Lists an unreadable message without an aggregate again, if the message is no longer skipped. */
   async #relist(seq: number): Promise<void> {
     const message = await this.#options.log.messageAt(seq);
     if (message !== undefined && isUnreadable(message) && !this.#options.skips.has(seq))

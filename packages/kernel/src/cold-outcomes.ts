@@ -1,15 +1,16 @@
 /**
  * Tracks the aggregates whose command outcomes from before the start of the process are in the log but not in memory.
  *
- * A start of a service reads states, not outcomes: to keep the state after each recent command would cost more than a
- * third of the time of a start. An aggregate is therefore cold until its first command after the start. At that command
- * its outcomes are read from the log. BioXen promises the first outcome of a command id for a limited time only. After
- * that time no caller asks for outcomes from before the start, and tracking ends.
+ * An outcome is the state of an aggregate after one command. A start of a service keeps only the newest states: to keep
+ * the recent outcomes as well would cost more than a third of the time of a start. An aggregate is therefore cold until
+ * its first command after the start. At that command, the aggregate's outcomes are read from the log. BioXen promises
+ * the first outcome of a command id for a limited time only. After that time no caller asks for outcomes from before
+ * the start, and tracking ends.
  */
 import { MIN_OUTCOMES, OUTCOME_WINDOW_MS } from "./outcome-memory.ts";
 
 export class ColdOutcomes {
-  /** Ids of the aggregates whose outcomes are in memory: read from the log, or all from after the start. */
+  /** Ids of aggregates whose outcomes were read from the log, and of aggregates that were created after the start. */
   readonly #warm = new Set<string>();
   /** Instant after which no caller asks for outcomes from before the start, epoch ms; set at the first command. */
   #untilMs: number | undefined;

@@ -17,9 +17,9 @@ export type Decision<Event extends EventBody, Code extends string = string> =
 
 export interface Fold<State, Event extends EventBody = EventBody> {
   /**
-   * Version of the meaning of the folded state. Increase it when the same events produce another state than before: a
-   * new field, or a field with another meaning. Snapshots of another version are ignored. Without the increase, a
-   * service would restore states that its own fold never produces.
+   * Version of the folded state. Increase the version when the same events produce another state than before: a new
+   * field, or a field with another meaning. Snapshots with another version are ignored. Without the increase, a service
+   * would restore states that its own fold never produces.
    */
   readonly schema: number;
   readonly initial: State;

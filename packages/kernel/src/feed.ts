@@ -3,8 +3,8 @@
  * process managers.
  *
  * Process managers get no notification before the feed has caught up, because an old event would make them repeat an
- * effect. They are level-triggered, so they need to know only which aggregate changed. A message that cannot be read sets
- * its aggregate aside, and the feed goes on with all others.
+ * effect. They are level-triggered, so they need to know only which aggregate changed. An unreadable message sets its
+ * aggregate aside: that aggregate is not folded further, and the feed goes on with all other aggregates.
  */
 import { AsideMessages } from "./aside-messages.ts";
 import { type StoredEvent, splitSubject } from "./envelope.ts";
@@ -94,16 +94,16 @@ export class EventFeed {
   }
 
   /**
-   * Returns the messages that no fold here contains because they cannot be read, by sequence. For an aggregate, only the
-   * first such message is listed: later messages of the aggregate wait for it.
+   * Returns the unreadable messages, which no fold of this process contains, in order of sequence. For each aggregate,
+   * only the first such message is listed: later messages of the aggregate wait until that message is skipped.
    */
   unreadable(): readonly UnreadableMessage[] {
     return this.#aside.all();
   }
 
   /**
-   * Registers a listener that is called after an aggregate was folded again because of a skip. Event listeners also get
-   * the refolded events, but these events need not show that the aggregate had been set aside.
+   * Registers a listener that is called after an aggregate was folded again because of a skip. Event listeners get the
+   * refolded events, but cannot always see from these events that the aggregate had been set aside.
    */
   onReread(listener: () => void): void {
     this.#rereadListeners.push(listener);
@@ -114,7 +114,7 @@ export class EventFeed {
     this.#unreadableListeners.push(listener);
   }
 
-  /** Resolves once this process has folded a subject again with the skips that it knows now. */
+  /** Resolves once the subject's aggregate has been folded again with the skips that this process knows now. */
   rereadOf(streamSubject: string): Promise<void> {
     return this.#aside.settled(streamSubject);
   }
@@ -285,7 +285,7 @@ export class EventFeed {
     if (change !== undefined) this.#aside.reread(change);
   }
 
-  /** Returns false for an event that is skipped, or that does not fit its aggregate: it means nothing to a listener. */
+  /** Returns false for an event that listeners must not get: a skipped event, or an event that its sink rejected. */
   #isFolded({ seq, envelope }: StoredEvent): boolean {
     if (this.#skips.has(seq)) return false;
     const { kind, id } = splitSubject(envelope.subject);

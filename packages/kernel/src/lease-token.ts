@@ -1,5 +1,5 @@
 /**
- * Which numbers can be tokens of a lease.
+ * The rule that decides which numbers can be tokens of a lease.
  *
  * A token is the epoch ms at which its term began, or the token before it plus one if that is greater. A number far
  * ahead of the clock was therefore never issued: it was forged, or written by a machine whose clock is wrong by days.
@@ -8,18 +8,18 @@
  * issuer, so that receivers accept every token that an issuer makes.
  */
 
-/** Largest token, epoch ms: the end of the year 9999. It is far below 2^53, so that one more is still exact. */
+/** Largest token, epoch ms: the end of the year 9999. It is far below 2^53, so that adding 1 to it is still exact. */
 export const MAX_LEASE_TOKEN = 253_402_300_799_999;
 
 /**
- * How far a stored token may be ahead of the clock of a contender that continues from it, ms. A clock with the wrong
- * time zone is wrong by at most 26 h, so its tokens stay within this limit after the clock is corrected.
+ * Limit for a contender that reads a stored token: how far the token may be ahead of the contender's clock, ms. A clock
+ * with the wrong time zone is wrong by at most 26 h, so its tokens stay within this limit after the clock is corrected.
  */
 export const ISSUER_AHEAD_MS = 2 * 86_400_000;
 
 /**
- * How far a token may be ahead of the receiver's clock, ms: {@link ISSUER_AHEAD_MS}, and as much again for the
- * difference of two clocks and for terms that began since.
+ * Limit for a receiver: how far a token may be ahead of the receiver's clock, ms. It is twice the issuer's limit, to
+ * allow for the difference between the two clocks and for later terms, whose tokens are greater.
  */
 export const RECEIVER_AHEAD_MS = 2 * ISSUER_AHEAD_MS;
 

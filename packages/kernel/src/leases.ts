@@ -6,12 +6,12 @@
  * the instant at which it *sent* its last successful renewal. No contender can have seen that revision earlier, so the
  * holder stops before another starts, and no clock is ever compared with the clock of another machine.
  *
- * Three cases break this guarantee. A process that is suspended between `token()` and its act resumes as a stale holder.
- * When the store was lost and a new contender finds it empty, two holders are possible. The same holds when another
- * client overwrites the record. The receiver of a write must therefore refuse stale holders. Each term has a token
- * greater than all tokens before it. A token is also at least the epoch ms at the beginning of the term, so that a lost
- * store does not bring old tokens back. A stored token that cannot have been issued (`lease-token.ts`) is ignored: the
- * next term begins as if the store were lost.
+ * Three cases break this guarantee. A process that is suspended between `token()` and its act is a stale holder when it
+ * resumes. When the store was lost and a new contender finds it empty, two holders are possible. Two holders are also
+ * possible when another client overwrites the record. The receiver of a write must therefore refuse stale holders. Each
+ * term has a token greater than all tokens before it. A token is also at least the epoch ms at the beginning of the
+ * term, so that a lost store does not bring old tokens back. A stored token that cannot have been issued
+ * (`lease-token.ts`) is ignored: the next term begins as if the store were lost.
  */
 import { messageOf } from "./fault.ts";
 import { ISSUER_AHEAD_MS, isPossibleToken, MAX_LEASE_TOKEN } from "./lease-token.ts";
@@ -60,7 +60,7 @@ export interface LeaseStore {
 export const LEASE_TTL_MS = 3_000;
 /** Interval of renewals, ms: one renewal may fail, and the next one still comes in time. */
 export const LEASE_RENEW_MS = 1_000;
-/** Interval of a contender's reads, and wait after a failed call, ms: a takeover lasts up to this plus the TTL. */
+/** Interval of a contender's reads, and wait after a failed call, ms. A takeover lasts up to the TTL plus this time. */
 export const LEASE_LOOK_MS = 500;
 /**
  * The holder stops this long before its TTL ends, ms: a margin for clocks of different speeds and for a step in
@@ -199,7 +199,8 @@ class Contender implements Lease {
       return;
     }
     if (found === undefined && this.token() !== undefined) {
-      // The store was lost. This holder takes the lease first: contenders that knew the record wait for a whole TTL.
+      // The store was lost. This holder ends its term and takes the lease again at once, while other contenders that
+      // have seen the record wait for a whole TTL.
       this.#lose("its record was lost");
       await this.#take(undefined);
       return;
@@ -209,8 +210,8 @@ class Contender implements Lease {
 
   async #look(): Promise<void> {
     const found = await this.#options.store.read(this.#name);
-    // A record that has vanished was lost with its store. Its holder may not know yet, so this contender waits for a
-    // whole TTL as well.
+    // A record that has vanished was lost with its store. The holder may not know of the loss yet, so this contender
+    // waits for a whole TTL before it takes the lease.
     const isFree =
       found === undefined ? !this.#hasSeenRecord : found.holder === null || found.holder === this.#id;
     this.#hasSeenRecord ||= found !== undefined;

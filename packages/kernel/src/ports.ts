@@ -27,8 +27,8 @@ export interface FollowOptions {
   /** Only events of this subject, wildcards allowed; default: all. */
   readonly filter?: string;
   /**
-   * Maximum number of undelivered events in flight; default: enough for full throughput. A reader that stops early sets
-   * it low.
+   * Maximum number of undelivered events in flight; default: enough for full throughput. A low number suits a reader
+   * that stops early.
    */
   readonly window?: number;
   /** Called in order of sequence, never concurrently; a throw stops the feed and is passed to `onStop`. */
@@ -41,7 +41,8 @@ export interface FollowOptions {
   /** Called once, when every matching event that was stored when the read began has been delivered. */
   readonly onCaughtUp: () => void;
   /**
-   * Called when the feed stops by itself: an unreadable event without `onUnreadable`, or a throw of a listener. Never called after `stop()`.
+   * Called when the feed stops by itself: at an unreadable message without `onUnreadable`, or when a listener throws.
+   * Never called after `stop()`.
    */
   readonly onStop: (cause: unknown) => void;
   /**
@@ -60,10 +61,10 @@ export interface Following {
  * The append-only log.
  *
  * `append` stores `envelope` under `streamSubject` only when the last event of that subject has stream sequence
- * `expectedSeq` (0: the subject has none). A repeated append of the same `envelope.id` never stores it twice: it
- * returns `appended` when this event is the last of its subject, else `conflict`. Throws `Fault` UNAVAILABLE when the
- * outcome stays unknown within the adapter's deadline. Throws `Fault` TOO_LARGE, and stores nothing, when the event is
- * larger than the server's `max_payload` allows.
+ * `expectedSeq` (0: the subject has no event). A repeated append of the same `envelope.id` stores nothing: `append`
+ * returns `appended` when the first append's event is the last of its subject, else `conflict`. Throws `Fault`
+ * UNAVAILABLE when the outcome stays unknown within the adapter's deadline. Throws `Fault` TOO_LARGE, and stores
+ * nothing, when the event is larger than the server's `max_payload` allows.
  */
 export interface EventLog {
   append(streamSubject: string, envelope: EventEnvelope, expectedSeq: number): Promise<AppendResult>;
@@ -84,7 +85,7 @@ export interface EventLog {
     untilSeq?: number,
     limit?: number,
   ): Promise<readonly LogMessage[]>;
-  /** Returns the message with this sequence, readable or not; undefined when the log has none. */
+  /** Returns the message with this sequence, readable or not; undefined when the log has no such message. */
   messageAt(seq: number): Promise<LogMessage | undefined>;
   follow(options: FollowOptions): Promise<Following>;
   /** Returns the sequence of the newest event; 0 when the log is empty. */
@@ -178,9 +179,9 @@ export interface Lease {
    */
   token(): number | undefined;
   /**
-   * Reports that a receiver refused this holder because it knows the newer `token`. A lease with an older token is
-   * given up at once, and this contender contends again. Its next token is greater than `token`. The caller must have
-   * checked that the log has `token` or that it can have been issued. A number above `MAX_LEASE_TOKEN` changes nothing.
+   * Reports that a receiver knows the newer `token` and therefore refused this holder. This contender gives up a lease
+   * with an older token at once and contends again; its next token is greater than `token`. The caller must have
+   * checked that `token` is in the log or can have been issued. A number above `MAX_LEASE_TOKEN` changes nothing.
    */
   surpass(token: number): void;
   /** Stops contending and gives the lease back, so that another contender takes over without a wait. Never throws. */
@@ -191,8 +192,9 @@ export interface Lease {
 export interface Leases {
   contend(name: string, listener: LeaseListener, options?: ContendOptions): Lease;
   /**
-   * Returns the token on record for the lease `name`, undefined when the store has none. Any client that can write to
-   * the store can have written it: see `isPossibleToken`. Throws `Fault` UNAVAILABLE when the store is unreachable.
+   * Returns the token in the stored record of the lease `name`; undefined when the store has no record. Any client that
+   * can write to the store can have forged the token: see `isPossibleToken`. Throws `Fault` UNAVAILABLE when the store
+   * is unreachable.
    */
   tokenOnRecord(name: string): Promise<number | undefined>;
 }

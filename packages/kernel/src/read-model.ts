@@ -51,12 +51,12 @@ export class ReadModel<State> implements EventSink {
     return this.#states.get(id).state;
   }
 
-  /** Returns the aggregate's last event; undefined when it has none. */
+  /** Returns the last event of aggregate `id`; undefined for an aggregate without events. */
   last(id: string): CauseEvent | undefined {
     return this.#states.get(id).last;
   }
 
-  /** Returns the stream sequence of the aggregate's last event; 0 when it has none. */
+  /** Returns the stream sequence of the last event of aggregate `id`; 0 for an aggregate without events. */
   lastSeq(id: string): number {
     return this.#states.get(id).lastSeq;
   }

@@ -1,17 +1,18 @@
 /**
- * The common form of every process manager: takes one step for each key that may need work, until no step is due.
+ * The common form of every process manager: takes one step at a time for each key, until no step is due. A key
+ * identifies one object that may need work, such as a VM.
  *
  * Level-triggered: `step` compares the actual with the desired state and does at most one thing about the difference. A
  * lost wake-up, a crash or a duplicate therefore costs one more comparison, and never repeats an effect. A step that
- * throws is retried with a growing wait and never blocks the other keys. Each key has one step at a time.
+ * throws is retried with a growing wait and never blocks the other keys.
  */
 import { type Backoff, backoffDelayMs } from "./backoff.ts";
 import { Fault } from "./fault.ts";
 import type { Clock, Timers } from "./ports.ts";
 
 /**
- * Wait before the next try of a step that failed because an aggregate is set aside, ms. An event wakes the key once the
- * aggregate is usable again, so the next try is only a safeguard.
+ * Wait before the next try of a step that failed because an unreadable event blocks an aggregate, ms. An event wakes
+ * the step's key once the aggregate is usable again, so the next try is only a safeguard.
  */
 const ASIDE_WAIT_MS = 60_000;
 /** Waits between the tries of a failing step: short after the first failure, twelve tries a minute in a long outage. */

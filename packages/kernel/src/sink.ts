@@ -30,7 +30,7 @@ export interface EventSink {
 
 /** The part of a sink that a snapshot saves and restores. */
 export interface SnapshotPart {
-  /** Version of the meaning of the states; see `Fold.schema`. */
+  /** Version of the folded states; see `Fold.schema`. */
   readonly schema: number;
   /** Returns every aggregate as it is now; later events do not change the result. */
   capture(): readonly Captured[];

@@ -14,12 +14,12 @@ export interface SkipChange {
   readonly streamSubject: string;
 }
 
-/** The effect of one message on the skips. */
+/** The result of {@link Skips.observe}: the change that a message makes to the skips, or the rejected message. */
 export interface ObservedSkip {
   readonly change?: SkipChange;
   /**
-   * Set when the message itself cannot be used. It is left out like a skipped message, so that it never prevents the
-   * next skip.
+   * The observed message, if it cannot be used. A rejected message is left out like a skipped message, so that it never
+   * prevents the next skip.
    */
   readonly rejected?: UnreadableMessage;
 }
@@ -33,11 +33,11 @@ export interface Skips {
   upTo(seq: number): readonly number[];
   /** Returns the highest skipped sequence on a subject; 0 when none is skipped there. */
   tailOf(streamSubject: string): number;
-  /** Takes note of the next message on {@link Skips.streamSubject}; ignores one that it has observed before. */
+  /** Applies the next message on {@link Skips.streamSubject}; ignores a message that was observed before. */
   observe(message: LogMessage): ObservedSkip;
 }
 
-/** For a log without skips, such as a test's. */
+/** An implementation for a log in which no message is skipped, such as the log of a test. */
 export const NO_SKIPS: Skips = {
   streamSubject: undefined,
   has: () => false,
@@ -56,7 +56,10 @@ export class SkippingLog implements EventLog {
     this.#skips = skips;
   }
 
-  /** Appends after the skipped messages of the subject, which the caller's `expectedSeq` does not count. */
+  /**
+   * Appends an event. `expectedSeq` is the sequence of the subject's last message that was not skipped; the append also
+   * succeeds when skipped messages follow that message.
+   */
   append(streamSubject: string, envelope: EventEnvelope, expectedSeq: number): Promise<AppendResult> {
     return this.#log.append(
       streamSubject,

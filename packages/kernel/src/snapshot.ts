@@ -24,7 +24,7 @@ export interface SnapshotHead {
   readonly takenAtMs: number;
   /** Schema of the fold, by kind of aggregate. */
   readonly schemas: Readonly<Record<string, number>>;
-  /** Sequences of the skipped messages that the states leave out, ascending; absent when they leave out none. */
+  /** Sequences of the skipped messages that the states leave out, ascending; absent without such messages. */
   readonly skipped?: readonly number[];
 }
 

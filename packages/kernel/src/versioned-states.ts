@@ -23,7 +23,7 @@ export interface Versioned<State> {
   readonly last: CauseEvent | undefined;
   /** Digest of the aggregate's last event; undefined without an event, or when an old snapshot does not have it. */
   readonly lastDigest: string | undefined;
-  /** True when the last event carried the digest of the event before it. Events from before the digest chain did not. */
+  /** True when the last event carries the digest of its predecessor; events from older releases carry no digest. */
   readonly chained: boolean;
 }
 
@@ -177,7 +177,7 @@ export class VersionedStates<State> {
     return [...this.#aggregates];
   }
 
-  /** Restores one line of a snapshot. It keeps a reference into `chunk`, whose bytes must not change afterwards. */
+  /** Restores one line of a snapshot. The line is parsed later, so the bytes of `chunk` must not change afterwards. */
   restore(chunk: Uint8Array, from: number, to: number): void {
     const id = decoder.decode(chunk.subarray(from, chunk.indexOf(SPACE, from)));
     this.#aggregates.set(id, { chunk, from, to });

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { acceptLog, connectBus, LOG_RECORD_FILE, refuseDamagedLog } from "@bioxen/nats";
 
 /**
- * Throws `Fault` CONFLICT when the log is damaged; the message describes the damage. With `accepts`, records the
- * present log as the valid one instead, and reports to `progress` what is given up.
+ * Throws `Fault` CONFLICT when the log is damaged; the message describes the damage. If `accepts` is true, the function
+ * instead records the present log as the valid log, and reports the accepted damage to `progress`.
  */
 export async function checkLog(
   url: string,

@@ -26,8 +26,8 @@ export interface ChildSpec {
   readonly env: NodeJS.ProcessEnv;
   readonly logFile: string;
   /**
-   * True: the process sends `{kind: "ready"}` over its IPC channel, and ends when the channel closes. False: it counts as
-   * ready once it runs, and a guard ends it when this process is killed.
+   * True: the child process sends `{kind: "ready"}` over its IPC channel, and ends when the channel closes. False: the
+   * child counts as ready once it runs, and a guard ends the child when this process is killed.
    */
   readonly speaksReady: boolean;
 }
@@ -60,7 +60,7 @@ export class SupervisedChild {
     return this.#process?.pid ?? null;
   }
 
-  /** Why the process refuses to run, in one sentence; a restart would not change it. Undefined when it does not refuse. */
+  /** The reason why the process refuses to run, even after a restart, in one sentence; undefined without a refusal. */
   get refusal(): string | undefined {
     return this.#refusal;
   }

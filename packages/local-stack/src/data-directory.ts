@@ -41,8 +41,8 @@ export class DataDirectory {
   }
 
   /**
-   * Reserves the data directory for this process, and creates it when it does not exist. Returns the holder when a
-   * running stack has it.
+   * Reserves the data directory for this process, and creates the directory when it does not exist. When another
+   * running stack has reserved the directory, returns that stack as `heldBy` (undefined if the stack is unknown).
    */
   static async take(path: string): Promise<DataDirectory | { readonly heldBy: Holder | undefined }> {
     await mkdir(path, { recursive: true });
@@ -60,7 +60,7 @@ export class DataDirectory {
     return taken;
   }
 
-  /** The path without symbolic links, which the command lines of the stack's processes name. */
+  /** Resolves with the path without symbolic links. The command lines of the stack's processes contain this path. */
   async realPath(): Promise<string> {
     return realpath(this.path);
   }
@@ -90,14 +90,14 @@ export async function isDataDirectory(path: string): Promise<boolean> {
   return [LOCK, HOLDER, SERVER_CONFIG].some((name) => names.includes(name));
 }
 
-/** Returns the error for a data directory that a running stack has. */
+/** Returns the error for a data directory that a running stack uses. */
 export function inUse(path: string, holder: Holder | undefined): Fault {
   const pid = holder === undefined ? "" : ` with pid ${holder.pid}`;
   const message = `${path} is in use by the stack${pid}: stop it with bioxen down --data ${path}, or choose another --data`;
   return new Fault("CONFLICT", message, { retryable: false });
 }
 
-/** Returns what the holder's file says; undefined when it is absent or malformed. The process may have ended. */
+/** Returns the holder that the file names, which may have ended; undefined when the file is absent or malformed. */
 export async function holderOf(path: string): Promise<Holder | undefined> {
   try {
     const { pid, start, serverPid } = JSON.parse(
@@ -125,8 +125,8 @@ async function knownHolder(path: string): Promise<Holder | undefined> {
 }
 
 /**
- * True when a running stack of an earlier version has the directory: such a stack takes no lock of the operating system,
- * but it is the parent of the directory's server.
+ * True when a running stack of an earlier version uses the directory. Such a stack takes no lock of the operating
+ * system, but is the parent of the server that runs on the directory.
  */
 async function isEarlierVersion(holder: Holder, leftovers: Leftovers): Promise<boolean> {
   if (holder.start !== undefined || holder.pid === process.pid) return false;

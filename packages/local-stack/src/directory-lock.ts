@@ -14,7 +14,7 @@ import { Fault, messageOf } from "@bioxen/kernel";
 
 /** Primary result code of SQLite for a lock that another connection holds. */
 const SQLITE_BUSY = 5;
-/** Mask of the primary result code in an extended one. */
+/** Bit mask that takes the primary result code out of an extended result code of SQLite. */
 const PRIMARY_CODE = 0xff;
 
 export class DirectoryLock {

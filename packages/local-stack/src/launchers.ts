@@ -2,12 +2,13 @@
  * Notices when the program that launched this process has gone, so that a stack does not outlive its launcher.
  *
  * A launcher is the package manager that runs the command (`npx … pnpm … bioxen up` has several processes between the
- * terminal and this one), or else the parent, if it is a program. The kernel gives a process whose parent has gone
- * another parent. The new parent shows the loss even before the killed process is removed.
+ * terminal and this one). Without a package manager, the launcher is the parent process, unless the next paragraph
+ * excludes it. When the parent of a process ends, the kernel gives the process another parent. The new parent shows the
+ * loss even before the killed process is removed.
  *
- * Not launchers, because they may end while their command goes on, as with `nohup`, `&` and `disown`: a shell, the first
- * process of the machine or container, and the parent of a process that leads its session (`setsid`, systemd, cron, a
- * container engine, `bioxen up --detach`).
+ * Three kinds of processes are no launchers, because they may end while their command goes on, as with `nohup`, `&` and
+ * `disown`: a shell, the first process of the machine or container, and the parent of a process that leads its session
+ * (`setsid`, systemd, cron, a container engine, `bioxen up --detach`).
  */
 import { environmentOfProcess, type ProcessEntry, parentOf, processOf } from "./process-table.ts";
 
@@ -17,7 +18,7 @@ const LOOK_INTERVAL_MS = 500;
 const MAX_DEPTH = 16;
 const PACKAGE_MANAGER = /^(?:npx|npm|pnpx|pnpm|yarn|yarnpkg|corepack|bun|bunx)(?:-cli)?(?:\.[cm]?js)?$/;
 const SHELL = /^-?(?:sh|ash|bash|busybox|csh|dash|fish|ksh|mksh|nu|pwsh|tcsh|zsh)$/;
-/** Processes that become the parent of a process whose parent has gone, besides the first process of the machine. */
+/** Names of the programs that adopt orphaned processes, besides the first process of the machine. */
 const REAPER = /^(?:systemd|init|launchd|tini|dumb-init|docker-init)$/;
 /** Number of words at the start of a command line that can name its program: interpreter, its options, script. */
 const NAMING_WORDS = 4;
@@ -51,7 +52,7 @@ function isShell(entry: ProcessEntry): boolean {
   return SHELL.test(namesOf(entry)[0] ?? "");
 }
 
-/** True for a shell that runs a given command or script, as a package manager starts one; false for an interactive one. */
+/** True for a shell that runs a command or script, such as a package manager's shell; false for interactive shells. */
 function isScript(entry: ProcessEntry): boolean {
   return (
     isShell(entry) &&

@@ -1,8 +1,9 @@
 /**
- * The processes that a killed stack left on its data directory, and their end.
+ * Finds and ends the processes that a killed stack left on its data directory.
  *
- * A process belongs to a data directory when its command line names it: the services by the option `--stack`, the server
- * by its configuration file. No process id of a file is trusted, because the kernel may have given it to another program.
+ * A process belongs to a data directory when the command line of the process names the directory: for a service by the
+ * option `--stack`, for the server by its configuration file. Process ids in files are not trusted, because the kernel
+ * may have given such an id to another program.
  */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -41,8 +42,9 @@ export class Leftovers {
   }
 
   /**
-   * Ends the services of the data directory, and then its servers, which the services need to end in order. Resolves with
-   * the number of processes that ran. A process that ignores SIGTERM is killed after `killAfterMs`, by default 6 s.
+   * Ends the services of the data directory, and then its servers: a service needs the server for an orderly end.
+   * Resolves with the number of processes that ran. A process that ignores SIGTERM is killed after `killAfterMs`, by
+   * default 6 s.
    */
   async end(killAfterMs: number = END_DEADLINE_MS): Promise<number> {
     const services = await this.#endAll(() => this.#ending(serviceMark), killAfterMs);
@@ -61,7 +63,7 @@ export class Leftovers {
     return found.length;
   }
 
-  /** Returns the processes whose command line ends with the arguments that `mark` makes of the data directory. */
+  /** Returns the processes whose command line ends with the arguments that `mark` returns for the data directory. */
   async #ending(mark: (dataDir: string) => readonly string[]): Promise<ProcessEntry[]> {
     const tails = this.#dataDirs.map((dir) => ` ${mark(dir).join(" ")}`);
     const all = await allProcesses();

@@ -40,7 +40,7 @@ export class ServerGuard {
     (this.#shell.stdin as { unref?: () => void } | null)?.unref?.();
   }
 
-  /** Ends the guard, once the server has ended. */
+  /** Ends the guard at once. Call it only when the server has ended. */
   release(): void {
     this.#shell.kill("SIGKILL");
   }

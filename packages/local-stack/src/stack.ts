@@ -54,7 +54,7 @@ export interface LocalStackOptions {
   /** Replaces the entry points of the services, in tests of the supervision. */
   readonly serviceEntry?: ((name: ServiceName) => string) | undefined;
   readonly logLevel?: string | undefined;
-  /** True: goes on with a log that has lost events, or is another one, instead of refusing to start. */
+  /** True: also starts with a log that has lost events, or that replaces the log of the last start. Default: false. */
   readonly acceptOlderLog?: boolean | undefined;
   /** Interrupts the start, which then ends all its processes and rejects with the reason of the signal. */
   readonly signal?: AbortSignal | undefined;
@@ -89,8 +89,9 @@ function entryOf(name: ServiceName): string {
 /**
  * Starts a stack; resolves when every service is ready and the agent's chassis accept VMs.
  *
- * Throws `Fault`: CONFLICT when the data directory or the port is in use, or when the event log has lost events or is
- * another one than it was; UNAVAILABLE when no nats-server is usable or a service does not become ready. It then leaves no process running.
+ * Throws `Fault` CONFLICT when the data directory or the port is in use, when the event log has lost events, or when
+ * another log has replaced it. Throws `Fault` UNAVAILABLE when no nats-server is usable or a service does not become
+ * ready. After an error, no process of the stack keeps running.
  */
 export async function startLocalStack(options: LocalStackOptions = {}): Promise<LocalStack> {
   const home = options.home ?? bioxenHome();

@@ -7,8 +7,8 @@ import { DataDirectory, type Holder, isDataDirectory } from "./data-directory.ts
 import { removePointer } from "./stack-file.ts";
 
 /**
- * Longest time of an orderly stop, ms: the agent, the other services and the server get 6 s each before they are killed.
- * After it the stack itself is killed.
+ * Longest time of an orderly stop, ms: the agent, the other services and the server get 6 s each before they are
+ * killed. After this time, the process that runs the stack is killed.
  */
 const STOP_DEADLINE_MS = 30_000;
 /** Longest wait for the end of a killed stack, ms. */
@@ -29,9 +29,9 @@ export interface Stopped {
 }
 
 /**
- * Ends all processes of the data directory: its stack in order, and what a killed stack left. Touches no process of
- * another data directory. Does nothing when no stack has used the directory. Throws `Fault` TIMEOUT when the stack does not
- * end.
+ * Ends all processes of the data directory: stops its running stack in order, and ends the processes that a killed
+ * stack left. Touches no process of another data directory. Does nothing when no stack has used the directory. Throws
+ * `Fault` TIMEOUT when the stack does not end.
  */
 export async function stopLocalStack({ dataDir, home }: StopOptions): Promise<Stopped> {
   if (!(await isDataDirectory(dataDir))) return { stack: false, leftovers: 0 };

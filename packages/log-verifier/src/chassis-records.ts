@@ -1,5 +1,6 @@
 /**
- * A record of each chassis, to check the order of its events: it is registered first, and is lost before it recovers.
+ * A record of each chassis, to check the order of its events: the chassis is registered first, and is lost before it
+ * recovers.
  */
 import type { ChassisEvent } from "@bioxen/contracts";
 

@@ -34,7 +34,7 @@ export class LedgerAccount {
     return over;
   }
 
-  /** Returns the VM's holding under this fence; undefined when the ledger has none under it. */
+  /** Returns the VM's holding under this fence; undefined when the ledger has no such holding. */
   held(vmId: string, fence: number): Holding | undefined {
     const holding = this.holdings.get(vmId);
     return holding?.fence === fence ? holding : undefined;

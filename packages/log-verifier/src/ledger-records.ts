@@ -33,14 +33,14 @@ export class LedgerRecords {
     this.#quotas = quotas;
   }
 
-  /** Returns the VM's holding on this chassis under this fence; undefined when the ledger has none. */
+  /** Returns the VM's holding on this chassis under this fence; undefined when the ledger has no such holding. */
   held(vmId: string, chassisId: string, fence: number): Holding | undefined {
     return this.#accounts.get(chassisId)?.held(vmId, fence);
   }
 
   /**
-   * Returns the ids of all chassis on which the VM has a committed allocation. An allocation with the fence
-   * `leftFence`, which the VM has left, does not count.
+   * Returns the ids of all chassis on which the VM has a committed allocation. The allocation with the fence
+   * `leftFence` does not count, because the VM has left that allocation in a move.
    */
   allocatedOn(vmId: string, leftFence: number | null): string[] {
     return [...this.#accounts].flatMap(([chassisId, account]) => {

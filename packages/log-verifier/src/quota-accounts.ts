@@ -188,7 +188,7 @@ class VmTotals {
     return counted(others.filter((one) => one.incarnation === incarnation));
   }
 
-  /** Sets the VM's holding on one chassis, null for none, and returns the resources whose total grew. */
+  /** Sets the VM's holding on one chassis; null removes the holding. Returns the resources whose total grew. */
   put(vmId: string, chassisId: string, holding: Holding | null): string[] {
     const places = this.#byVm.get(vmId) ?? new Map<string, Holding>();
     const before = counted(places.values());
@@ -219,7 +219,7 @@ function counted(holdings: Iterable<Holding>): Amounts {
 }
 
 /**
- * Returns the higher of the two limits for each resource. A resource that either of them does not limit is unlimited.
+ * Returns the higher limit of `a` and `b` for each resource. A resource without a limit in one of them is unlimited.
  */
 function looser(a: Amounts, b: Amounts): Amounts {
   return Object.fromEntries(

@@ -49,9 +49,9 @@ export interface VerifierReport {
   readonly lastSeq: number;
   /** Number of messages that an operator has skipped; they are no violations. */
   readonly skipped: number;
-  /** Number of sequences without an event that are no loss: never acknowledged, or given up by an operator. */
+  /** Number of missing events that are no loss: never acknowledged, or given up by an operator. */
   readonly missingAccepted: number;
-  /** Number of events from before the digest chain, whose change would not be noticed. */
+  /** Number of events from before the digest chain. The chain does not reveal a change of such an event. */
   readonly notChained: number;
   readonly violations: readonly Violation[];
   /** Number of violations beyond {@link MAX_VIOLATIONS}, which are not listed. */

@@ -6,8 +6,8 @@ import type { Violation } from "./report.ts";
 
 export interface SequenceOptions {
   /**
-   * Returns true for a missing sequence that is no loss: never acknowledged, or given up by an operator. By default
-   * every missing sequence is a loss.
+   * Returns true for a missing sequence that is no loss: its event was never acknowledged, or an operator has given the
+   * event up. By default every missing sequence is a loss.
    */
   readonly isNoLoss?: (seq: number) => boolean;
   /** True for a part of the log, such as one kind of aggregate: gaps are then usual. */
@@ -46,7 +46,7 @@ export class SequenceAccount {
     return gaps;
   }
 
-  /** Takes the last sequence that the log has ever given to a message, and returns the gaps before it. */
+  /** Ends the account at the last sequence that the log has ever given to a message; returns the gaps before it. */
   end(lastSeq: number): Violation[] {
     const gaps = this.#gapsUpTo(lastSeq);
     this.#lastSeq = Math.max(this.#lastSeq, lastSeq);

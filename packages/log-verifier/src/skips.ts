@@ -4,8 +4,8 @@
 import { isUnreadable, type LogMessage } from "@bioxen/kernel";
 
 /**
- * Returns the digest that each skip has recorded, by the sequence of the skipped message. `messages` are those on
- * `bioxen.evt.log.skips`, in order; a later event takes an earlier skip back.
+ * Returns the digest that each skip has recorded, by the sequence of the skipped message. `messages` are the messages
+ * on `bioxen.evt.log.skips`, in order. A skip that a later message has taken back is not in the result.
  */
 export function skipsOf(messages: Iterable<LogMessage>): ReadonlyMap<number, string> {
   const skips = new Map<number, string>();

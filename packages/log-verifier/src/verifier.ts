@@ -17,7 +17,7 @@ import { MAX_VIOLATIONS, type ReportViolation, type VerifierReport, type Violati
 import { SequenceAccount, type SequenceOptions } from "./sequence-account.ts";
 import { VmRecords } from "./vm-records.ts";
 
-/** A seal that was quoted elsewhere: the digest of all events up to a sequence. */
+/** An older seal of this log, for comparison: the digest of all events up to the sequence `seq`. */
 export interface ExpectedSeal {
   readonly seq: number;
   readonly digest: string;
@@ -35,11 +35,11 @@ export class LogVerifier {
   readonly #drains = new DrainRecords();
   readonly #violations: Violation[] = [];
   readonly #sequences: SequenceAccount;
-  /** The aggregates with an event that carries the digest of the one before it. */
+  /** The aggregates of which at least one event carries the digest of the previous event. */
   readonly #chained = new Set<string>();
   /** Number of events from before the digest chain. */
   #notChained = 0;
-  /** An older seal that was not reached yet. */
+  /** The older seal, until the check reaches its sequence and compares the digests. */
   #expectedSeal: ExpectedSeal | undefined;
   /** The digest that each skip has recorded, by the sequence of the skipped message. */
   readonly #skips: ReadonlyMap<number, string>;
@@ -183,7 +183,10 @@ export class LogVerifier {
     }
   }
 
-  /** Takes the sequence and the digest of the next message. */
+  /**
+   * Checks the sequence of the next message and adds its digest to the seal. When the log has reached the sequence of
+   * the expected seal, compares the two seals.
+   */
   #take(seq: number, subject: string, digest: string): void {
     if (this.#expectedSeal !== undefined && seq > this.#expectedSeal.seq)
       this.#compareSeal(this.#expectedSeal);

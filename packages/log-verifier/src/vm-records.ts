@@ -1,6 +1,6 @@
 /**
- * A record of each VM, and the rules that tie it to the ledgers: transitions, places, allocations, preemption, moves,
- * guest states.
+ * A record of each VM, and the rules for the events of VMs: transitions, places, allocations in ledgers, preemption,
+ * moves, guest states.
  */
 import type { VmEvent } from "@bioxen/contracts";
 import type { ChassisRecords } from "./chassis-records.ts";

@@ -1,21 +1,21 @@
 /**
  * Decides which requests a service works on, which wait, and which are refused at once. No NATS, no timers, no clock.
  *
- * The intuition: a lane is a counter with a few clerks and a waiting room. Every caller has a queue of its own in the
- * waiting room, and the clerks serve the queues in turn. A caller that sends a flood fills only its own queue; the next
- * request of a quiet caller is the next to be served. While one caller is alone, it has all clerks and the whole room.
+ * The intuition: a lane is like an office with a few clerks and a waiting room. Every caller has a queue of its own in
+ * the waiting room, and the clerks serve the queues in turn. A caller that sends a flood fills only its own queue; the
+ * next request of a quiet caller is served next. While one caller is alone, it has all clerks and the whole room.
  *
- * A full room never shuts out a caller that has less than its share: the newest request of the caller with the most is
- * refused instead. A few clerks are reserved for callers that no clerk serves, because a clerk may be occupied for
- * seconds, and a started request is never taken back.
+ * A full room never shuts out a caller that has less than its share of the room. The caller that takes most of the room
+ * loses its newest request instead: that request is refused. A few clerks are reserved for callers without a request
+ * under way, because a clerk may be occupied for seconds, and a started request is never taken back.
  *
- * What it leaves out: priorities within a lane, and any knowledge of what a request costs beyond its size.
+ * A lane has no priorities, and knows no cost of a request except its size.
  */
 
 export interface LaneLimits {
   /** Maximum number of requests under way at once. */
   readonly underWay: number;
-  /** Number of further requests under way, each of a caller that has no other one. */
+  /** Number of additional requests under way, only for callers that have no other request under way. */
   readonly reserved: number;
   /** Maximum cost of all waiting requests together; see {@link costOf}. */
   readonly waiting: number;
@@ -105,8 +105,8 @@ export class Admission<T> {
   }
 
   /**
-   * Returns the refusal of a request that the lane cannot take; undefined when it can, and {@link enter} may be called
-   * at once. Constant time, without allocation for a refused request.
+   * Returns the reason why the lane refuses a request of this cost; undefined when {@link enter} may be called at once.
+   * Constant time, without allocation for a refused request.
    */
   refusalOf(caller: string, cost: number): RefusalReason | undefined {
     if (this.#stopping) return "stopping";
@@ -140,7 +140,7 @@ export class Admission<T> {
     while (this.#cost > this.#limits.waiting) this.#pushOut();
   }
 
-  /** Reports that a started request of this caller is over, and starts the next ones. */
+  /** Reports that a started request of this caller is over, and starts waiting requests as far as the limits allow. */
   ended(name: string): void {
     const caller = this.#callers.get(name);
     if (caller === undefined || caller.underWay === 0) throw new Error(`${name} has no request under way`);
@@ -177,7 +177,7 @@ export class Admission<T> {
     }
   }
 
-  /** Returns the time after which a refused caller should try again, ms: about the time that waiting requests take. */
+  /** Returns the time after which a refused caller should retry, ms: about the time to serve all waiting requests. */
   retryAfterMs(): number {
     this.#measureRate();
     const expectedMs = this.#waiting / Math.max(this.#endedPerMs, Number.MIN_VALUE);
@@ -220,7 +220,7 @@ export class Admission<T> {
     }
   }
 
-  /** Refuses the newest request of the caller with the most waiting. */
+  /** Refuses the newest request of the caller whose waiting requests have the highest total cost. */
   #pushOut(): void {
     const [caller] = this.#byCost.get(this.#largestCost) ?? [];
     if (caller === undefined) return;
@@ -229,7 +229,10 @@ export class Admission<T> {
     this.#effects.refuse(request, { reason: "share", retryAfterMs: this.retryAfterMs() });
   }
 
-  /** Removes a request from a caller's queue. After its oldest request, the caller goes to the end of the turns. */
+  /**
+   * Removes the oldest or the newest request from a caller's queue, and returns it. After the removal of the oldest
+   * request, the caller's next turn comes after the turns of all other callers.
+   */
   #take(caller: Caller<T>, which: "oldest" | "newest"): T {
     const taken = which === "oldest" ? caller.queue.shift() : caller.queue.pop();
     if (taken === undefined) throw new Error(`${caller.name} has no waiting request`);

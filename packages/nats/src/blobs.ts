@@ -69,7 +69,7 @@ class JetStreamBlobs implements BlobStore {
     const message = await this.#message(name);
     if (message === undefined) return { kind: "absent" };
     if (hash("sha256", message.data, "hex") !== sha256) return { kind: "damaged" };
-    // The client returns a Buffer, which is a view of a larger one and not equal to a Uint8Array of the same bytes.
+    // The client returns a Buffer, which is a view of a larger buffer. Callers get a plain Uint8Array of their own.
     return { kind: "whole", bytes: Uint8Array.from(message.data) };
   }
 

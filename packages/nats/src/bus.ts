@@ -32,8 +32,8 @@ export type { BusOptions } from "./dial.ts";
 /** Interval of pings, ms. After two unanswered pings the client reconnects. */
 const PING_INTERVAL_MS = 10_000;
 /**
- * Longest wait for the server when a connection is closed, ms: for the confirmation of what was sent, and then for the
- * end of the connection. A silent server confirms nothing.
+ * Longest duration of each of the two steps that close a connection, ms. The first step waits until the server confirms
+ * the sent messages; the second step ends the connection. A silent server confirms nothing.
  */
 const CLOSE_DEADLINE_MS = 1_500;
 /** Default of the longest wait for the first connection, ms. */
@@ -76,7 +76,7 @@ export class Bus implements Caller, Publisher, Subscriber {
   readonly connection: NatsConnection;
   /** The URLs of the servers without their user parts, separated by commas: as output may show them. */
   readonly servers: string;
-  /** Private, so that a bus that a program prints or serializes shows no login. */
+  /** Private, so that a printed or serialized bus shows no login. */
   readonly #options: BusOptions;
   #connected = true;
   #refusal: string | undefined;
@@ -117,7 +117,7 @@ export class Bus implements Caller, Publisher, Subscriber {
     return this.connection.info?.version ?? "unknown";
   }
 
-  /** True when the server serves only clients that log in; false also when it has a user for clients without a login. */
+  /** True when the server serves only clients that log in; false when it has a default user for all other clients. */
   get demandsLogin(): boolean {
     const { auth_required = false, tls_verify = false } = this.connection.info ?? {};
     const { servers, creds, tls } = this.#options;
@@ -144,8 +144,8 @@ export class Bus implements Caller, Publisher, Subscriber {
   }
 
   /**
-   * Registers a listener for a login that the server refuses at a reconnect. It is called at the first of several
-   * refusals in a row, with the reason. The bus goes on: it reads the credentials again for each further attempt.
+   * Registers a listener for a login that the server refuses at a reconnect. Of several refusals in a row, only the
+   * first calls the listener, with the reason. The bus keeps dialling, and reads the credentials again each time.
    */
   onRefusedLogin(listener: (why: string) => void): void {
     this.#refusalListeners.push(listener);
@@ -198,8 +198,8 @@ export class Bus implements Caller, Publisher, Subscriber {
   }
 
   /**
-   * Sends buffered messages, waits for running handlers, and closes the connection. Never rejects. Resolves also when the
-   * server does not answer: each of the two steps takes at most `deadlineMs`, by default 1.5 s.
+   * Drains the connection (sends buffered messages, waits for running handlers), and then closes it. Each of these two
+   * steps takes at most `deadlineMs`, by default 1.5 s, even when the server does not answer. Never rejects.
    */
   async close(deadlineMs: number = CLOSE_DEADLINE_MS): Promise<void> {
     if (this.connection.isClosed()) return;
@@ -212,7 +212,8 @@ export class Bus implements Caller, Publisher, Subscriber {
       if (status.type === "error" && isRefusedLogin(status.error)) this.#noteRefusal();
       if (status.type !== "disconnect" && status.type !== "reconnect") continue;
       const isConnected = status.type === "reconnect";
-      // Repetitions are ignored: the client reports a disconnect for each refused attempt, then as many reconnects.
+      // Ignore a repeated status. The client reports one disconnect for each refused attempt, and later the same
+      // number of reconnects.
       if (isConnected === this.#connected) continue;
       this.#connected = isConnected;
       if (isConnected) {

@@ -1,5 +1,5 @@
 /**
- * An optional ceiling for each caller: a number of commands per second, which may come in one burst.
+ * An optional limit for each caller: a number of commands per second. One burst may contain all commands of a second.
  */
 
 /**

@@ -1,6 +1,6 @@
 /**
- * `@bioxen/nats/client`: the part that callers need, in Node and in browsers: the connection, the readable log, durable
- * commands.
+ * `@bioxen/nats/client` is the part of this package that callers need, in Node and in browsers. It has the connection,
+ * the readable log and durable commands.
  *
  * It excludes the modules that only services need (services protocol, buckets, reading thread), and with them the
  * packages that only services install.

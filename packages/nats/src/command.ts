@@ -73,8 +73,8 @@ async function handled(
 const MAX_BARE_MESSAGE = 512;
 
 /**
- * Returns `result`, or what is sent instead when its reply would have more than `maxBytes` bytes. A refusal keeps its
- * code and loses its details.
+ * Returns `result` when its reply has at most `maxBytes` bytes. Of a longer refusal, returns the code and a shortened
+ * message without the details. Instead of any other longer result, returns a TOO_LARGE refusal.
  */
 function fitting(result: HandlerResult, maxBytes: number): HandlerResult {
   const bytes = jsonBytesOf(replyOf(result));

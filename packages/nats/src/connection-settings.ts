@@ -4,7 +4,7 @@
  */
 import { Fault } from "@bioxen/kernel";
 
-/** Certificates of a TLS connection; each is the path of a PEM file, in a program of Node also the PEM text itself. */
+/** Certificates and key of a TLS connection. Each is the path of a PEM file; a Node program may also give PEM text. */
 export interface TlsSettings {
   /** Authorities to trust in place of Node's own. */
   readonly ca?: string | undefined;
@@ -16,7 +16,7 @@ export interface TlsSettings {
 
 /** The settings of one connection. They are plain data, so that they can be sent to a worker thread. */
 export interface ConnectionSettings {
-  /** URL or URLs of the servers; a text may separate several by commas. A URL may carry `user:password@` or `token@`. */
+  /** URLs of the servers; in a text, commas separate the URLs. A URL may carry `user:password@` or `token@`. */
   readonly servers: string | readonly string[];
   /**
    * Credentials: the path of a file with an nkey seed or of a `.creds` file, or the content of such a file; in a
@@ -88,7 +88,7 @@ export interface SettingProblem {
   readonly message: string;
 }
 
-/** Thrown for settings with which no connection can be tried: a malformed URL, an unreadable file. Lists all problems. */
+/** Thrown for settings that allow no try to connect: a malformed URL, an unreadable file. Lists all problems. */
 export class ConnectionSettingsError extends Fault {
   readonly problems: readonly SettingProblem[];
 

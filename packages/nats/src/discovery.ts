@@ -10,11 +10,11 @@ export interface ServiceInstance {
   readonly name: string;
   readonly id: string;
   readonly version: string;
-  /** HTTP address of the instance's health and metrics; null when it states none. */
+  /** HTTP address of the instance's health and metrics; null when the instance states no address. */
   readonly url: string | null;
-  /** Host and process id of the instance; null when it states none. */
+  /** Host and process id of the instance; null when the instance does not state them. */
   readonly process: { readonly host: string; readonly pid: number } | null;
-  /** Id of the agent; null for another service, and for an agent of an older version. */
+  /** Id of the agent; null when the instance is no agent, or an agent of an older version. */
   readonly agentId: string | null;
   /** Why the instance serves no requests although it runs; null when it serves. */
   readonly waiting: string | null;

@@ -131,8 +131,8 @@ export class JetStreamEventLog implements EventLog {
   }
 
   /**
-   * Finds the result of an append that the server refused for a wrong expected sequence. Returns `appended` when the
-   * subject's last event is this one, because then only the acknowledgement was lost; otherwise `conflict`.
+   * Finds the result of an append that the server refused for a wrong expected sequence. Returns `appended` when
+   * `envelope` is already the subject's last event: only the acknowledgement was lost. Otherwise returns `conflict`.
    */
   async #resolveConflict(streamSubject: string, envelope: EventEnvelope): Promise<AppendResult> {
     const last = await this.#lastOf(streamSubject);

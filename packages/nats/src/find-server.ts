@@ -39,9 +39,9 @@ export async function findServer(env: Environment = process.env): Promise<string
 }
 
 /**
- * Returns the given settings, with missing ones taken from the environment. A server that both lack is taken from the
- * local stack. Returns undefined when no server is found. A login in the given URL takes precedence over credentials of
- * the environment.
+ * Returns the given settings, and takes missing settings from the environment. When neither names a server, the server
+ * is that of the local stack. Returns undefined when no server is found. A login in the given URL takes precedence over
+ * credentials of the environment.
  */
 export async function findSettings(
   given: GivenSettings,

@@ -88,7 +88,7 @@ export async function firstConnection(options: FirstConnectionOptions): Promise<
   }
 }
 
-/** Adds the other servers of the list, and keeps those that the cluster named. */
+/** Gives the connection all servers of the list, in addition to the servers that the cluster has announced to it. */
 function useAll(connection: NatsConnection, addresses: readonly ServerAddress[]): void {
   if (addresses.length === 1) return;
   const listed = addresses.map(({ listen }) => listen);
@@ -102,7 +102,7 @@ export function isRefusedLogin(cause: unknown): cause is Error {
   return cause instanceof AuthorizationError && !/authentication timeout/i.test(cause.message);
 }
 
-/** Returns the refusal that the failed attempt shows; undefined when it shows none, and a retry may help. */
+/** Returns the refusal by which the attempt failed; undefined when the server did not refuse, and a retry may help. */
 async function refusalOf(
   dialling: Dialling,
   address: ServerAddress,
@@ -125,7 +125,8 @@ async function refusalOf(
         : `name the authority that signed it with ${names.ca}`;
     return tls(`its certificate is not accepted (${messageOf(cause)}): ${remedy}`);
   }
-  // When the settings do not require TLS, the TLS handshake is still unchecked. The server may have required TLS.
+  // A time-out can hide a failed TLS handshake: the server may require TLS although the settings do not. With settings
+  // that require TLS, the handshake was checked before.
   return cause instanceof TimeoutError && !dialling.wantsTls
     ? refusedHandshake(dialling, address)
     : undefined;
@@ -154,7 +155,7 @@ function isCertificateError(code: string): boolean {
   return code.startsWith("CERT_") || CERTIFICATE_ERRORS.includes(code);
 }
 
-/** Returns the error code of Node in an error or in its causes; empty when there is none. */
+/** Returns the first error code of Node in an error and its causes; empty when none of them has a code. */
 function codeOf(thrown: unknown): string {
   for (let at = thrown; at instanceof Error; at = at.cause) {
     const { code } = at as NodeJS.ErrnoException;

@@ -4,8 +4,8 @@
  * A new snapshot is written into the slot that the manifest does not name. Then the manifest is replaced, conditional
  * on its revision. A writer that dies therefore leaves the previous snapshot intact, and nothing has to be deleted. If
  * a writer overwrites a slot during a read, the reader finds a chunk whose digest is not in the manifest, and reads
- * again. The object store of the client is not used: it computes digests in JavaScript, which takes longer than the
- * rest of a start.
+ * again. The object store of the client is not used, because it computes digests in JavaScript. These digests would
+ * take longer than all other work at the start of a service.
  */
 import { hash } from "node:crypto";
 import { promisify } from "node:util";

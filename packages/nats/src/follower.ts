@@ -28,8 +28,9 @@ export const FOLLOW_BATCH = 10_000;
  */
 export const FOLLOW_HEARTBEAT_MS = 750;
 /**
- * Silence after which a consumer is replaced while the connection is up, ms. It is well above the client's own two
- * heartbeats, because a repair by the client and by this file at once would leave an unused consumer on the server.
+ * Silence after which a consumer is replaced while the connection is up, ms. The client itself replaces a consumer
+ * after two missed heartbeats, and this time is well above that. Two replacements at the same time would leave an
+ * unused consumer on the server.
  */
 const SILENCE_LIMIT_MS = 5 * FOLLOW_HEARTBEAT_MS;
 /** Wait between two tries to create a consumer, ms: a cluster without a leader refuses at once. */
@@ -170,7 +171,7 @@ class DirectFollowing implements Following {
 
   #watch(): void {
     const nowMs = performance.now();
-    // After a reconnect the client repairs its consumers first; silence counts only from then on.
+    // Silence counts only from the reconnect on, so that the client has time to repair its own consumers first.
     if (!this.#options.connected()) this.#heardAtMs = nowMs;
     if (nowMs - this.#heardAtMs > SILENCE_LIMIT_MS && !this.#reopening) void this.#reopen();
   }

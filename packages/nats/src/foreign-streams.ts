@@ -2,8 +2,9 @@
  * Streams of other owners on BioXen's subjects.
  *
  * A stream on the subject of a request stores each request and acknowledges it on the reply subject. Callers ignore the
- * acknowledgement (replies.ts), but no longer learn at once that no service runs. A stream on telemetry or logs only
- * copies the messages. Two streams cannot share the subjects of events or jobs: the server refuses the second one.
+ * acknowledgement (replies.ts). When no service runs, however, the caller learns that only after its time-out. A stream
+ * on telemetry or logs only copies the messages. Two streams cannot share the subjects of events or jobs: the server
+ * refuses the second stream.
  */
 import { ALL_SUBJECTS, REQUEST_SUBJECTS, STREAMS } from "@bioxen/contracts";
 import type { Bus } from "./bus.ts";

@@ -48,7 +48,7 @@ export interface InboxOptions {
   readonly metadata?: Readonly<Record<string, string>>;
   readonly newId: () => string;
   readonly outcomes: Outcomes;
-  /** Returns the reason why the service cannot answer now (the feed stopped); undefined when it can. */
+  /** Returns why the service cannot answer now, for example a stopped feed; undefined when the service can answer. */
   readonly unavailable: () => string | undefined;
   /** Called when a handler throws; the caller gets the fault's code, or INTERNAL. */
   readonly onFault: (subject: string, thrown: unknown) => void;
@@ -102,7 +102,7 @@ export async function openInbox(options: InboxOptions): Promise<Inbox> {
   };
 }
 
-/** Bytes of one endpoint in the answer to `$SRV.INFO` beside its metadata: name, subject, queue group. */
+/** Bytes that name, subject and queue group of one endpoint take in the answer to `$SRV.INFO`, without metadata. */
 const ENDPOINT_INFO_BYTES = 256;
 
 /**

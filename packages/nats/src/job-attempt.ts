@@ -92,9 +92,9 @@ export class JobAttempts {
   }
 
   /**
-   * Returns the job unchanged when its id is free. The id is taken when a job on another subject has already stored an
-   * outcome under it. The returned job then has an id from its sequence, and an `idProblem`, which makes it a dead
-   * letter.
+   * Returns the job unchanged, unless a job on another subject has already stored an outcome under the same id. In that
+   * case, returns the job with an id made from its sequence and with an `idProblem`. The `idProblem` makes the job a
+   * dead letter.
    */
   async #named(job: Job): Promise<Job> {
     if (job.idProblem !== undefined) return job;

@@ -11,8 +11,8 @@ import { MESSAGE_ID_HEADER } from "./bus.ts";
 import { checkedHeaders, decodedFields, type ReadHeaders, withinLimits } from "./request-headers.ts";
 
 /**
- * Header with the job's id when that is not the message id. The publication of a later round has another message id, so
- * that JetStream does not discard it as a duplicate.
+ * Header with the job's id, in a message whose message id is not the job's id. The publication of a later round has
+ * another message id, so that JetStream does not discard the publication as a duplicate.
  */
 const JOB_ID_HEADER = "Bioxen-Job-Id";
 /** Header with the number of the round: 1 at the first publication, and 1 more at each later one. */
@@ -30,7 +30,7 @@ const OWN_HEADERS = [
   ATTEMPTS_HEADER,
   ERROR_HEADER,
 ];
-/** Largest error in a header, bytes. A larger error is stored here without its details; the job's outcome has them. */
+/** Largest error in a header, bytes. The header of a larger error omits the details, which the job's outcome has. */
 const MAX_ERROR_HEADER_BYTES = 16_384;
 /** Longest message of an error without details, characters. */
 const MAX_ERROR_MESSAGE_LENGTH = 2_048;
@@ -42,7 +42,7 @@ export interface JobCarrier {
   readonly data: Uint8Array;
   /** The headers; undefined when the message has none, or when they cannot be decoded. */
   readonly headers?: MsgHdrs | undefined;
-  /** The headers that a command has, or the reason why they are refused. */
+  /** The checked headers that BioXen reads, or the problems for which the headers are refused. */
   readonly read: ReadHeaders;
   /** Instant at which the stream stored the message, epoch ms. */
   readonly storedAtMs: number;
@@ -154,8 +154,9 @@ export function jobHeaders(decode: () => MsgHdrs | undefined): Pick<JobCarrier, 
 }
 
 /**
- * Returns the publisher's own headers within the limits of a request: all except those that JetStream reads and those
- * that this file defines. A job that was refused for its headers is thereby stored, and retried, without them.
+ * Returns the publisher's own headers: all except the headers that JetStream reads and the headers that this file
+ * defines. Leaves out headers beyond the limits of a request. A job that was refused for such a header is therefore
+ * stored, and retried, without that header.
  */
 function publisherHeaders(from: MsgHdrs | undefined): MsgHdrs {
   const own = decodedFields(() => from).fields.filter(

@@ -1,7 +1,7 @@
 /**
- * Reads and writes the three streams of durable commands: waiting jobs, outcomes and dead letters. The worker that
- * carries jobs out uses it, and so do operators. It decides nothing. Its callers repeat each write until the server
- * acknowledges it.
+ * Reads and writes the three streams of durable commands: waiting jobs, outcomes and dead letters. The callers of the
+ * store are the worker that carries jobs out, and the tools of operators. The store decides nothing. Its callers repeat
+ * each write until the server acknowledges the write.
  */
 import {
   ALL_DEAD_LETTERS,

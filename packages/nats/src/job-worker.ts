@@ -146,7 +146,7 @@ function underLease(
   };
 }
 
-/** A message as the client library delivers it; its type omits the subject for acknowledgements. */
+/** A delivered message. `reply` is the subject for its acknowledgements, which the client library's type omits. */
 type DeliveredMsg = JsMsg & { readonly reply: string };
 
 class KindWorker implements Endable {
@@ -259,7 +259,7 @@ class KindWorker implements Endable {
       return;
     }
     const headers = jobHeaders(() => message.headers);
-    // The copy frees the buffer of the socket, which the job would keep in memory.
+    // The job gets a copy of the payload: `data` is a view that would keep the socket's whole buffer in memory.
     const job = jobOf({ subject, seq, data: data.slice(), ...headers, storedAtMs: time.getTime() });
     this.#heldBytes += data.byteLength;
     void this.#turns

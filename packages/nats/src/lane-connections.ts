@@ -1,6 +1,7 @@
 /**
- * The connections of the lanes. Requests do not arrive on the connection of the service itself. There, the event feed,
- * the leases and the calls of other services would wait behind the requests in the buffer of the server.
+ * The connections of the lanes. Requests do not arrive on the connection of the service itself, which carries the event
+ * feed, the leases and the calls of other services. That traffic would otherwise wait behind requests in the server's
+ * buffer.
  */
 import type { NatsConnection } from "@nats-io/nats-core";
 import { type Bus, connectBus } from "./bus.ts";

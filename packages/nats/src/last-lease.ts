@@ -1,6 +1,6 @@
 /**
- * When a lease was last stored. Running services store leases every second, so that the time since then shows a server
- * that reads and no longer writes: nats-server with a full disk answers every query and confirms no message.
+ * Finds a server that still reads but no longer writes: nats-server with a full disk answers every query and confirms
+ * no message. Running services store leases every second. A long time since the last stored lease shows such a server.
  */
 import { LEASE_TTL_MS } from "@bioxen/kernel";
 import type { Bus } from "./bus.ts";
@@ -9,15 +9,15 @@ import { sleep } from "./sleep.ts";
 import { BUCKETS } from "./storage.ts";
 import { presentStream } from "./stream-state.ts";
 
-/** Time without a stored lease that no election, restart or stall explains, ms. */
+/** Time without a stored lease that shows a failed server, ms. Elections, restarts and stalls are shorter. */
 const SILENCE_MS = 3 * LEASE_TTL_MS;
-/** Longest wait for the first lease of services that have just begun, ms. */
+/** Longest wait for the first lease of services that have just started, ms. */
 const FIRST_LEASE_MS = LEASE_TTL_MS;
 const LOOK_INTERVAL_MS = 500;
 
 /**
- * Returns the time since a lease was last stored, ms, by the clock of the server, when it is too long for services that
- * run; otherwise undefined. Looks again for some seconds before it says so.
+ * Returns the time since a lease was last stored, ms, by the clock of the server, if that time is too long for running
+ * services. Before it returns a time, it repeats the check for some seconds. Otherwise returns undefined.
  */
 export async function leaseSilence(bus: Bus): Promise<number | undefined> {
   const deadline = performance.now() + FIRST_LEASE_MS;
@@ -29,7 +29,7 @@ export async function leaseSilence(bus: Bus): Promise<number | undefined> {
   }
 }
 
-/** Undefined when the bucket is absent or empty, or the server states no time. */
+/** Returns the age of the last stored lease, ms; undefined without a lease, or when the server states no time. */
 async function leaseAge(bus: Bus): Promise<number | undefined> {
   const info = await presentStream(await streamManagerOf(bus), `KV_${BUCKETS.leases.name}`);
   if (info === undefined || info.state.messages === 0) return undefined;

@@ -13,8 +13,8 @@ import { isWrongLastSequence } from "./server-codes.ts";
 import { BUCKETS, type StorageSettings } from "./storage.ts";
 
 /**
- * Longest wait for one answer of the server, ms. It is short, so that a holder that cannot renew its lease learns that
- * early enough to try again.
+ * Longest wait for one answer of the server, ms. This wait is short, so that a holder still has time for another try
+ * after a failed renewal.
  */
 const CALL_TIMEOUT_MS = 800;
 

@@ -1,11 +1,11 @@
 /**
- * Decides whether the event log on the server is still the one that was known here, from what the server says of it and
- * from the record of what was last known.
+ * Decides whether the event log on the server is complete and is the recorded log. Compares the state that the server
+ * reports with the record of the log.
  *
- * A store can lose events without a word: a damaged block is cut off at its damage, a lowered limit drops the oldest
- * events, a deleted stream is created again empty. The server then goes on with the next sequence, and so would every
- * service. Events beyond the last recorded one are an exception: a server that is killed while it writes may lose what
- * it never acknowledged.
+ * A store can lose events without an error: a damaged block is cut off at its damage, a lowered limit drops the oldest
+ * events, a deleted stream is created again empty. The server then goes on with the next sequence, and without this
+ * check every service would go on too. Only events after the last recorded event may be missing: a server that is
+ * killed while it writes can lose events that it never acknowledged.
  */
 
 /** The first and the last of consecutive sequences. */
@@ -25,14 +25,14 @@ export interface LogState {
   readonly drift: readonly string[];
 }
 
-/** What is remembered of the event log outside of it. */
+/** The last known state of the event log, which is stored outside of the log. */
 export interface LogRecord {
   readonly created: string;
   /** Sequence of an acknowledged event that is at most seconds older than the newest event; 0 for an empty log. */
   readonly lastSeq: number;
-  /** SHA-256 of that event's bytes, hexadecimal; empty without an event. */
+  /** SHA-256 of the bytes of the event at `lastSeq`, hexadecimal; empty for an empty log. */
   readonly digest: string;
-  /** Sequences without an event that count as no loss: never acknowledged, or accepted by an operator. */
+  /** Missing sequences that are no damage: the event was never acknowledged, or an operator accepted its loss. */
   readonly missing: readonly SequenceRange[];
 }
 
@@ -40,7 +40,7 @@ export const ACCEPT_FLAG = "--accept-older-log";
 const REMEDY = `restore a backup of the store, or go on with what is left: \`bioxen up ${ACCEPT_FLAG}\` (docs/how-to/damaged-log.md)`;
 
 export interface LogDamage {
-  /** The first lost or changed sequence. */
+  /** Sequence of the first event that is lost or has changed. */
   readonly seq: number;
   /** One sentence that names what is lost, without the remedy. */
   readonly problem: string;
@@ -92,7 +92,7 @@ export function holesInWords(missing: readonly SequenceRange[]): string {
   return `${rangesInWords(missing)} ${count === 1 ? "is" : "are"} missing in the event log`;
 }
 
-/** Returns the missing sequences that count as a loss: not accepted, and not after the last acknowledged event. */
+/** Returns the missing sequences that are damage: not in the record, and not after the last acknowledged event. */
 function missingFrom(state: LogState, record: LogRecord | undefined): readonly SequenceRange[] {
   const acknowledged = Math.max(record?.lastSeq ?? 0, state.readableSeq);
   return subtract(state.missing, record?.missing ?? []).filter(([from]) => from <= acknowledged);
@@ -100,8 +100,8 @@ function missingFrom(state: LogState, record: LogRecord | undefined): readonly S
 
 /**
  * Returns the record to keep for an undamaged log: its last readable event and every missing sequence. An event that is
- * missing now was never acknowledged, or an operator accepted its loss. `alsoMissing` are sequences that only a reader
- * finds missing.
+ * missing now was never acknowledged, or an operator accepted its loss. `alsoMissing` are further missing sequences,
+ * which the server does not report.
  */
 export function recordOf(
   { created, readableSeq, missing }: LogState,

@@ -44,7 +44,7 @@ export interface Inspection {
   readonly damage: LogDamage | undefined;
 }
 
-/** Compares the log with its records; changes nothing. `file` is the file of a second record, if there is one. */
+/** Returns the log's state, its records and any damage; changes nothing. `file` is the path of a second record. */
 export async function inspectLog(bus: Bus, file?: string): Promise<Inspection> {
   return inspect(await streamManagerOf(bus), file);
 }
@@ -78,8 +78,8 @@ export function damageFault(damage: LogDamage): Fault {
 }
 
 /**
- * Records the present log as the known log, whatever events are lost. Returns the damage that is accepted thereby;
- * undefined when there is none.
+ * Records the present log as the known log, even if events are lost, and so accepts that loss. Returns the accepted
+ * damage; undefined for an undamaged log.
  */
 export async function acceptLog(place: LogRecordPlace): Promise<LogDamage | undefined> {
   const jsm = await streamManagerOf(place.bus);
@@ -89,7 +89,7 @@ export async function acceptLog(place: LogRecordPlace): Promise<LogDamage | unde
     await writer.remove();
     return damage;
   }
-  // The figures of the server hide an event whose bytes are damaged: only a reader finds that it is missing.
+  // The server does not report an event with damaged bytes as missing. Only reading the whole log finds such an event.
   const unread = await gapsOf(await openExistingLog(place.bus));
   const known = records.filter(({ created }) => created === state.created).flatMap(({ missing }) => missing);
   const lost = subtract(unread, union(state.missing, known));
@@ -121,13 +121,13 @@ async function gapsOf(log: EventLog): Promise<SequenceRange[]> {
 export interface LogGuardOptions extends LogRecordPlace {
   /** True for the one service that keeps the record up to date. */
   readonly writes: boolean;
-  /** Called once, with the sentence, when the log is lost or damaged. */
+  /** Called once when the log is lost or damaged. `seq` is the first damaged sequence; `sentence` says what is lost. */
   readonly onDamage: (seq: number, sentence: string) => void;
   /** Called with the changed limits of the log, in words, before the guard restores the declared limits. */
   readonly onDrift: (drift: string) => void;
   /** Repairs the configuration of the streams. */
   readonly repair: () => Promise<void>;
-  /** Interval between two looks at the log, ms; default 2 s. */
+  /** Interval between two checks of the log, ms; default 2 s. */
   readonly lookEveryMs?: number;
 }
 
@@ -158,8 +158,8 @@ export class LogGuard {
   }
 
   /**
-   * Opens the guard of an undamaged log. Writes the record at once when the log is new, or when events at its end are
-   * gone that were never acknowledged.
+   * Opens the guard of an undamaged log. Writes the record at once when the log is new, or when unacknowledged events
+   * at the log's end are missing.
    */
   static async open(options: LogGuardOptions): Promise<LogGuard> {
     const jsm = await streamManagerOf(options.bus);
@@ -179,18 +179,18 @@ export class LogGuard {
     return guard;
   }
 
-  /** Sequences that have no event and are no loss: they were never acknowledged, or an operator accepted them. */
+  /** Missing sequences that are no damage: the event was never acknowledged, or an operator accepted its loss. */
   get missing(): readonly SequenceRange[] {
     return this.#known.missing;
   }
 
-  /** Looks at the log from now on. `appliedSeq` is the sequence of the last event that this process has applied. */
+  /** Starts the periodic checks. `appliedSeq` returns the sequence of the last event that this process has applied. */
   begin(appliedSeq: () => number): void {
     this.#appliedSeq = appliedSeq;
     this.#after(this.#lookEveryMs);
   }
 
-  /** Ends the looks, and records the end of the log. */
+  /** Stops the periodic checks, after one last check that updates the record to the log's last event. */
   async end(): Promise<void> {
     this.#ended = true;
     clearTimeout(this.#timer);

@@ -38,7 +38,7 @@ export async function readLogRecords(jsm: JetStreamManager, file: string | undef
   return texts.flatMap((text) => (text === undefined ? [] : (parsed(text) ?? [])));
 }
 
-/** Reads without creating the bucket, so that a reader of the log needs no right to create streams. */
+/** Returns the record in the bucket. Never creates the bucket, so that callers need no right to create streams. */
 async function bucketText(jsm: JetStreamManager): Promise<string | undefined> {
   const { name } = BUCKETS.logRecord;
   try {
@@ -62,7 +62,7 @@ function parsed(text: string): LogRecord | undefined {
   }
 }
 
-/** Writes the records; each replaces the one before it. */
+/** Writes the record of the log, and its copy in the file. Each write replaces the previous record. */
 export class LogRecordWriter {
   readonly #bucket: Bucket;
   readonly #file: string | undefined;
@@ -81,7 +81,7 @@ export class LogRecordWriter {
     await rename(draft, this.#file);
   }
 
-  /** Forgets the log, so that the next start may begin an empty one. */
+  /** Deletes the record and its copy, so that the next start may create an empty log. */
   async remove(): Promise<void> {
     await this.#bucket.use((kv) => kv.purge(KEY));
     if (this.#file !== undefined) await rm(this.#file, { force: true });

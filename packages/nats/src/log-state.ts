@@ -12,7 +12,7 @@ import { driftInWords, driftOf, presentStream } from "./stream-state.ts";
  * log with more is refused in any case.
  */
 const MAX_UNREADABLE_END = 200;
-/** The settings by which a server drops events, or refuses or rewrites them. */
+/** The settings of a stream that can make the server drop, refuse or rewrite events. */
 const LIMITS = [
   "discard",
   "max_age",
@@ -47,17 +47,17 @@ export async function digestAt(jsm: JetStreamManager, seq: number): Promise<stri
 }
 
 /**
- * Returns the sequence of the last event that can be read, for a reader that waits for it; 0 when there is none. The
- * stream's own last sequence may belong to an event that a damaged store has lost.
+ * Returns the sequence of the last readable event; 0 when no event is readable. A reader must not wait for the stream's
+ * own last sequence, because a damaged store may have lost that event.
  */
 export async function lastReadableSeq(jsm: JetStreamManager): Promise<number> {
   const { state } = await jsm.streams.info(EVENT_STREAM);
-  // One request is enough for a whole log; the list of deleted events is asked for only when the last one is gone.
+  // For an undamaged log, one read of the last event is enough. Only without that event is the full state requested.
   if (state.last_seq === 0 || (await messageOf(jsm, state.last_seq)) !== undefined) return state.last_seq;
   return (await logState(jsm))?.readableSeq ?? 0;
 }
 
-/** Returns the sequences from the first present event on that the server knows to be deleted. */
+/** Returns the deleted sequences that the server lists between the stream's first and last sequence. */
 function missingBy({ state }: StreamInfo): Set<number> {
   const { first_seq, last_seq, messages } = state;
   if (messages === 0) return new Set();
@@ -70,7 +70,7 @@ function withBeginning({ state }: StreamInfo, rest: readonly SequenceRange[]): S
   return first_seq > 1 ? [[1, first_seq - 1], ...rest] : [...rest];
 }
 
-/** Returns the last readable sequence up to `lastSeq`, and adds those that cannot be read to `missing`. */
+/** Returns the last readable sequence up to `lastSeq`, and adds the unreadable sequences after it to `missing`. */
 async function lastReadable(jsm: JetStreamManager, lastSeq: number, missing: Set<number>): Promise<number> {
   let looks = 0;
   for (let seq = lastSeq; seq > 0; seq -= 1) {
@@ -94,7 +94,7 @@ async function messageOf(jsm: JetStreamManager, seq: number): Promise<StoredMsg 
 
 function limitDrift({ config }: StreamInfo): string[] {
   const drift = driftOf(EVENT_STREAM_CONFIG, config).filter(({ setting }) => LIMITS.includes(setting));
-  // A largest size is a setting of the installation; a full log then refuses events, and drops none.
+  // Each installation may set a maximum size. That is no drift while a full log refuses new events and drops no event.
   return drift
     .filter(({ setting }) => setting !== "max_bytes" || config.discard !== EVENT_STREAM_CONFIG.discard)
     .map(driftInWords);

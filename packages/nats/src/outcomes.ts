@@ -43,7 +43,7 @@ export interface Outcomes {
   /**
    * Returns the outcome of the first attempt at the command. Calls `carryOut` only when no attempt was made before, or
    * when all earlier attempts died. After `maxDeaths` dead attempts the outcome is INTERNAL, because a command that
-   * kills its process would kill the next one too.
+   * kills its process would kill the next process too.
    */
   once(
     commandId: string,

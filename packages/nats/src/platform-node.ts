@@ -2,7 +2,7 @@
  * The platform-dependent functions of the client in Node; platform-browser.ts is the counterpart. The `imports` of the
  * manifest choose between the two files.
  */
-/** What carries the connections of this platform. */
+/** The transport of the connections to NATS on this platform. */
 export const TRANSPORT: "tcp" | "websocket" = "tcp";
 
 export { connect } from "./dial-node.ts";

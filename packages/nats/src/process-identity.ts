@@ -1,5 +1,6 @@
 /**
- * Recognises a process by more than its id: the kernel gives the id of an ended process to another one.
+ * Recognises a process by its id and its start time, because the kernel can give the id of an ended process to another
+ * process.
  */
 import { readFile } from "node:fs/promises";
 
@@ -34,7 +35,7 @@ export async function startOf(pid: number): Promise<string | undefined> {
   }
 }
 
-/** A process as a file names it. Files of earlier versions have no `start`. */
+/** The identity of a process as a file stores it. Files of earlier versions have no `start`. */
 export interface RecordedProcess {
   readonly pid: number;
   /** The value of {@link startOf} for the process when the file was written. */

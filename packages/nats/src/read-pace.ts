@@ -1,5 +1,5 @@
 /**
- * Paces how fast a connection is read, so that a flood on it delays the rest of the process only by one batch.
+ * Limits how fast a connection is read, so that a flood of messages delays other work of the process by one batch only.
  *
  * The client library reads its socket as long as there is data, up to 2 MB at a time, and parses everything at once.
  * For that time no timer fires, no lease is renewed and no other connection is read. A paced connection stops reading

@@ -41,7 +41,7 @@ export interface EndpointLoad extends LaneLoad {
 
 /** Receives the messages of all subscriptions of the service, and answers them. */
 export class Receiver {
-  /** The connection as the services library sees it: every subscription goes through this receiver. */
+  /** The connection to pass to the services library. Each subscription that the library makes uses this receiver. */
   readonly connection: NatsConnection;
   readonly #options: ReceiverOptions;
   readonly #connections: LaneConnections;

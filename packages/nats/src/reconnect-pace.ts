@@ -1,6 +1,6 @@
 /**
- * When the client of NATS dials again after a lost connection: soon after a loss, later and later while the server
- * refuses the login.
+ * Sets the wait before the client of NATS dials again after a lost connection. The wait is short at first, and doubles
+ * each time the server refuses the login.
  */
 
 /** Wait between two tries to connect, ms: a restarted server is found within half a second. */

@@ -14,15 +14,15 @@ import { streamManagerOf } from "./jet-stream.ts";
 const INBOX_PREFIXES = ["_INBOX.", "_INBOX_", "_R_."];
 /** Time for which the verdict on a prefix is kept, ms. A stream that is added later stores answers for at most 30 s. */
 const VERDICT_MS = 30_000;
-/** Maximum number of prefixes with a kept verdict; beyond it the oldest is forgotten, and the server is asked again. */
+/** Maximum number of kept verdicts. Beyond it the oldest verdict is deleted, and its prefix must be asked for again. */
 const MAX_PREFIXES = 1_000;
 /** Longest wait for the server's list of streams, ms. Without an answer the reply subject is refused. */
 const LOOKUP_TIMEOUT_MS = 2_000;
 
-/** `ask` means that only the server can tell. */
+/** Whether a service may answer on a reply subject. `ask` means that the server must be asked first. */
 export type ReplyVerdict = "accepted" | "refused" | "ask";
 
-/** Returns the verdict by the form of a reply subject. A request without one is accepted and not answered. */
+/** Returns the verdict by the form of a reply subject. The empty subject, of a request without reply, is accepted. */
 export function verdictOf(reply: string): ReplyVerdict {
   if (reply === "" || INBOX_PREFIXES.some((prefix) => reply.startsWith(prefix))) {
     return /[*>]/.test(reply) ? "refused" : "accepted";

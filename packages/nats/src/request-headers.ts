@@ -41,9 +41,9 @@ const FIELD_OVERHEAD_BYTES = ": \r\n".length;
 const latin1 = new TextDecoder("latin1");
 
 /**
- * Checks header fields against the limits of the contract. Returns the headers that BioXen reads, the first of each
- * name; or every problem, with the name of the header as its path. `limit` is the longest value of a header that BioXen
- * reads, bytes.
+ * Checks header fields against the limits of the contract. For valid fields, returns the headers that BioXen reads; of
+ * several fields with one name, the first counts. Otherwise returns every problem, with the header's name as its path.
+ * `limit` is the maximum size of the value of a header that BioXen reads, bytes.
  */
 export function checkedHeaders(fields: readonly HeaderField[], limit = MAX_HEADER_BYTES): ReadHeaders {
   if (fields.length === 0) return NO_HEADERS;

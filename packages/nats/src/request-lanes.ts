@@ -146,13 +146,13 @@ export class RequestLane {
     const respond: Request["respond"] = (answer, headers) => {
       if (reply !== "") connection.publish(reply, answer, headers === undefined ? {} : { headers });
     };
-    // The copy frees the buffer of the socket, which a waiting request would keep in memory.
+    // The request gets copies of headers and payload. Views would keep the socket's whole buffer in memory.
     const headers = headersOf(message, lane === "internal" ? MAX_INTERNAL_HEADER_BYTES : MAX_HEADER_BYTES);
     const request = { served, reply, headers, data: data.slice(), respond };
     this.#admission.enter(caller, request, cost);
   }
 
-  /** Refuses what waits, and resolves when everything under way is answered. */
+  /** Refuses the waiting requests, and resolves when every request in progress is answered. */
   async stop(): Promise<void> {
     clearInterval(this.#expiring);
     this.#admission.stop();
@@ -174,7 +174,7 @@ export class RequestLane {
     this.#options.connection.publish(reply, data, { headers });
   }
 
-  /** Returns the serialised refusal for a reason. The wait is rounded up to a fixed step, so that refusals repeat. */
+  /** Returns the serialised refusal for a reason. Rounds the wait up to a fixed step, so that refusals are reusable. */
   #refusalOf(reason: Reason, waitMs: number): PreparedRefusal {
     const retryAfterMs = RETRY_STEPS_MS.find((step) => step >= waitMs) ?? (RETRY_STEPS_MS.at(-1) as number);
     const key = `${reason} ${retryAfterMs}`;
@@ -199,7 +199,7 @@ function encodedOnce(headers: MsgHdrs): MsgHdrs {
 
 /**
  * Returns the name that distinguishes the callers of a lane: the prefix of their reply subjects, which a client library
- * makes once per connection. This protects against accidents, not against intent.
+ * makes once per connection. A caller can evade its limit on purpose with several prefixes, but not by accident.
  */
 export function callerOf(reply: string): string {
   return prefixOf(reply);

@@ -44,7 +44,8 @@ export function parseServers(servers: string | readonly string[]): ServerList {
   const problems: string[] = [];
   for (const [at, text] of texts.entries()) {
     const which = texts.length === 1 ? "the URL" : `URL ${at + 1}`;
-    // Otherwise the password `a,b` in `nats://user:a,b@host` would look like two URLs, and its first half like a port.
+    // The comma in the password of `nats://user:a,b@host` splits one URL into two texts. Without this check, `user:a`
+    // would be taken for host and port.
     if (texts.length > 1 && text.includes("@") && !text.includes("://")) {
       problems.push(
         `${which} has a login and no scheme: write nats:// or tls:// before each URL, and %2C for a comma in a password`,
@@ -105,7 +106,7 @@ function loginOf(text: string): UrlLogin | "no user" | undefined {
   return { kind: "password", user: decoded(text.slice(0, colon)), password: decoded(text.slice(colon + 1)) };
 }
 
-/** Resolves `%40` and alike. A text with a bare percent sign is taken as it is written. */
+/** Decodes percent escapes such as `%40`. Returns a text with a malformed escape unchanged. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);

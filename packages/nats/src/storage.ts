@@ -1,6 +1,6 @@
 /**
- * The streams and buckets that BioXen keeps on a server, and what an installation asks for each of them: copies and a
- * largest size.
+ * The streams and buckets that BioXen keeps on a server, and the settings that an installation can choose for them:
+ * number of copies and maximum size.
  */
 import { EVENT_STREAM, STREAMS, type StreamDeclaration } from "@bioxen/contracts";
 import type { StreamInfo } from "@nats-io/jetstream";
@@ -97,7 +97,7 @@ export interface Copies {
   readonly present: number;
 }
 
-/** Returns how many copies of a stream were asked for, and how many are there and current. */
+/** Returns the configured number of copies of a stream, and the number of copies that are current now. */
 export function copiesOf({ config, cluster }: StreamInfo): Copies {
   const followers = (cluster?.replicas ?? []).filter(({ current, offline }) => current && offline !== true);
   const leader = cluster === undefined || cluster.leader ? 1 : 0;

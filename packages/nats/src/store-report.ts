@@ -49,7 +49,7 @@ export async function storeReport(bus: Bus): Promise<StoreReport> {
 function describe(declaration: Readonly<Record<string, unknown>>, info: StreamInfo): PresentStream {
   const { config, state } = info;
   const maxBytes = config.max_bytes > 0 ? config.max_bytes : undefined;
-  // A largest size is a setting of the installation. A full stream refuses messages, and drops none.
+  // Each installation may set a maximum size, so that this setting is no drift. A full stream drops no message.
   const drift = driftOf(declaration, config).filter(({ setting }) => setting !== "max_bytes");
   return { drift, copies: copiesOf(info), bytes: state.bytes, maxBytes };
 }

@@ -22,7 +22,7 @@ interface Refusal {
   readonly remedy: string;
 }
 
-/** By error code of JetStream (`server/errors.json` of nats-server). */
+/** Problem and remedy for each error code of JetStream (`server/errors.json` of nats-server). */
 const REFUSALS: Readonly<Record<number, Refusal>> = {
   10002: {
     problem: "the account has used up its storage",

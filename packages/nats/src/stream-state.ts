@@ -26,8 +26,8 @@ export interface Drift {
 }
 
 /**
- * Returns the declared settings that have another value, or none, in the present configuration. More replicas than
- * declared do not count as drift.
+ * Returns the declared settings that are absent from the present configuration, or have another value there. More
+ * replicas than declared do not count as drift.
  */
 export function driftOf(wanted: Readonly<Record<string, unknown>>, present: object): Drift[] {
   const now = present as Readonly<Record<string, unknown>>;

@@ -19,7 +19,7 @@ import { type ReadingOptions, THREAD_FROM_EVENTS, threadReader } from "./thread-
 /** Options for reading a long log. Every option has a default. */
 export type EventLogOptions = Partial<Omit<ReadingOptions, "bus">>;
 
-/** Oldest supported server: 2.10.20 to 2.10.22 could lose a whole stream when the process was killed. */
+/** Oldest supported version of nats-server. A killed server of version 2.10.20 to 2.10.22 could lose a whole stream. */
 export const OLDEST_SERVER = [2, 10, 23] as const;
 
 /** True when `version` ("2.14.0", "2.10.27-beta") is at least {@link OLDEST_SERVER}. */
@@ -97,8 +97,8 @@ export async function ensureStream(
 }
 
 /**
- * Creates a stream of the catalogue again when it is gone. Never the event stream: without it all state is lost, and an
- * empty one would hide that. Throws as {@link ensureStream} does.
+ * Creates a stream of the catalogue again when it is gone. Does nothing for the event stream: its loss is the loss of
+ * all state, and an empty event stream would hide that loss. Throws as {@link ensureStream} does.
  */
 export async function restoreStream(bus: Bus, name: string, storage: StorageSettings): Promise<void> {
   const declaration = STREAMS.find((stream) => stream.name === name && !isEventStream(name));

@@ -1,9 +1,9 @@
 /**
- * Follows a log from an early sequence. A thread reads up to the last event that was stored when the call began; from
- * there on, the log is followed directly.
+ * Follows a log from an early sequence. A thread reads the events that were stored before the follower started; the
+ * main thread reads all later events.
  *
- * The thread only saves time. When it fails, for instance at a restart of the server, the log is followed directly from
- * the next event on.
+ * The thread only saves time. When it fails, for instance at a restart of the server, the main thread goes on with the
+ * next event.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Following, type FollowOptions, messageOf } from "@bioxen/kernel";

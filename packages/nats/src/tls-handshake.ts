@@ -1,6 +1,6 @@
 /**
- * Finds out why a server ends the TLS handshake. With TLS 1.3 a server judges the client's certificate only after the
- * client has finished, so that the client of NATS sees a silent end, and reports a time-out after two seconds.
+ * Finds out why a server ends the TLS handshake. With TLS 1.3 a server checks the client's certificate only after the
+ * client has finished its part. The client of NATS then sees no reason, and reports a time-out after two seconds.
  */
 
 import { readFileSync } from "node:fs";

@@ -19,7 +19,7 @@ import type { ChassisRoom, WaitingVm } from "./snapshot.ts";
 
 export class AffinityIndex {
   readonly #rooms: readonly ChassisRoom[];
-  /** All VMs on each chassis where the plan has placed a VM, including the VMs of the plan; by chassis index. */
+  /** By chassis index: all VMs, earlier and newly placed, of each chassis on which this plan has placed a VM. */
   readonly #changed = new Map<number, Neighbours>();
   readonly #added: {
     readonly vm: WaitingVm;

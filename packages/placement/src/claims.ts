@@ -9,8 +9,8 @@
  * planned again. Everything is read from the read models in each round, so that a crash loses nothing.
  *
  * A preempted VM is reinstated as a whole once there is room. VMs of higher priority that can use the room go first;
- * new VMs of equal priority come later. A preemption would not make enough room without any one of its victims. The
- * room that it makes beyond the need is therefore too small to reinstate a victim at once.
+ * new VMs of equal priority come later. A preemption needs each of its victims. The room that it makes beyond the need
+ * is therefore too small to reinstate a victim at once.
  */
 import { type Misfit, type Room, roomFor } from "@bioxen/contracts";
 import { type Amounts, add, amountOf, NO_AMOUNTS } from "@bioxen/kernel";

@@ -15,7 +15,7 @@ export interface ReplaySummary {
   readonly longestWaitMs: number;
   /** Number of VMs that lost their place because their chassis was removed. */
   readonly evictions: number;
-  /** Number of resizes in the log for which this cluster had no room. */
+  /** Number of resizes in the log for which the cluster of the replay had no room. */
   readonly refusedResizes: number;
   readonly chassis: readonly ChassisUse[];
 }
@@ -44,11 +44,11 @@ export interface ReplayDifference {
 export interface Reproduction {
   /** Number of demands that the log and the baseline both decided. */
   readonly demands: number;
-  /** The number of those demands that got the same chassis in the log and in the baseline, or no chassis in either. */
+  /** Number of `demands` with the same outcome in the log and in the baseline: the same chassis, or no chassis. */
   readonly sameChassis: number;
   /** `sameChassis` in thousandths of `demands`, rounded down; 1000 when there was no demand to decide. */
   readonly permille: number;
-  /** Total wait of the baseline minus that of the log, ms. */
+  /** Total waiting time in the baseline minus the total waiting time in the log, ms. */
   readonly waitDifferenceMs: number;
 }
 

@@ -2,10 +2,10 @@
  * An index of large clusters by fullness: finds the best chassis for a VM without a check of every one.
  *
  * Chassis of about the same size form a size class, in order of fullness. A VM makes a chassis of the class fuller by
- * at most the VM's share of the smallest one. `PlacementPolicy.bound` gives the highest score for a range of fullness.
- * The search of a class therefore stops where no better chassis can follow. Identical chassis, for example all empty
- * ones of a type, have the same score, so that only the first few of them are checked. Chassis that changed after the
- * index was built are always checked. The result is the same as that of a check of every chassis
+ * at most the VM's share of the smallest chassis. `PlacementPolicy.bound` gives the highest score for a range of
+ * fullness. The search of a class therefore stops where no better chassis can follow. Identical chassis, for example
+ * all empty chassis of a type, have the same score, so that only the first few of them are checked. Chassis that
+ * changed after the index was built are always checked. A check of every chassis would give the same result
  * (`fullness-index.test.ts`).
  */
 import { FULL_SCORE, type PlacementPolicy } from "./policy.ts";
@@ -164,7 +164,7 @@ export class FullnessIndex {
 
 type Bounded = PlacementPolicy & Required<Pick<PlacementPolicy, "bound">>;
 
-/** Returns the largest share of a resource that the VM takes of any chassis of the class, per mille. */
+/** Returns the largest share that the VM takes of any resource, in thousandths of the smallest offer in the class. */
 function shareOf(query: FitQuery, asked: readonly number[], offered: readonly number[]): number {
   let share = 0;
   for (const [i, r] of asked.entries()) {

@@ -45,7 +45,7 @@ export const GATHER_MS = 2;
  * idle for VMs that soon find room anyway. With a longer one, small VMs would fill every gap for longer.
  */
 export const HOLD_AFTER_MS = 60_000;
-/** One chassis in this many can be held for a waiting VM, but always at least one. */
+/** Number of chassis per held chassis: one tenth of all chassis, rounded up, can be held for waiting VMs. */
 export const CHASSIS_PER_HOLD = 10;
 
 export interface Placement {
@@ -199,8 +199,8 @@ class Planner {
   }
 
   /**
-   * Returns the VMs by size, the largest first. The size of a VM is its largest share, over all resources, of the whole
-   * offer of the cluster.
+   * Returns the VMs by size, the largest first. For each resource, a VM requests a share of the cluster's whole offer;
+   * the size of the VM is the largest of these shares.
    */
   #largestFirst(vms: readonly WaitingVm[]): WaitingVm[] {
     const sizes = new Map(vms.map((vm) => [vm, this.#index.sizeOf(this.#groupOf(vm).query)]));

@@ -1,20 +1,20 @@
 /**
- * The policy: the preference among the chassis that can hold a VM. The feasibility rule (contracts) decides which
- * chassis can; a policy never overrules it.
+ * The policy is the preference among the chassis that can hold a VM. The feasibility rule (package contracts) decides
+ * which chassis can hold the VM; a policy never overrules that rule.
  *
- * `bin-pack` fills the fullest chassis, which leaves large gaps for large cells. `spread` fills the emptiest, so that
- * the loss of one chassis costs few VMs; large cells then find only small gaps.
+ * `bin-pack` fills the fullest chassis, which leaves large gaps for large cells. `spread` fills the emptiest chassis,
+ * so that the loss of one chassis costs few VMs; large cells then find only small gaps.
  */
 import { PLACEMENT_POLICIES, type PlacementPolicyName } from "@bioxen/contracts";
 import type { ChassisRoom, WaitingVm } from "./snapshot.ts";
 
-/** The highest score, that of an exact fit under `bin-pack`. Scores are integers from 0 to this. */
+/** The highest score; `bin-pack` gives it to an exact fit. Scores are integers from 0 to this number. */
 export const FULL_SCORE = 1_000;
 
 /**
- * A VM and a chassis that can hold it. Resources are numbered: all resources that any VM of the plan requests, in order
- * of name, so that a VM often requests 0 of some. The plan reuses one object for all its calls: read it during the call
- * and do not store it.
+ * A VM and a chassis that can hold it. All resources that any VM of the plan requests are numbered in order of name. A
+ * VM may request 0 of a resource. The plan reuses one `Fit` object for all calls of a policy: read the object during
+ * the call, and do not store it.
  */
 export interface Fit {
   readonly resources: readonly string[];

@@ -108,8 +108,8 @@ export class QuotaRooms {
 }
 
 /**
- * Returns the amounts that the quota already counts for the VM: those on the chassis that it leaves, or its unused
- * charge, whichever is larger.
+ * Returns the amounts that the quota already counts for the VM: the VM's amounts on the chassis that it leaves, or the
+ * VM's unused charge, whichever is larger.
  */
 function countedFor(vm: UnderQuota, { charged }: QuotaRoom): Amounts {
   return larger(vm.holds ?? {}, charged.get(incarnationKey(vm)) ?? {});

@@ -34,7 +34,7 @@ export interface ExtraChassis {
 }
 
 export interface ReplayOptions {
-  /** The alternative's policy for VMs that name none; default: the recorded policy. */
+  /** The alternative's policy for VMs that name no policy; default: the recorded policy. */
   readonly policy?: PlacementPolicyName;
   /** The default policy that the scheduler had when the log was written. The log does not record it. */
   readonly recordedPolicy?: PlacementPolicyName;

@@ -68,7 +68,7 @@ export class RoomIndex {
   readonly #placesLeft: Int32Array;
   /** By chassis: {@link CLOSED} or {@link HELD} when the chassis takes no VM at present, else 0. */
   readonly #shut: Int8Array;
-  /** The VM for which a chassis is held, by index in `rooms`. */
+  /** By chassis index: the id of the VM for which the chassis is held. Contains only held chassis. */
   readonly #heldFor = new Map<number, string>();
   readonly #admits = new Map<string, Uint8Array>();
   readonly #indexes = new Map<string, number>();
@@ -76,7 +76,7 @@ export class RoomIndex {
   readonly affinity: AffinityIndex;
   /** True when any chassis has a `PreferNoSchedule` taint. */
   readonly #hasSoftTaints: boolean;
-  /** The index of a chassis for each change of its room or hold, in the order of the changes. */
+  /** One chassis index for each change of a chassis' room and for each hold, in the order of these changes. */
   readonly changes: number[] = [];
   readonly #fit: RowFit;
   /** The offer of the whole cluster, one number for each of `resources`. */

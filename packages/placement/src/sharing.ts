@@ -1,9 +1,9 @@
 /**
  * The shares of one rate resource of a chassis at one moment, by weighted max-min fairness ("water filling").
  *
- * Guarantees come first. The unused part of guarantees, and what no VM holds, is lent to VMs that can use more, up to
- * their ceilings. The shares of these VMs grow together, in proportion to their weights, and a VM that has enough
- * leaves the rest to the others. If a VM got more, a VM with an equal or smaller share per weight would therefore lose.
+ * Guarantees come first. Unused guarantees and the capacity that no VM holds are lent to VMs that can use more, up to
+ * their ceilings. The shares of these VMs grow together, in proportion to their weights, until each VM has enough or
+ * the capacity is used up. No VM could then get more without a loss for a VM with an equal or smaller share per weight.
  * If the chassis is oversubscribed and the VMs would use more than exists, the guarantees themselves are shared in this
  * way.
  *
@@ -27,8 +27,8 @@ export interface Share {
   /** The amount that the VM may use, at most its demand. */
   readonly granted: number;
   /**
-   * The part of `granted` above the VM's guarantee. It is lent: the VM loses it as soon as another VM can use it under
-   * its own guarantee.
+   * The part of `granted` above the VM's guarantee. This part is lent: the VM loses it as soon as another VM can use it
+   * under that other VM's guarantee.
    */
   readonly lent: number;
 }
@@ -88,7 +88,7 @@ function fillWater(capacity: number, wants: readonly Want[]): Map<string, number
     part: (left * weight) % weights,
   }));
   let units = left - shares.reduce((sum, { whole }) => sum + whole, 0);
-  // Rounding down leaves some units over. Each of the shares with the largest fractions gets one of them.
+  // Rounding down leaves some units undistributed. The shares with the largest fractions get one unit each.
   for (const { id, whole, part } of shares.sort((a, b) => b.part - a.part || (a.id < b.id ? -1 : 1))) {
     const more = units > 0 && part > 0 ? 1 : 0;
     units -= more;

@@ -25,7 +25,7 @@ export interface ChassisRoom {
   readonly chassis: Chassis;
   readonly offered: Amounts;
   readonly room: Room;
-  /** The VMs that have a place on the chassis; absent: none. */
+  /** The VMs that have a place on the chassis; absent when the chassis has no VMs. */
   readonly neighbours?: Neighbours | undefined;
   /** Why the chassis takes no VMs at present (it is cordoned or silent); undefined when it takes VMs. */
   readonly closed?: Misfit | undefined;

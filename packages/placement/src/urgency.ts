@@ -1,16 +1,17 @@
 /**
  * The order in which VMs are placed: effective priority (5 is the highest), then age, then id.
  *
- * The effective priority rises by one for each {@link AGEING_STEP_MS} that a VM has waited, up to the highest priority,
- * where older VMs go first. So a stream of new VMs with high priority cannot overtake an old VM forever.
+ * The effective priority rises by one for each {@link AGEING_STEP_MS} that a VM has waited, up to the highest priority.
+ * Among VMs of the highest priority, the oldest goes first. So a stream of new VMs with high priority cannot overtake
+ * an old VM forever.
  */
 import type { WaitingVm } from "./snapshot.ts";
 
 /** The highest priority a command can give. */
 const HIGHEST_PRIORITY = 5;
 /**
- * Waiting time that counts as one priority, ms. It is far longer than a plan and a boot, so that priority decides in
- * usual contention. The lowest priority reaches the highest after four steps, 40 min.
+ * Waiting time that raises the effective priority by one, ms. A plan and a boot take far less time, so that in usual
+ * contention the original priority decides. A VM of the lowest priority reaches the highest after four steps, 40 min.
  */
 export const AGEING_STEP_MS = 600_000;
 

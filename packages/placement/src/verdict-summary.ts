@@ -189,8 +189,8 @@ function kindOf(index: RoomIndex, kind: number): { code: string; message: string
 }
 
 /**
- * Returns the refusal of one chassis in words, by the rule that the allocator applies too. The chassis must refuse the
- * VM.
+ * Returns in words why one chassis refuses the VM, by the rule that the allocator applies too. Call it only for a
+ * chassis that refuses the VM.
  */
 function refusalAt(index: RoomIndex, at: number, query: FitQuery): PlacementRefusal {
   const { chassisId, chassis, closed } = index.rooms[at] as ChassisRoom;

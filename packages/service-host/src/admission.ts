@@ -1,5 +1,6 @@
 /**
- * The wait of a process that has caught up with the log and must not work yet, because another process does its work.
+ * The wait of a process that has caught up with the log and must not work yet, because another process still does the
+ * same work.
  *
  * A waiting process must be easy to find. `/ready`, its status samples and its answer to the discovery of services give
  * the reason. For discovery, the process opens a lobby: it joins the services protocol without an endpoint, so that no
@@ -16,7 +17,7 @@ export interface AdmissionOptions {
   readonly vitals: Pick<ProcessVitals, "waits">;
   readonly end: Pick<ProcessEnd, "during" | "closes">;
   readonly logger: Logger;
-  /** Opens an inbox without endpoints whose discovery names the reason. */
+  /** Opens the lobby: an inbox without endpoints. The inbox gives the reason in its answer to the discovery. */
   readonly openLobby: (reason: string) => Promise<Inbox>;
 }
 
@@ -24,7 +25,7 @@ export interface AdmissionOptions {
 export async function whenAdmitted(options: AdmissionOptions): Promise<void> {
   const { service, vitals, end, logger, openLobby } = options;
   if (service.admitted === undefined) return;
-  // Changes of the lobby follow one another: a reason can change while the lobby opens.
+  // The lobby is opened and closed one step after another, because the reason can change while the lobby opens.
   let lobby: Promise<Inbox | undefined> = Promise.resolve(undefined);
   const leave = () => {
     lobby = lobby.then(async (inbox) => {

@@ -7,8 +7,8 @@ import { type ChassisTypeData, parseChassisType } from "@bioxen/contracts";
 import { messageOf } from "@bioxen/kernel";
 
 /**
- * Returns the chassis types of all files in `directory`, in order of file name; none without a directory. Throws
- * `RangeError` with every problem of every file.
+ * Returns the chassis types of all files in `directory`, in order of file name. Without a directory, the result is
+ * empty. Throws `RangeError` with every problem of every file.
  */
 export function readChassisTypes(directory: string | undefined): ChassisTypeData[] {
   if (directory === undefined) return [];

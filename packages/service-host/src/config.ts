@@ -60,7 +60,7 @@ export const hostConfig = z.object({
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
   /** Copies of every stream and bucket: 1 on a single server, 3 or 5 in a cluster. */
   BIOXEN_EVENT_REPLICAS: z.coerce.number().int().min(1).max(5).default(1),
-  /** File for a second record of what is known of the event log, outside of the server's store; default: none. */
+  /** File for a second copy of the event log's record, outside of the server's store; default: no second copy. */
   BIOXEN_LOG_RECORD: z.string().optional(),
   /** Largest sizes of streams, as `10G` or `BIOXEN_EVENTS=100G,*=1G`; default: the disk is the limit. */
   BIOXEN_STREAM_MAX_BYTES: z
@@ -101,7 +101,7 @@ export function readHostConfig(env: Environment): HostConfig {
   throw new ConfigError([...problems, ...(parsed.success ? [] : problemsOf(parsed.error))]);
 }
 
-/** Returns what this installation asks of its server for every stream and bucket. */
+/** Returns the configured number of copies of every stream and bucket, and the configured size limits of streams. */
 export function storageOf(config: HostConfig): StorageSettings {
   return { replicas: config.BIOXEN_EVENT_REPLICAS, maxBytes: config.BIOXEN_STREAM_MAX_BYTES };
 }

@@ -63,7 +63,7 @@ import { exportTraces, openTelemetryTracer, tracedEndpoint, tracedPorts } from "
 import { unlessStalled } from "./unless-stalled.ts";
 import { ProcessVitals } from "./vitals.ts";
 
-/** Shortest time between two log lines about requests that were dropped for their reply subject, ms. */
+/** Shortest time between two log lines about requests that were dropped because of their reply subject, ms. */
 const FOREIGN_REPLY_LOG_MS = 10_000;
 /** Time for which the answers of service instances to a ping are collected, ms. */
 const DISCOVERY_MS = 200;
@@ -83,8 +83,8 @@ export interface Service {
   /** Metadata that the discovery of services shows of this instance, such as the id of an agent. */
   readonly discovery?: Readonly<Record<string, string>>;
   /**
-   * Resolves once the service may begin; absent: at once. Called once, after the folds have reached the end of the log.
-   * `onWait` is called with each reason to wait.
+   * Resolves once the service may begin. A service without this method may begin at once. Called once, after the folds
+   * have reached the end of the log. `onWait` is called with each reason to wait.
    */
   admitted?(onWait: (reason: string) => void): Promise<void>;
   /** Resolves with the reason when the process must end with an error, so that its supervisor restarts it. */
@@ -214,7 +214,7 @@ async function boot(
     }),
   );
   stopping.push(() => jobs.stop());
-  // Added a second time: the newest closer runs first, so that a process does not count as ready while it drains.
+  // This closer is added a second time. The newest closer runs first, so the process is not ready while it drains.
   end.closes(() => vitals.end());
   guard.begin(() => feed.appliedSeq);
   vitals.serves();
@@ -230,7 +230,7 @@ function standByOf({ name, isUnique = false }: ServiceDefinition, bus: Bus, feed
     : [new StandBy({ name, version: BIOXEN_VERSION, feed, timers: systemTimers, discover })];
 }
 
-/** Returns what an inbox and a job worker need of a service, beside its endpoints and its connection. */
+/** Returns the options that the inbox and the job worker of a service have in common. */
 function servingOf({ name, description }: ServiceDefinition, feed: EventFeed, logger: Logger) {
   return {
     name,
@@ -322,8 +322,8 @@ function faultLogger(logger: Logger): (subject: string, thrown: unknown) => void
 }
 
 /**
- * Returns a function that logs a request that was dropped for its reply subject. It logs the first at once and then at
- * most one line per {@link FOREIGN_REPLY_LOG_MS}, because a client decides how many there are.
+ * Returns a function that logs requests that were dropped because of their reply subject. It logs the first request at
+ * once, and then at most one line per {@link FOREIGN_REPLY_LOG_MS}, because a client can send any number of them.
  */
 function foreignReplyLogger(logger: Logger): (subject: string, reply: string) => void {
   let loggedAtMs = Number.NEGATIVE_INFINITY;

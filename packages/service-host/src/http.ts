@@ -11,7 +11,7 @@ import type { ProcessVitals } from "./vitals.ts";
 
 /** Longest request, ms: requests have no body and are answered from memory. */
 const REQUEST_TIMEOUT_MS = 5_000;
-/** Interval at which Node.js looks for requests that take longer, ms. Its default is 30 s. */
+/** Interval at which Node.js looks for requests that exceed their time limit, ms. The default of Node.js is 30 s. */
 const TIMEOUT_CHECK_INTERVAL_MS = 1_000;
 const ALLOWED = "GET, HEAD";
 const METHOD_NOT_ALLOWED = "method not allowed: use GET or HEAD\n";

@@ -1,6 +1,7 @@
 /**
- * Opens the event log of a service, and checks that the log agrees with its record. When the log has lost events, or is
- * another log, the process ends. Otherwise the process would answer from states that are not in the log.
+ * Opens the event log of a service, and checks that the log agrees with its record, which is kept outside of the log.
+ * When the log has lost events, or is another log, the process ends. Otherwise the process would answer from states
+ * that are not in the log.
  */
 import {
   EventFeed,
@@ -24,17 +25,17 @@ import {
 import type { ProcessEnd } from "./process-end.ts";
 import { systemTimers } from "./real-world.ts";
 
-/** Longest wait until the supervisor has the reason, ms. */
+/** Longest time that a process waits until its supervisor has received the reason of the exit, ms. */
 const REFUSAL_DEADLINE_MS = 500;
 
-/** Ends the process with the sentence about the log, whose damage begins at `seq`. */
+/** Ends the process because the log is damaged from `seq` on. `sentence` describes the damage for the operator. */
 export type LoseLog = (seq: number, sentence: string) => void;
 
 export function losing(logger: Logger, end: ProcessEnd): LoseLog {
   return (seq, sentence) => {
     if (end.isRequested) return;
     logger.error({ seq }, sentence);
-    // The supervisor of a local stack then does not restart this process, which would refuse again.
+    // The supervisor of a local stack does not restart a process that has sent `refused`: it would refuse again.
     setTimeout(() => process.exit(1), REFUSAL_DEADLINE_MS);
     if (process.send === undefined) process.exit(1);
     process.send({ kind: "refused", why: sentence }, undefined, {}, () => process.exit(1));
@@ -44,17 +45,17 @@ export function losing(logger: Logger, end: ProcessEnd): LoseLog {
 export interface KnownLogOptions {
   readonly bus: Bus;
   readonly storage: StorageSettings;
-  /** File of the second record of the log, if there is one. */
+  /** File of the second copy of the log's record; undefined without a second copy. */
   readonly file: string | undefined;
-  /** True for the service that keeps the record up to date. */
+  /** True for the one service that keeps the log's record up to date. */
   readonly writes: boolean;
   readonly logger: Logger;
   readonly lose: LoseLog;
 }
 
 /**
- * Opens the event log, and creates or repairs the streams. Throws `Fault` CONFLICT when the log does not agree with its
- * record. This check comes first, because opening creates a missing log.
+ * Opens the event log, and creates or repairs the streams. Throws `Fault` CONFLICT when the log does not agree with the
+ * log's record. This check precedes the opening, because the opening creates a missing log.
  */
 export async function openKnownLog(
   options: KnownLogOptions,

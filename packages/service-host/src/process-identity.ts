@@ -1,27 +1,27 @@
 /**
  * Ids that name a process, and a check whether the process of such an id has certainly ended.
  *
- * An id has the form `host/pid/life/id`. `life` consists of the boot of the kernel, the PID namespace and the start
- * time of the process. Another process of the same boot and namespace looks up the pid in its process table. If the pid
- * is absent, or has another start time, the named process has ended, and its lease can be taken without a wait. In case
- * of doubt it counts as alive: another host, another container, or a system without these facts. A host name alone
- * proves nothing, because two machines can have the same one.
+ * An id has the form `host/pid/life/id`. `life` consists of the kernel's boot id, the PID namespace and the start time
+ * of the process. Another process of the same boot and namespace looks up the pid in its process table. If the pid is
+ * absent, or has another start time, the named process has ended, and its lease can be taken without a wait. In case of
+ * doubt, the named process counts as alive. This applies to processes of another host or container, and to systems that
+ * do not provide these facts. A host name alone proves nothing, because two machines can have the same host name.
  */
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import type { IdSource } from "@bioxen/kernel";
 import { randomIds } from "./real-world.ts";
 
-/** `life` of a process whose facts are unknown. */
+/** The part `life` in the id of a process whose boot, namespace or start time cannot be determined. */
 const UNKNOWN = "unknown";
-/** Position of the state in `/proc/PID/stat`, after the name in parentheses (proc(5)). */
+/** Index of the process state among the fields that follow the name in `/proc/PID/stat` (proc(5)). */
 const STATE_FIELD = 0;
-/** Position of the start time in `/proc/PID/stat`, after the name in parentheses: ticks since the boot (proc(5)). */
+/** Index of the start time, in ticks since the boot, among the fields that follow the name in `/proc/PID/stat`. */
 const START_FIELD = 19;
 /** States of a process that has ended and is still in the table (proc(5)): zombie, dead. */
 const ENDED_STATES: readonly string[] = ["Z", "X"];
 
-/** What a process table says about processes. */
+/** The facts about processes that the operating system's process table provides. */
 export interface ProcessTable {
   /** The boot of the kernel and the PID namespace, without a slash or a colon; undefined when they are unknown. */
   readonly space: string | undefined;
@@ -72,7 +72,8 @@ export function processIds(table: ProcessTable = systemProcesses): IdSource {
 }
 
 /**
- * Returns true only if the process of an id of {@link processIds} has certainly ended. Returns false for any other id.
+ * Returns true if `id` comes from {@link processIds} and its process has certainly ended. Returns false in every other
+ * case.
  */
 export function hasEnded(id: string, table: ProcessTable = systemProcesses): boolean {
   const [, pidText = "", life = ""] = id.split("/");

@@ -2,8 +2,8 @@
  * How an instance of an older release behaves in a rolling upgrade: it leaves the requests to an instance of a newer
  * release, once the log has an event that only the newer release can read.
  *
- * An instance that cannot read an event must not answer for its aggregate while another instance can. Without another
- * instance it serves all other aggregates, because that is better than no answer at all.
+ * An instance that cannot read an event must not answer for the event's aggregate while another instance can. Without
+ * such an instance, the older one serves all other aggregates, because that is better than no answer at all.
  */
 import type { EventFeed, Timers } from "@bioxen/kernel";
 import type { ServiceInstance } from "@bioxen/nats";

@@ -110,7 +110,7 @@ export class ProcessVitals {
     return this.#serves ? undefined : "starting or stopping: it answers no requests";
   }
 
-  /** The messages that the folds of this process do not contain because they cannot be read; the first of them. */
+  /** The number of messages of the log that this process cannot read, and the first of these messages. */
   get unreadable(): { readonly count: number; readonly first: readonly UnreadableMessage[] } {
     const all = this.#feed.unreadable();
     return { count: all.length, first: all.slice(0, MAX_LISTED_UNREADABLE) };

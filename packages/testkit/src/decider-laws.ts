@@ -36,7 +36,7 @@ export interface LawOptions<Command extends CommandBody> {
 
 export interface SuiteOptions<Command extends CommandBody, Event extends EventBody>
   extends LawOptions<Command> {
-  /** The cases, or a generator of cases. At least one case accepts each type of command. */
+  /** The cases, or a generator of cases. For each command type, at least one case has a command that is accepted. */
   readonly cases: readonly DeciderCase<Command, Event>[] | fc.Arbitrary<DeciderCase<Command, Event>>;
 }
 

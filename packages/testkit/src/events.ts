@@ -53,8 +53,8 @@ export function storedOf(seq: number, envelope: EventEnvelope): StoredEvent {
 }
 
 /**
- * Appends the next event of the aggregate `kind/id`. The version and the expected sequence are those that the service
- * that owns the aggregate would use.
+ * Appends the next event of the aggregate `kind/id`. The event's version and the expected sequence follow from the
+ * aggregate's events in the log, as in the service that owns the aggregate.
  */
 export async function appendNext(
   log: EventLog,

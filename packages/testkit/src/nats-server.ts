@@ -61,7 +61,7 @@ export class TestServer {
     await gone;
   }
 
-  /** Shuts the server down cleanly. The server writes an index of its store, which it trusts at its next start. */
+  /** Shuts the server down cleanly. The server writes an index of its store, and trusts the index at the next start. */
   async shutDown(): Promise<void> {
     const gone = new Promise((resolve) => this.#process.once("exit", resolve));
     this.#process.kill("SIGTERM");

@@ -1,6 +1,6 @@
 /**
- * NATS servers that fall silent, for tests of deadlines. For a stopped server process, the kernel still accepts
- * connections, but the server answers on none of them.
+ * NATS servers that fall silent, for tests of deadlines. They behave like a stopped server process: the kernel still
+ * accepts connections to the process, but the process never answers.
  */
 import { once } from "node:events";
 import { type AddressInfo, createConnection, createServer, type Socket } from "node:net";
@@ -46,8 +46,8 @@ export interface GaggedServer extends SilentServer {
 }
 
 /**
- * Starts a relay to the server on `targetPort` that passes on the first `bytes` bytes of its answers, over all
- * connections together, and then nothing: a server that is stopped at that moment.
+ * Starts a relay to the server on `targetPort`. The relay passes on the first `bytes` bytes of the server's answers,
+ * over all connections together, and then nothing, like a server that is stopped at that moment.
  */
 export async function gaggedServer(targetPort: number, bytes: number): Promise<GaggedServer> {
   let said = 0;
@@ -72,7 +72,7 @@ async function listening(onSocket: (socket: Socket) => void): Promise<SilentServ
     sockets.add(socket);
     socket.on("error", () => socket.destroy());
     socket.on("close", () => sockets.delete(socket));
-    // Bytes must be read, or the end of the connection is not noticed.
+    // Node.js reports the end of a connection only after all received bytes have been read.
     socket.resume();
     onSocket(socket);
   });

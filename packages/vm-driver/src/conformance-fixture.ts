@@ -30,8 +30,8 @@ export async function refused(call: Promise<unknown>, code: DriverErrorCode): Pr
 }
 
 /**
- * Returns the states of all guests. Also checks the look-ups by id: each guest of a list must have the same status
- * there, and an unknown id must have none.
+ * Returns the state and fence of every guest, by VM id. Also checks the look-ups by VM id: for each listed guest, the
+ * look-up must return the same entry as the list. For an unknown id, it must return undefined.
  */
 export function states(driver: VmDriver): Record<string, string> {
   for (const status of driver.list()) if (driver.guest) expect(driver.guest(status.vmId)).toEqual(status);

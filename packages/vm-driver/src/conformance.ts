@@ -1,8 +1,9 @@
 /**
- * The requirements for every driver as one test suite: `driverConformance("basic", factory)` in a driver's own test file.
+ * The requirements for every driver as one test suite: call `driverConformance("basic", factory)` in a driver's tests.
  *
- * It checks the promises of the port (`driver.ts`), independent of the kind of guest. For a missing capability the driver must
- * answer `UNSUPPORTED`: no check is skipped silently. It imports Vitest, so only tests may import it.
+ * The suite checks the promises of the port (`driver.ts`), independent of the kind of guest. For a missing capability
+ * the driver must answer `UNSUPPORTED`: no check is skipped silently. This module imports Vitest, so only tests may
+ * import it.
  */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { checkpoints, goingOn } from "./conformance-checkpoints.ts";

@@ -28,7 +28,7 @@ export interface DriverCapabilities {
   readonly snapshot: boolean;
   /** `host`: simulated time passes only in {@link VmDriver.tick}; `own`: the guests have their own clocks. */
   readonly clock: "host" | "own";
-  /** Whether a stopped guest's disks remain here for its next start; see {@link VmDriver.kept}. */
+  /** Whether the driver keeps a stopped guest's disks for the guest's next start; see {@link VmDriver.kept}. */
   readonly keepsStopped: boolean;
   /** Names of the resources whose allocations appear as caps in each {@link GuestSample}. */
   readonly meters: readonly string[];
@@ -41,7 +41,7 @@ export interface GuestSpec {
   readonly vmId: string;
   /** The incarnation of the VM: 1, 2, 3 …; the id of a destroyed VM can be reused. */
   readonly incarnation: number;
-  /** The stream sequence of the guest's reservation. A newer reservation has a larger one. */
+  /** The stream sequence of the guest's reservation. A newer reservation has a larger fence. */
   readonly fence: number;
   readonly biologicalType: string;
   /** The seed of all random numbers in the guest; a safe integer. */
@@ -160,7 +160,7 @@ export interface GuestSample {
   readonly lagMs: number;
 }
 
-/** The measurements that its host makes of a machine. A value is null while it is unknown. */
+/** The measurements of a machine, made by the host that runs the machine. A value is null while it is unknown. */
 export interface MachineSample {
   readonly vcpus: number;
   /** Utilisation of all virtual CPUs together, permille. */
@@ -184,7 +184,7 @@ export type GuestEvent =
   /** The cell has divided `divisions` times since the last event of this kind. */
   | { readonly kind: "divided"; readonly vmId: string; readonly fence: number; readonly divisions: number }
   /**
-   * A change of the guest or of its remains that did not come from the agent. The driver emits this event before the
+   * A change of the guest or of its kept parts that the agent did not cause. The driver emits this event before the
    * other events that result from the same change.
    */
   | {
@@ -196,7 +196,7 @@ export type GuestEvent =
       readonly fromHost?: string | undefined;
       readonly toHost?: string | undefined;
     }
-  /** The guest or its remains changed without a call of this driver: the agent should reconcile the VM again. */
+  /** The guest or its kept parts changed, but no call to the driver caused it: the agent should reconcile the VM. */
   | { readonly kind: "changed"; readonly vmId: string; readonly fence: number };
 
 export interface ExecOptions {
@@ -217,11 +217,11 @@ export interface VmDriver {
   /**
    * Starts a guest; resolves when it runs.
    *
-   * With the fence of the present guest the call does nothing. With a newer fence it ends the present guest and
-   * replaces it. A fence that is older than that of the present guest, or not newer than the last stop, is rejected
-   * with `STALE_FENCE`. A failed start (`BAD_REQUEST`, `GUEST_ERROR`, …) leaves nothing behind and may be retried with
-   * the same fence. A checkpoint that is malformed or from another driver is a `BAD_REQUEST`; a checkpoint that is too
-   * long is `TOO_LARGE`.
+   * With the fence of the present guest the call does nothing. With a newer fence the call replaces the present guest.
+   * Rejects with `STALE_FENCE` if the fence is older than the present guest's, or not newer than the fence of the last
+   * stop. A failed start (`BAD_REQUEST`, `GUEST_ERROR`, …) leaves nothing behind and may be retried with the same
+   * fence. A checkpoint that is malformed or from another driver is a `BAD_REQUEST`; a checkpoint that is too long is
+   * `TOO_LARGE`.
    */
   start(spec: GuestSpec): Promise<void>;
 
@@ -253,16 +253,16 @@ export interface VmDriver {
    * together once it has succeeded.
    *
    * Rejects with `GUEST_ERROR`, `GUEST_TIMEOUT` or `GUEST_OUT_OF_MEMORY` if the source fails; the guest then continues.
-   * Rejects with `INVALID_STATE` if the guest is not running, and with `TOO_LARGE`. Rejects with a retryable
-   * `UNAVAILABLE` if the source did not run and a retry can run it. Rejects with an `UNAVAILABLE` that is not retryable
-   * if it is unknown whether the source ran, or if a retry cannot help.
+   * Rejects with `INVALID_STATE` if the guest is not running, and with `TOO_LARGE` if source or result are too large.
+   * Rejects with a retryable `UNAVAILABLE` if the source did not run and a retry can run it. Rejects with an
+   * `UNAVAILABLE` that is not retryable if it is unknown whether the source ran, or if a retry cannot help.
    */
   exec(vmId: string, fence: number, source: string, options: ExecOptions): Promise<ExecOutcome>;
 
   /**
    * Returns the state of a running or paused guest without interrupting it. The state is consistent at one moment, and
-   * includes the effects of every exec that was answered before. A guest that is started from it continues exactly like
-   * this one.
+   * includes the effects of every exec that was answered before. A guest that starts from this state continues exactly
+   * like the original guest.
    *
    * Rejects with `GUEST_NOT_FOUND`, `STALE_FENCE`, `INVALID_STATE` or `UNSUPPORTED`. Rejects with `GUEST_ERROR` or
    * `TOO_LARGE` if the guest has state that cannot be stored, and with a retryable `UNAVAILABLE` if the guest is too
@@ -284,8 +284,9 @@ export interface VmDriver {
   list(): readonly GuestStatus[];
 
   /**
-   * Returns the VM's guest as `list` does; undefined if it has none. The agent asks this several times for each change
-   * of a VM, so the cost must not grow with the number of guests. Without this method the agent searches `list`.
+   * Returns the VM's guest as `list` does; undefined if the VM has no guest. The agent calls this method several times
+   * for each change of a VM, so its cost must not grow with the number of guests. Without this method the agent
+   * searches `list`.
    */
   guest?(vmId: string): GuestStatus | undefined;
 

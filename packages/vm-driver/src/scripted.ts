@@ -1,11 +1,12 @@
 /**
  * A driver without a model, for tests of code that uses a driver.
  *
- * By default it works, deterministically. `script` makes the next calls of a verb fail in one of the four ways of a real driver: it
- * rejects; it hangs and carries the call out later (`late-effect`); it carries the call out and replies later (`late-reply`) or never
- * (`lost-reply`). `release` triggers the later part. Further faults: `failGuest`, `plantGhost`.
+ * By default the driver works correctly, and is deterministic. `script` makes the next calls of a verb fail in one of
+ * the four ways of a real driver. The driver rejects the call (`refuse`), or carries it out only later (`late-effect`).
+ * Or the driver carries the call out at once, and replies later (`late-reply`) or never (`lost-reply`). `release` ends
+ * the delay of deferred calls and replies. Further faults: `failGuest`, `plantGhost`.
  *
- * It has no timers, and no background promises for which a test would have to wait.
+ * The driver has no timers, and no background promises for which a test would have to wait.
  */
 import type {
   DriverCapabilities,
@@ -29,7 +30,7 @@ export type ScriptedVerb = "start" | "pause" | "resume" | "stop" | "resize" | "e
 export type Behaviour =
   /** The call has no effect and rejects with this error. */
   | { readonly kind: "refuse"; readonly error: DriverError }
-  /** The call has no effect until `release`; then it is carried out and answered, like the late success of an abandoned call. */
+  /** The call is carried out and answered only at `release`, like the late success of an abandoned call. */
   | { readonly kind: "late-effect" }
   /** The call is carried out at once, and answered at `release`. */
   | { readonly kind: "late-reply" }
@@ -52,10 +53,10 @@ export interface ScriptedOptions {
 }
 
 export interface ScriptedDriver extends VmDriver {
-  /** Applies the fault to the next `times` (default 1) calls of the verb, on this VM or on any. Faults are used in order. */
+  /** Applies the fault to the next `times` calls (default 1) of the verb, of `vmId` or any VM. Faults apply in turn. */
   script(verb: ScriptedVerb, behaviour: Behaviour, options?: { vmId?: string; times?: number }): void;
   /**
-   * Carries out and answers the calls that a fault holds back, in order, of all VMs or of one. Returns their number.
+   * Ends the delay of all deferred calls and replies, in order; with `vmId`, only for this VM. Returns their number.
    */
   release(vmId?: string): number;
   /** Every call so far, in order, including rejected ones. */

@@ -101,8 +101,8 @@ async function converge(
         vm = await currentVm(calls, vmId);
         continue;
       }
-      // A step that is due a second time had no effect, or another client reverted it: fail instead of repeating it
-      // forever.
+      // A step that is due a second time had no effect, or another client reverted its effect. The VM then counts as
+      // failed, because the step could be repeated forever.
       if (sent.has(step)) return { ...summaryOf(vmId, vm), outcome: "failed", error: notConverged(vmId, vm) };
       sent.add(step);
       const reply = await send(calls, fleet, step, vmId, wanted, vm);
@@ -118,8 +118,8 @@ async function converge(
 }
 
 /**
- * Returns the current view of the VM; undefined when the id was never used. A destroyed VM has a view too, whose
- * version the next command needs.
+ * Returns the current view of the VM; undefined when the id was never used. A destroyed VM also has a view, because the
+ * next command needs the version in that view.
  */
 async function currentVm(calls: Calls, vmId: string): Promise<VmView | undefined> {
   const reply = await calls.call("vmGet", { vmId });
@@ -137,8 +137,8 @@ const ENDPOINT_OF = {
 } as const;
 
 /**
- * Sends the command of `step` with an idempotent message id, and returns the reply. A retryable refusal is repeated
- * until the deadline: a VM that grows may have to wait until another VM of the fleet has shrunk.
+ * Sends the command of `step` with an idempotent message id, and returns the reply. After a retryable refusal, sends
+ * the command again until the deadline: a VM that grows may have to wait until another VM of the fleet has shrunk.
  */
 function send(
   calls: Calls,

@@ -104,8 +104,8 @@ function contentOf(document: Document): unknown {
 }
 
 /**
- * Returns the line of the node at `path`, or of its nearest ancestor when the node is absent. Returns null when the
- * file has neither.
+ * Returns the line of the node at `path`, or of the nearest existing ancestor when that node is absent. Returns null
+ * when the file has neither the node nor an ancestor.
  */
 function lineOf(document: Document, lines: LineCounter, path: string): number | null {
   const parts = path.split(".").map((part) => (/^\d+$/.test(part) ? Number(part) : part));

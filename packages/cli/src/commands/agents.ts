@@ -1,6 +1,6 @@
 /**
- * The processes of every agent, as `status` and `doctor` show them. An agent has one process; a second one with the
- * same id waits, and says why.
+ * The processes of every agent, as `status` and `doctor` show them. Only one process acts as the agent of an id. A
+ * second process with the same id waits, and reports why.
  */
 import type { ServiceInstance } from "@bioxen/nats";
 import type { Session } from "../session.ts";
@@ -9,7 +9,7 @@ import type { Finding } from "./finding.ts";
 export interface AgentProcess {
   readonly host: string | null;
   readonly pid: number | null;
-  /** Why the process does nothing; null for the process that is the agent. */
+  /** Reason why this process waits and runs no guests; null for the process that acts as the agent. */
   readonly waiting: string | null;
 }
 
@@ -44,7 +44,7 @@ export function twinFindings(agents: readonly AgentProcesses[]): Finding[] {
 
 /** Returns a failed check for every chassis that an agent does not register because another agent runs it. */
 export async function contestedFindings(session: Session): Promise<Finding[]> {
-  // Without a monitor this check is left out: the check of the services already reports the missing monitor.
+  // Without a monitor this check is omitted: the check of the services already reports the missing monitor.
   const reply = await session.call("monitorFleet", { limit: 1 }).catch(() => undefined);
   if (reply?.ok !== true) return [];
   return reply.services.flatMap(({ waiting, agent }) =>

@@ -15,8 +15,8 @@ import { table } from "../terminal.ts";
 /** Interval at which a drain is polled, ms. */
 const POLL_INTERVAL_MS = 200;
 /**
- * Time after the deadline of a drain until the command stops waiting for its end, ms. The service then counts as
- * unreachable.
+ * Time that the command still waits for the end of a drain after the deadline of the drain, ms. After that time, the
+ * service counts as unreachable.
  */
 const GRACE_MS = 30_000;
 
@@ -74,7 +74,7 @@ async function startOrCancel(
       ? await session.ask("chassisCancelDrain", { chassisId })
       : await session.ask("chassisDrain", given({ chassisId, parallelism: parallel, deadlineMs }));
   if (reply.cursor === null) return reply;
-  // The reply of the command has only the VMs that fit in one message.
+  // The drain is read again, because the reply of the command has only the VMs that fit in one message.
   const { drain } = await session.ask("chassisDrainGet", { chassisId });
   return { ...reply, drain, cursor: null };
 }

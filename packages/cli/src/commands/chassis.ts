@@ -201,8 +201,8 @@ export function chassisTable(all: readonly ChassisView[]): string {
 }
 
 /**
- * Returns a table of chassis after a past event. Unlike {@link chassisTable}, it has no heartbeats and no state that
- * depends on them: the log has neither.
+ * Returns a table of chassis after a past event. The log has no heartbeats. Unlike {@link chassisTable}, this table
+ * therefore has no heartbeats and no state that depends on heartbeats.
  */
 export function pastChassisTable(all: readonly ChassisView[]): string {
   const rows = all.map((c) => [

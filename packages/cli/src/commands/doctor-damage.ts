@@ -1,6 +1,6 @@
 /**
- * What `bioxen doctor` says about lost events. The sources are the record of the log, the server's figures for the log,
- * and a read of the log.
+ * What `bioxen doctor` reports about lost events. The sources are the log record (which is stored outside of the log),
+ * the state of the log's stream on the server, and a read of the log.
  */
 import { messageOf } from "@bioxen/kernel";
 import { holesInWords, rangesInWords, union } from "@bioxen/nats";

@@ -1,10 +1,13 @@
 /**
- * What `bioxen doctor` says about the load of the services: what is under way, what waits, and what was refused.
+ * What `bioxen doctor` reports about the load of the services: requests in progress, waiting and refused.
  */
 import type { InstanceLoad } from "@bioxen/nats";
 import type { Finding } from "./finding.ts";
 
-/** Number of waiting requests in one lane from which a service counts as overloaded: they take about a second. */
+/**
+ * A service counts as overloaded when this number of requests, or more, waits in one lane (one of its request queues).
+ * The service handles this number of requests in about a second.
+ */
 const MANY_WAITING = 1_000;
 
 /** Returns one line for each instance that reports its load. */

@@ -18,7 +18,7 @@ import type { Finding } from "./finding.ts";
 const RESTART = "start a service: it creates the streams, and repairs what can be repaired";
 const ENABLE_JETSTREAM =
   "enable JetStream with file storage, for the account of this login (docs/how-to/server.md)";
-/** Share of its largest size from which a stream is called nearly full. */
+/** A stream that uses this share of its maximum size, or more, is reported as nearly full. */
 const NEARLY_FULL = 0.8;
 
 export async function storeFindings(bus: Bus): Promise<Finding[]> {
@@ -100,7 +100,10 @@ function sizeFindings(all: readonly StoredStream[]): Finding[] {
   return [{ check: "sizes", verdict: isFull ? "fail" : "warn", found: found.join("; "), remedy }];
 }
 
-/** `silenceMs`: time since the running services last stored a lease; undefined when they do. */
+/**
+ * Returns a failed check when the server stores no leases although services run. `silenceMs` is the time since the last
+ * stored lease, ms; undefined when the services store leases as usual.
+ */
 export function writeFindings(silenceMs: number | undefined): Finding[] {
   if (silenceMs === undefined) return [];
   const seconds = Math.round(silenceMs / 1_000);

@@ -113,7 +113,7 @@ async function serviceFindings(session: Session): Promise<Finding[]> {
     return ready ? finding : { ...finding, remedy: "start it, or see its log in the data directory" };
   });
   const holdsLease = status.services.some(({ name, ready }) => ready && name !== "monitor");
-  // A login that may not read the bucket of leases, or a server without JetStream: other checks name it.
+  // A failed read is ignored: other checks report a login without access to the leases, or a server without JetStream.
   const silenceMs = holdsLease ? await leaseSilence(session.bus).catch(() => undefined) : undefined;
   return [
     ...writeFindings(silenceMs),
@@ -158,7 +158,7 @@ async function chassisFindings(session: Session): Promise<Finding[]> {
   });
 }
 
-/** Names each ledger that has recorded a forged lease token. A ledger without one, or that cannot be read, has no line. */
+/** Returns a warning for each ledger that has recorded a forged lease token. Unreadable ledgers get no warning. */
 async function ledgerFindings(session: Session): Promise<Finding[]> {
   const reply = await session.call("ledgerList", {}).catch((thrown: unknown) => endOf(thrown));
   if (!("ok" in reply) || !reply.ok) return [];

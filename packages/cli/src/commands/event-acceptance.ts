@@ -1,5 +1,6 @@
 /**
- * `bioxen events accept-older-log`: gives up what the event log has lost, for a server that `bioxen up` does not run.
+ * `bioxen events accept-older-log`: accepts the loss of events from the event log, so that services can start again. It
+ * is for a server that was not started by `bioxen up`.
  */
 import { acceptLog } from "@bioxen/nats";
 import type { Command } from "commander";

@@ -7,8 +7,8 @@ import { walkLog } from "../walk-log.ts";
 import type { EventReference } from "./event-words.ts";
 
 /**
- * Number of events that are searched before an event for its cause, and after it for its effects. An effect follows its
- * cause within milliseconds, and reading 1 000 events takes tens of milliseconds.
+ * The cause of an event is searched among this number of events before the event, and the effects among this number of
+ * events after it. An effect follows its cause within milliseconds, and 1 000 events are read in tens of milliseconds.
  *
  * A cause that is further back is searched among all earlier events of the same aggregate. A `placed` event is the
  * exception: its cause is the event of its reservation, which belongs to the ledger and is read by its sequence.
@@ -23,8 +23,8 @@ export interface EventInContext {
 }
 
 /**
- * Returns the event `seq` with its cause and effects. Throws when the log does not have the event, or gives no event for
- * `stallMs`.
+ * Returns the event `seq` with its cause and effects. Throws when the log does not have that event, or when no event
+ * arrives from the log for `stallMs`.
  */
 export async function eventInContext(log: EventLog, seq: number, stallMs: number): Promise<EventInContext> {
   const around: StoredEvent[] = [];

@@ -1,5 +1,6 @@
 /**
- * `bioxen events skip` and `unskip`: what happens to a message of the log that no service can read.
+ * `bioxen events skip` lets the services ignore a message of the log that no service can read. `bioxen events unskip`
+ * takes a skip back.
  */
 import { hostname, userInfo } from "node:os";
 import { ENDPOINTS, type ResultOf } from "@bioxen/contracts";

@@ -21,8 +21,8 @@ import { addSkipCommands } from "./event-skips.ts";
 import { causeOf, decidedBy, eventLine, unreadableLine, whatHappened } from "./event-words.ts";
 
 /**
- * Checks the whole log and returns the report. A message that cannot be read is a violation, unless it is skipped; so is a
- * missing one, unless its loss was accepted.
+ * Checks the whole log and returns the report. A message that cannot be read is a violation, unless it is skipped. A
+ * missing message is a violation, unless its loss was accepted.
  */
 export async function verifyLog(session: Session, seal?: ExpectedSeal): Promise<VerifierReport> {
   return (await walkWithVerifier(session, seal)).report();

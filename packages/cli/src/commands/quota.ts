@@ -46,7 +46,7 @@ export function addQuotaCommands(program: Command): void {
       const resources = limitsOf(options);
       await withSession(command, async (session, { json }) => {
         const begun = await session.call("quotaSet", { label, resources });
-        // The reply of the command has only the holders that fit in one message.
+        // The reply of the command has only the holding VMs that fit in one message; a query then reads all of them.
         const isCut = begun.ok && begun.cursor !== null;
         const { quota } = isCut ? await session.ask("quotaGet", { label }) : { quota: null };
         const reply = begun.ok && quota !== null ? { ...begun, quota, cursor: null } : begun;

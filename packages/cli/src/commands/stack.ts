@@ -54,8 +54,8 @@ function addDown(program: Command): void {
 }
 
 /**
- * Returns the data directories whose processes `down` ends: the directory that the user named, else the one of the
- * running stack. Without a running stack: the directory of the last stack, and the one that `up` would use.
+ * Returns the data directories whose processes `down` ends: the directory that the user named, else that of the running
+ * stack. Without a running stack, these are the directory of the last stack and the directory that `up` would use.
  */
 async function dataDirsToStop(data: string | undefined, isNamed: boolean): Promise<string[]> {
   const home = bioxenHome();
@@ -138,11 +138,11 @@ export async function statusOf(session: Session) {
   const canAsk = services.some(({ name, ready }) => name === "lifecycle" && ready);
   const problems = canAsk ? await session.call("logProblems", {}).catch(() => undefined) : undefined;
   return {
-    /** False when a service is away. */
+    /** False when at least one service has no ready instance. */
     ok: services.every(({ ready }) => ready),
     server: { url: session.server, version: session.bus.serverVersion },
     durability: own?.durability ?? "unknown",
-    /** Copies of the event log on the servers; null when the server has none. */
+    /** Copies of the event log on the servers; null when the server has no event log or does not answer. */
     copies: (await logCopies(session.bus)) ?? null,
     data: own?.dataDir ?? null,
     services,
@@ -154,7 +154,7 @@ export async function statusOf(session: Session) {
   };
 }
 
-/** Returns the URL of the fleet's metrics, which the monitor serves; null without a monitor that has a URL. */
+/** Returns the URL of the fleet's metrics, which the monitor serves; null when no running monitor reports a URL. */
 function metricsUrlOf(instances: Awaited<ReturnType<typeof discoverServices>>): string | null {
   const monitor = instances.find(({ name, url }) => name === "monitor" && url !== null);
   return monitor === undefined ? null : `${monitor.url}/metrics`;

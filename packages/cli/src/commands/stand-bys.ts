@@ -1,5 +1,5 @@
 /**
- * The service instances that run and leave the requests to an instance of a newer release.
+ * Stand-by instances: they run, but answer no requests, because an instance of a newer release answers them.
  */
 import type { ServiceInstance } from "@bioxen/nats";
 import type { Finding } from "./finding.ts";

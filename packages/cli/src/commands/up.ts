@@ -1,8 +1,8 @@
 /**
  * `bioxen up`: starts a local stack, here or in the background.
  *
- * The stack ends with this command: on SIGINT, SIGTERM and SIGHUP, and when the launcher of the command has gone. With
- * --detach it outlives the command, but only from the moment at which it is up.
+ * The stack ends with this command: on SIGINT, SIGTERM and SIGHUP, and when the launcher of the command has ended. With
+ * --detach, the stack outlives the command as soon as the stack is up. Before that, it still ends with the command.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -15,11 +15,11 @@ import { conclude, globalsOf, note, say, sayJson } from "../run.ts";
 import { CONNECTION_KEYS, settingOptions } from "../settings.ts";
 import { type PoolOptions, poolOf, withPoolOptions } from "./up-pool.ts";
 
-/** Longest wait for a stack that starts in the background, ms: more than each of its own deadlines. */
+/** Longest wait for a stack that starts in the background, ms. It exceeds every deadline within the start itself. */
 const DETACHED_DEADLINE_MS = 90_000;
 /**
- * Environment variable of the process in the background. It makes the process report to the command that started it, and
- * end with that command until it has reported that the stack is up.
+ * Environment variable of the process in the background. With it, the process reports to the command that started the
+ * process. If that command ends before the report that the stack is up, the process ends too.
  */
 const DETACHED_VARIABLE = "BIOXEN_UP_DETACHED";
 const UP_SETTINGS = ["up.chassis", "up.data", "up.port", "up.timeScale", "up.durability"] as const;
@@ -127,8 +127,8 @@ async function upDetached(options: UpOptions, json: boolean, interruption: Inter
 }
 
 /**
- * Returns the arguments without the flags of a connection: the new stack has a server of its own, and a URL with a
- * password must not stand in the list of processes as long as the stack runs.
+ * Returns the arguments without the flags of a connection. The new stack has a server of its own, so it does not need
+ * them. A URL with a password would also be visible in the list of processes while the stack runs.
  */
 function withoutConnectionFlags(args: readonly string[]): string[] {
   const flags = CONNECTION_KEYS.map((key) => `--${key}`);
@@ -139,8 +139,8 @@ function withoutConnectionFlags(args: readonly string[]): string[] {
 }
 
 /**
- * Runs `bioxen` with `args`, the arguments of an `up` command, in the background. Resolves when the stack is up. When the
- * interruption comes first, ends the process in the background, waits for its end, and rejects.
+ * Runs `bioxen` with `args`, the arguments of an `up` command, in the background. Resolves when the stack is up. When
+ * the interruption comes first, ends the process in the background, waits for its end, and rejects.
  */
 export async function startDetached(args: readonly string[], interruption: Interruption): Promise<StackUp> {
   const main = fileURLToPath(new URL("../main.ts", import.meta.url));
@@ -172,7 +172,10 @@ export async function startDetached(args: readonly string[], interruption: Inter
   }
 }
 
-/** Returns the report of the process in the background; undefined when it ends, or takes too long, without one. */
+/**
+ * Returns the report of the process in the background. Returns undefined when the process ends without a report, or
+ * when no report arrives within `DETACHED_DEADLINE_MS`.
+ */
 async function reportOf(child: ChildProcess, exited: Promise<void>): Promise<Report | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const reported = new Promise<Report>((resolve) =>
@@ -188,7 +191,7 @@ async function reportOf(child: ChildProcess, exited: Promise<void>): Promise<Rep
   }
 }
 
-/** Sends the report to the command that started this process; a command that has gone does not get it. */
+/** Sends the report to the command that started this process. Does nothing when that command has already ended. */
 function report(message: Report): Promise<void> {
   return new Promise((resolve) => {
     if (process.send === undefined || !process.connected) return resolve();

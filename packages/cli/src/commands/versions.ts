@@ -17,8 +17,8 @@ export interface ServiceVersions {
 }
 
 /**
- * Returns a finding when services run another release than this command or than each other, as in a rolling upgrade that
- * is under way or was left half done.
+ * Returns a warning when a service runs another release than this command, otherwise an empty list. The usual cause is
+ * a rolling upgrade that is in progress or was not completed.
  */
 export function versionFindings(
   services: readonly ServiceVersions[],

@@ -77,8 +77,8 @@ export async function optimise(session: Session, vmId: string, apply: boolean): 
 }
 
 /**
- * Returns the largest allocation that the VM can get: its own plus the free resources of its chassis. Returns
- * undefined, which means no limit, when the VM is not placed.
+ * Returns the largest allocation that the VM can get: its own allocation plus the free resources of its chassis.
+ * Returns undefined, which means no limit, when the VM is not placed.
  */
 async function reachOf(session: Session, vm: VmView): Promise<Record<string, number> | undefined> {
   if (vm.chassisId === null) return undefined;

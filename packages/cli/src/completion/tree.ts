@@ -53,7 +53,10 @@ export function isHidden(command: Command): boolean {
   return !command.parent?.createHelp().visibleCommands(command.parent).includes(command);
 }
 
-/** Help lists the options of the connection once, for `bioxen` itself; a shell offers them for every command. */
+/**
+ * Returns whether completion offers the option: every visible option and every option of the connection. Help hides the
+ * connection options of subcommands, but they are valid for every command.
+ */
 function isOffered(option: Option): boolean {
   return !option.hidden || CONNECTION_KEYS.some((key) => key === option.attributeName());
 }
@@ -68,7 +71,10 @@ function completedOption(option: Option): CompletedOption {
   };
 }
 
-/** Returns the name of the value of an option: `chassis` for `--chassis <id>`, `file` for `-f, --file <file>`. */
+/**
+ * Returns what the value of an option stands for: the word in brackets, such as `file` for `-f, --file <file>`. For the
+ * word `id`, returns the long flag instead, such as `chassis` for `--chassis <id>`.
+ */
 function valueNameOf({ flags, long }: Option): string {
   const [, value = ""] = /[<[]([^>\]]+)[>\]]/.exec(flags) ?? [];
   return value === "id" ? (long ?? "").replace(/^--/, "") : value;

@@ -12,7 +12,7 @@ const service = z.object({
   urls: z.array(z.string()),
   /** Host and process id of each instance; an instance that does not report both is left out. */
   processes: z.array(z.object({ host: z.string(), pid: count })),
-  /** The releases that its instances run, the oldest first: two during a rolling upgrade. */
+  /** The releases that the instances of the service run, the oldest first. A rolling upgrade gives two releases. */
   versions: z.array(z.string()),
 });
 const agent = z.object({
@@ -21,7 +21,7 @@ const agent = z.object({
     z.object({
       host: z.string().nullable(),
       pid: count.nullable(),
-      /** Why the process does nothing; null for the process that is the agent. */
+      /** Reason why this process waits and runs no guests; null for the process that acts as the agent. */
       waiting: z.string().nullable(),
     }),
   ),
@@ -35,11 +35,11 @@ const standBy = z.object({
 });
 
 export const statusOutput = z.object({
-  /** False when a service is away; the exit code is then 3. */
+  /** False when at least one service has no ready instance; the exit code is then 3. */
   ok: z.boolean(),
   server: z.object({ url: z.string(), version: z.string() }),
   durability: z.enum(["always", "relaxed", "unknown"]),
-  /** Copies of the event log; null when the server has none or does not answer. */
+  /** Copies of the event log on the servers; null when the server has no event log or does not answer. */
   copies: z.object({ wanted: count, present: count }).nullable(),
   data: z.string().nullable(),
   services: z.array(service),
@@ -47,7 +47,7 @@ export const statusOutput = z.object({
   unreadable: count.nullable(),
   /** Processes by agent id; an agent of an older version does not state its id. */
   agents: z.array(agent),
-  /** Instances that leave the requests to an instance of a newer release. */
+  /** Instances that answer no requests, because an instance of a newer release answers them. */
   standBys: z.array(standBy),
   metricsUrl: z.string().nullable(),
 });

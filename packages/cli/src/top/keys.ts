@@ -6,7 +6,7 @@ import { FIRST_VIEW, type TopView } from "./frame.ts";
 
 /** Number of rows that Page Up and Page Down scroll. */
 const PAGE_ROWS = 10;
-/** Maximum length of the filter text, in characters: that of an id. */
+/** Maximum length of the filter text, in characters. An id has the same maximum length. */
 const MAX_FILTER_LENGTH = 63;
 
 /** A key press as Node's readline reports it. */

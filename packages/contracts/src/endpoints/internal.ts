@@ -135,8 +135,9 @@ export const INTERNAL_ENDPOINTS = {
       planId: z.string().max(63),
       reservations: z.array(reservation).min(1).max(MAX_PAGE),
       /**
-       * Lease token of the scheduler that makes the proposal. It must be on record for the lease of the scheduler, and
-       * no ledger may have seen a newer one. A proposal without a token is accepted only before the first token.
+       * Lease token of the scheduler that makes the proposal. The token must have been issued for the scheduler's
+       * lease, and no ledger may have a newer token. A proposal without a token is accepted only while the allocator
+       * knows no token.
        */
       proposerToken: z.int().min(1).max(MAX_LEASE_TOKEN).optional(),
     }),

@@ -8,7 +8,7 @@ import { endpoint } from "./endpoint.ts";
 export const MAX_SKIP_REASON = 500;
 /** Longest name of the operator of a skip, in characters. */
 const MAX_OPERATOR_NAME = 128;
-/** Maximum number of unreadable and of skipped messages in one answer; the counts cover all of them. */
+/** Maximum length of each list of messages in one answer; the counts in the answer also cover unlisted messages. */
 export const MAX_LISTED_MESSAGES = 100;
 
 const seq = z.int().min(1);

@@ -27,8 +27,8 @@ export const ALERT_EVENTS = {
     code: z.enum(CLEARING_CODES),
   }),
   /**
-   * The notifications were sent. Each one was published, and delivered to every webhook except those in `undelivered`,
-   * whose attempts are used up.
+   * The notifications were sent. Each notification was published, and delivered to every webhook except those in
+   * `undelivered`: every attempt to deliver to these webhooks has failed.
    */
   "bioxen.alert.notified.v1": z.object({
     notifications: z

@@ -1,8 +1,8 @@
 /**
  * The events about the log itself: which of its messages are skipped.
  *
- * A message that no service can read stops its aggregate. An operator can skip it: every reader of the log then leaves
- * it out, and this record says who decided that, when and why. The skipped message stays in the log.
+ * A message that no service can read stops its aggregate. When an operator skips the message, every reader of the log
+ * leaves the message out. An event records the operator, the time and the reason. The skipped message stays in the log.
  */
 import { z } from "zod";
 

@@ -21,8 +21,8 @@ export interface LedgerEntry {
   readonly reservedBy: string;
   readonly amounts: Amounts;
   /**
-   * Stream sequence of the event that set `amounts`. A sequence after the VM's preemption shows that the ledger has
-   * taken that preemption into account.
+   * Stream sequence of the event that set `amounts`. If this sequence is above that of the VM's preemption event, the
+   * ledger has already taken the preemption into account.
    */
   readonly amountsSeq: number;
   /**
@@ -43,11 +43,11 @@ export interface Ledger {
   readonly entries: Readonly<Record<string, LedgerEntry>>;
   /**
    * Highest lease token of all proposals that led to a reservation in this ledger; 0 before the first reservation. A
-   * proposal with a lower token is rejected. A recorded token that no lease can have had at the time of its event does
-   * not count: otherwise a single forged token would cause the rejection of every later proposal.
+   * proposal with a lower token is rejected. A forged token does not count: it is higher than any lease token could be
+   * at the time of its event. If it counted, a single forged token would cause the rejection of every later proposal.
    */
   readonly proposerToken: number;
-  /** The last recorded token that no lease can have had, and the sequence of its event; absent when there is none. */
+  /** The last forged token in the ledger's events, and the sequence of its event; absent without a forged token. */
   readonly ignoredToken?: { readonly seq: number; readonly token: number } | undefined;
 }
 
@@ -88,7 +88,10 @@ function without(ledger: Ledger, keys: readonly { vmId: string; fence: number }[
   return { ...ledger, entries };
 }
 
-/** Returns the lease tokens that the ledger has after an event. `token`: the lease token of a reservation. */
+/**
+ * Returns the fields `proposerToken` and `ignoredToken` of the ledger after an event. `token` is the lease token of a
+ * reservation event; without a token, the fields stay as they are.
+ */
 function tokensOf(
   { proposerToken, ignoredToken }: Ledger,
   token?: number,

@@ -63,7 +63,10 @@ interface Incarnation {
 
 type Holding = Incarnation & { readonly amounts: Amounts };
 
-/** Returns, for each incarnation by {@link incarnationKey}, the largest amount of each resource among its holdings. */
+/**
+ * Returns the largest amount of each resource among the holdings of an incarnation, for every incarnation in
+ * `holdings`. The key is the {@link incarnationKey}.
+ */
 export function mostByIncarnation(holdings: Iterable<Holding>): ReadonlyMap<string, Amounts> {
   const most = new Map<string, Amounts>();
   for (const holding of holdings) {

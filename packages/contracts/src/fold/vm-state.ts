@@ -84,8 +84,8 @@ export interface Migration {
 }
 
 /**
- * Changes that other tools made to the VM's machine in its pool. Only changes at the VM's present place count: a new
- * place starts without any.
+ * Changes that other tools made to the VM's machine in its pool. Only changes at the VM's present place count; changes
+ * at an earlier place do not count.
  */
 export interface Observations {
   /** Fencing token of the place at which the changes were observed. */
@@ -128,7 +128,7 @@ export interface Vm extends GuestState {
   readonly refusals: readonly PlacementRefusal[];
   /** While the VM is stopping: true when it will be destroyed as soon as it has stopped. */
   readonly destroyRequested: boolean;
-  /** True when the VM was paused by its user when it lost its place. Its next guest then starts paused. */
+  /** True when the VM's next guest starts paused, because the user had paused the VM before it lost its place. */
   readonly startsPaused: boolean;
   /** Number of automatic starts by the restart policy since the last start by a command. */
   readonly automaticStarts: number;

@@ -16,7 +16,7 @@ export class Inventory {
   readonly #owner: string;
   readonly #records = new Map<string, VmRecord>();
   readonly #own = new Map<string, OwnVm>();
-  /** By the reference of a VM: the references of its snapshots. */
+  /** The references of each VM's snapshots; the key is the VM's reference. */
   readonly #snapshots = new Map<string, Set<string>>();
 
   constructor(owner: string) {
@@ -76,7 +76,7 @@ export class Inventory {
     return [...this.#own.values()].sort((a, b) => (a.tags.vmId < b.tags.vmId ? -1 : 1));
   }
 
-  /** Returns the snapshots that this agent took of VMs it still has, with their XAPI references. */
+  /** Returns the snapshots that this agent took of its present VMs, each snapshot with its XAPI reference. */
   snapshots(): readonly (KeptSnapshot & { readonly ref: string })[] {
     return [...this.#own.keys()].flatMap((vmId) => this.snapshotsOf(vmId));
   }

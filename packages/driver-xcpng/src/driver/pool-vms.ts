@@ -125,8 +125,8 @@ export class PoolVms {
   }
 
   /**
-   * Completes a start: brings the VM to running from any step that an earlier attempt reached, and marks that it has
-   * run. Resolves with undefined when the VM no longer exists.
+   * Completes the start of a VM, from whatever step an earlier attempt reached, and marks the VM as having run.
+   * Resolves with undefined when the VM no longer exists.
    */
   async bringUp(vm: OwnVm, settings: MachineSettings, signal: AbortSignal): Promise<OwnVm | undefined> {
     const { ref } = vm;

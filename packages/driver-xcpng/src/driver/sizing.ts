@@ -2,8 +2,8 @@
  * Sets memory, virtual CPUs and processor share of a VM, in the order that the pool accepts.
  *
  * One call sets all memory limits, which must satisfy static min ≤ dynamic min ≤ dynamic max ≤ static max. The number
- * of virtual CPUs must not exceed its maximum. A maximum below the present number is therefore set after the number,
- * any other maximum before the number. A running VM can only change within its maxima.
+ * of virtual CPUs must not exceed its maximum. If the new maximum is below the present number, the number is therefore
+ * set first; otherwise the maximum is set first. The size of a running VM can only change within its maxima.
  */
 import { DriverError } from "@bioxen/vm-driver";
 import type { XapiClient } from "../xapi/client.ts";

@@ -82,8 +82,8 @@ export function snapshotName(owner: string, vmId: string, name: string, takenAtM
 }
 
 /**
- * Returns the VM id, the snapshot's own name and the time that the record's name contains; undefined unless the record
- * is a snapshot that `owner` took.
+ * Parses the record's `name_label`, which contains the VM id, the snapshot's own name and its time. Returns undefined
+ * unless the record is a snapshot that `owner` took.
  */
 export function snapshotOf(record: VmRecord, owner: string): KeptSnapshot | undefined {
   if (!record.is_a_snapshot || !record.name_label.startsWith(`bioxen/${owner}/`)) return undefined;

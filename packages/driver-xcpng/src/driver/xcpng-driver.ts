@@ -101,7 +101,7 @@ class Xcpng implements XcpngDriver {
     const work = async (signal: AbortSignal): Promise<void> => {
       await bringUp(this.#pool, operations.fences, spec, settings, signal);
       const vm = this.#pool.inventory.own(vmId);
-      // A machine that was restored with its memory has the size from the time of the snapshot until it is resized.
+      // A machine that was restored with its memory has the size that it had at the snapshot, so it is resized now.
       if (spec.checkpoint !== undefined && vm !== undefined) await this.#resize(vm, spec.allocation);
       operations.lost.forget(vmId);
     };
@@ -250,7 +250,7 @@ class Xcpng implements XcpngDriver {
 
   async #close(): Promise<void> {
     this.#operations.close();
-    // Both are closed at the same time, because the pool first waits for its operations and programs must end at once.
+    // The pool link waits for its operations before it closes. Programs must end at once and do not wait for the link.
     await Promise.all([this.#programs?.close(), this.#pool.close()]);
   }
 

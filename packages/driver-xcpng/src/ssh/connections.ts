@@ -49,8 +49,9 @@ export class Connections {
   }
 
   /**
-   * Calls `work` with a connection to the machine and resolves with its result. `fence` identifies the machine's run;
-   * `open` opens a connection if that run has none yet. Rejects with `UNAVAILABLE` when a limit is reached.
+   * Calls `work` with a connection to the machine and resolves with the result of `work`. The machine runs under
+   * `fence`. `open` is called if no connection exists for that fence. Rejects with `UNAVAILABLE` when a limit is
+   * reached.
    */
   async with<T>(
     vmId: string,

@@ -7,8 +7,9 @@
  * process kills that session at the deadline; processes that the program moved to another session survive. When a
  * program ends in time, its background processes keep running.
  *
- * sshd waits for the supervisor, whose exit status is the program's. The supervisor reports its own findings by a
- * signal that ends it, because a program's exit status cannot be mistaken for a signal.
+ * sshd waits for the supervisor, whose exit status is the program's. To report a killed or unstarted program, the
+ * supervisor ends itself with a signal. sshd reports a signal differently from an exit status, so the two cannot be
+ * confused.
  */
 
 /** Signal by which the supervisor reports that it killed the program at its deadline. */

@@ -233,7 +233,10 @@ export class XapiClient {
     );
   }
 
-  /** Ends the current session or one left by a crash. Never rejects; on failure the session stays in the store. */
+  /**
+   * Ends `session`, which is the current session or was left by a crash, and removes it from the session store. Never
+   * rejects; on failure the session stays in the store.
+   */
   async endSession(session: string): Promise<void> {
     if (await this.#logout(session)) await this.#options.sessions?.remove(session);
   }

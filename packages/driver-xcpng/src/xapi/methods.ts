@@ -1,7 +1,7 @@
 /**
  * Every XAPI method that the driver may call, with the types of the datamodel. The compiler checks each call against
  * this table, and a test checks the table against the datamodel. Every method but `session.login_with_password` takes
- * the session as its first argument; the table leaves it out.
+ * the session as its first argument; the table omits that argument.
  */
 import type { WireValue } from "./wire.ts";
 

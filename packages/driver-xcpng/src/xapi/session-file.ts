@@ -1,7 +1,7 @@
 /**
- * Stores the references of open sessions in a file, so that the next process can end them after a crash. A pool limits
- * the number of sessions per originator, and keeps the tasks that a session owns. An open session's reference grants
- * the same access as the password, so only the owner can read the file.
+ * Stores the references of open sessions in a file, so that the next process can end these sessions after a crash. A
+ * pool limits the number of sessions per originator, and keeps the tasks of an abandoned session. An open session's
+ * reference grants the same access as the password, so only the file's owner can read the file.
  */
 import { readFile, rename, writeFile } from "node:fs/promises";
 

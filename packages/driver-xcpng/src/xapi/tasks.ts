@@ -2,8 +2,9 @@
  * Runs long operations as tasks of the server and follows them by events.
  *
  * A server keeps finished tasks, so each task is destroyed once it has ended, even if the call that started it failed.
- * When the reply with a task's reference is lost, the task is found among those of the session. The search first waits
- * for every call that is still in flight; a task that is still unknown after that has no caller.
+ * When the reply with a task's reference is lost, a search finds the task among the tasks of the session. The search
+ * first waits for the replies to all calls in flight. A task that no reply has named by then has no caller, and is
+ * destroyed.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { XapiClient } from "./client.ts";

@@ -33,7 +33,7 @@ const MAX_SOCKETS = 64;
 /** An idle socket is closed after this time, ms. */
 const IDLE_SOCKET_MS = 30_000;
 const FINGERPRINT = /^[0-9A-F]{64}$/;
-/** Error message for a host whose certificate differs from its pin. Node passes it on from the identity check. */
+/** Message of the error that the identity check returns to Node when a host's certificate differs from its pin. */
 const NOT_PINNED = "the certificate is not the pinned one";
 
 /**

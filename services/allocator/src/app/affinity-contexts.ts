@@ -1,6 +1,6 @@
 /**
  * Builds the affinity context of a ledger from the read models: the facts by which the ledger refuses a VM that must
- * not run on its chassis.
+ * not run on the ledger's chassis.
  */
 import {
   type Chassis,

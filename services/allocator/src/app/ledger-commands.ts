@@ -7,8 +7,8 @@
  * up, so that they conflict only with commands of other instances.
  *
  * Before a decision, this process applies the log up to the ledger's last event. The process then knows every quota and
- * VM event that is older than that event. A new quota relies on this: a `fenced` event is appended to every ledger, and
- * a reservation after that event is made with knowledge of the quota.
+ * VM event that is older than that event. The enforcement of a new quota relies on this order: a `fenced` event is
+ * appended to every ledger, and a reservation after that event is made with knowledge of the quota.
  */
 import {
   type Handled,
@@ -147,7 +147,8 @@ export class LedgerCommands {
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
     const { state, lastSeq } = executed.current;
     // For a repeated command, `state` is the state right after its reservation, so the fence equals `lastSeq`. For a
-    // new command, `state` can already have later events of other instances; the fence is then only above `ledgerSeq`.
+    // new command, `state` can already contain later events of other instances, so the fence can be any sequence above
+    // `ledgerSeq`.
     const isReserved = (vmId: string) => {
       const fence = executed.changed ? state.entries[vmId]?.fence : undefined;
       return fence !== undefined && (fence === lastSeq || fence > ledgerSeq);

@@ -132,7 +132,7 @@ export class QuotaProcess {
     for (const { chassisId, ledgerSeq } of chargesUnderOldLimits(quota, this.#known)) {
       await this.#fence(chassisId, quotaId, ledgerSeq);
     }
-    // No holders are given: the holdings of the VMs are already counted, and every later growth was charged.
+    // The list of holders is empty, because the VMs' holdings are already counted and every later growth was charged.
     const world = { ...this.#known, holders: () => [] };
     await this.#react(quotaId, (now) => (now.exists && now.counted ? { type: "enforce", world } : undefined));
   }
@@ -157,7 +157,7 @@ export class QuotaProcess {
     // allocator had applied the `fenced` event, and so knew the quota.
     const enforce = () =>
       this.#react(quotaId, () => ({ type: "enforce", world: { ...this.#known, holders } }));
-    // Many VMs take several events; the last one enforces the limits.
+    // One event names a limited number of VMs. Several events can be necessary; the last event enforces the limits.
     while (await enforce()) if (isEnforced(quotas.get(quotaId).state)) return;
   }
 

@@ -48,7 +48,7 @@ import { QuotaProcess } from "./quota-process.ts";
  * agent restarts within seconds.
  */
 export const DEFAULT_START_DEADLINE_MS = 60_000;
-/** Maximum number of events that one step appends before it lets other ledgers have their turn. */
+/** Maximum number of events that one step appends to a ledger before the steps of other ledgers can run. */
 const MAX_EVENTS_PER_STEP = 16;
 
 export interface AllocatorOptions {
@@ -175,9 +175,9 @@ class Allocator {
     verdictOf(entry, this.vms.get(entry.vmId), this.#feed?.appliedSeq ?? 0);
 
   /**
-   * Returns the instant from which the entry may expire, ms: the later one of its expiries by the wall clock and by the
-   * monotonic clock of this process. Infinite for a reservation that the feed has not delivered yet: it is too new to
-   * expire.
+   * Returns the instant from which the entry may expire, ms: the later of two instants, the expiry by the wall clock
+   * and the expiry by this process' monotonic clock. Infinite for a reservation that the feed has not delivered yet,
+   * because such a reservation is too new to expire.
    */
   readonly #expiresFrom = (entry: LedgerEntry): number => {
     if (entry.fence > (this.#feed?.appliedSeq ?? 0)) return Number.POSITIVE_INFINITY;

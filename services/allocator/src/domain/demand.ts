@@ -1,9 +1,9 @@
 /**
  * Whether a VM asks for the reservation that a plan proposes for it.
  *
- * A plan is made on a view that may be outdated, and any client can send one. A reservation for a VM that waits for no
- * place would occupy room that no event of the VM frees soon. One with other amounts than the VM's request would become
- * the VM's allocation.
+ * A plan is made on a view that may be outdated, and any client can send a plan. A reservation for a VM that waits for
+ * no place would occupy room that no event of the VM frees soon. A reservation with other amounts than the VM's request
+ * would give the VM an allocation that it did not ask for.
  */
 import type { Misfit, PlacementDecision, VmState } from "@bioxen/contracts";
 import { type Amounts, equalAmounts } from "@bioxen/kernel";

@@ -62,7 +62,7 @@ export type LedgerCommand =
       readonly amounts: Amounts;
       /** The reason why a quota refuses the growth; absent when no quota does. */
       readonly overQuota?: Misfit | undefined;
-      /** The VM as known here. Without it, the VM is taken for one that runs under `fence`. */
+      /** The VM's state in this instance's read model. If absent, the VM is assumed to run under `fence`. */
       readonly vm?: VmState | undefined;
     }
   | { readonly type: "follow-preemption"; readonly vmOf: (vmId: string) => VmState }

@@ -162,9 +162,10 @@ export interface QuotaPartition {
  * Divides the requests into `charged`, which all fit under the quota together, and `refused`, each with the reason.
  * Earlier requests take precedence over later ones.
  *
- * If another process may still use an older charge for the same VM on the same state of the ledger, the larger amounts
- * of both are charged. A VM that moves holds resources on two chassis and counts once. A VM that gave up its place has
- * no claim to the room of that place, although its charge is not settled yet.
+ * Another process may still use an older charge for the same VM on the same state of the ledger. Each resource is then
+ * charged with the larger of the older and the requested amount. A VM that moves holds resources on two chassis and
+ * counts once. A VM that gave up its place has no claim to the room of that place, although its charge is not settled
+ * yet.
  */
 export function partitionByQuota(
   quota: Quota,
@@ -255,8 +256,8 @@ function asSettled(quota: Quota, ledgers: KnownLedgers): Quota {
 }
 
 /**
- * Yields each charge whose ledger has a newer event, and an entry with other amounts or no entry for the charge. Each
- * item is the charge's key, the charge, and the entry's amounts (null without an entry).
+ * Yields each charge whose ledger has a newer event, unless the ledger's entry has exactly the charged amounts. Each
+ * item consists of the charge's key, the charge, and the amounts of the ledger's entry (null without an entry).
  */
 function* unsettled(quota: Quota, ledgers: KnownLedgers): Iterable<[string, QuotaCharge, Amounts | null]> {
   for (const [key, charge] of Object.entries(quota.charges)) {

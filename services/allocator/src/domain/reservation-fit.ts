@@ -22,8 +22,8 @@ import { type Amounts, amountOf } from "@bioxen/kernel";
 import { demandMisfit, type ProposedReservation } from "./demand.ts";
 
 /**
- * The states of the VMs and the affinity of the chassis, as known here. Without `vmOf`, any VM may be reserved for;
- * without `affinity`, capacity alone decides.
+ * The states of the VMs and the affinity context of the chassis, as this instance knows them. Without `vmOf`, the
+ * check ignores the states of VMs. Without `affinity`, it ignores whether the VM may run on this chassis.
  */
 export interface ReservationFacts {
   readonly vmOf?: ((vmId: string) => VmState) | undefined;

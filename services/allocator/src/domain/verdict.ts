@@ -2,7 +2,8 @@
  * Reads from a VM's own events whether the VM still uses a reservation.
  *
  * The read model of the VMs may lag behind the ledger, and then lacks VM events that are newer than the reservation. So
- * a reservation is kept until the read model has reached it, and is never released because an event is not known yet.
+ * a reservation is kept until the read model has applied the log up to the sequence of that reservation. A missing VM
+ * event therefore never releases a reservation.
  */
 import { isForMove, isForWaiting, type LedgerEntry, type Vm, type VmState } from "@bioxen/contracts";
 import type { EntryVerdict } from "./settlement.ts";

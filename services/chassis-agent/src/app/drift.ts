@@ -1,9 +1,9 @@
 /**
  * Reports changes of a pool's machines that were made outside BioXen, before the agent reacts to them.
  *
- * A change counts as reported once it is in the log and in this agent's view. Only then does the next step of the VM
- * know whether to repair the machine or to follow it. Pending reports are lost with the process. The next agent process
- * then finds the machine as it is, and repairs it.
+ * A change counts as reported once it is in the log and in this agent's view. Only then can the next step for the VM
+ * decide whether to undo the change or to accept it. Pending reports are lost with the process. The next agent process
+ * then compares the machine with the log, and undoes the change.
  */
 import type { DriftPolicy } from "@bioxen/contracts";
 import type { Clock } from "@bioxen/kernel";

@@ -1,8 +1,8 @@
 /**
  * The drivers of one agent, one for each type of VM that it can run.
  *
- * A VM's type selects its driver. A new VM can reuse the id of a destroyed VM of another type whose guest is still
- * here, so a guest is always identified together with its driver.
+ * A VM's type selects its driver. A new VM can have the id of a destroyed VM of another type, while the guest of the
+ * destroyed VM still exists. So a guest is always identified by its VM id together with its driver.
  */
 import type { GuestEvent, GuestStatus, KeptGuest, VmDriver } from "@bioxen/vm-driver";
 

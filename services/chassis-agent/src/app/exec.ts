@@ -20,8 +20,8 @@ const TEMPORARY: readonly DriverErrorCode[] = [
 /** Time for which an outcome is remembered, ms: for 2 min the contract promises the first outcome to every repeat. */
 const KEPT_MS = 120_000;
 /**
- * Maximum number of remembered outcomes, each at most about 400 KB. A command that is repeated after this many later
- * ones runs again.
+ * Maximum number of remembered outcomes, each at most about 400 KB. If this many other commands came in between, the
+ * repeat of a command runs its program again.
  */
 const MAX_KEPT = 64;
 
@@ -63,14 +63,17 @@ interface RememberedExec {
 /** Runs each command once. A repeat is recognised by its `causeId`, which equals that of the first attempt. */
 export class ExecsOnce {
   readonly #clock: Clock;
-  /** By `causeId`, the running programs and those whose outcome is remembered, in order of their start. */
+  /** By `causeId`, the running programs and the ended programs with a remembered outcome, in order of their start. */
   readonly #execs = new Map<string, RememberedExec>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Calls `run`, unless a command with this `causeId` is running or remembered: then its outcome is the result. */
+  /**
+   * Returns the outcome of the running or remembered command with this `causeId`. Without such a command, calls `run`
+   * and returns the outcome of that call.
+   */
   once(causeId: string, run: () => Promise<Handled<ExecOutcome>>): Promise<Handled<ExecOutcome>> {
     this.#forget();
     const known = this.#execs.get(causeId);

@@ -1,7 +1,7 @@
 /**
  * Carries out one action on one guest, and queues the report about its outcome.
  *
- * A VM may be on a chassis whose agent has no driver for its type. Its start then fails, and its stop succeeds.
+ * A VM may be on a chassis whose agent has no driver for the VM's type. A start of this VM fails, and a stop succeeds.
  */
 import type { CheckpointLoss, Vm } from "@bioxen/contracts";
 import type { Amounts, ServicePorts } from "@bioxen/kernel";
@@ -137,7 +137,7 @@ export class GuestActions {
     states.began(vmId, fence, vm);
     onStarted(vmId);
     if (vm.state === "starting") {
-      // The pause comes before any other wait, so that no simulated time passes for the guest.
+      // The guest is paused before any other asynchronous step, so that no simulated time passes for it.
       if (vm.startsPaused) await driver.pause(vmId, fence);
       return;
     }
@@ -154,8 +154,9 @@ export class GuestActions {
   }
 
   /**
-   * Returns the bytes of the VM's checkpoint; undefined when it has none. Returns "lost" when they are missing or
-   * damaged: the loss is reported first, and the guest starts without a checkpoint once the log has the report.
+   * Returns the bytes of the VM's checkpoint; undefined when the VM has no checkpoint. If the bytes are missing or
+   * damaged, queues a report of the loss and returns "lost". Once the log has this report, the guest starts without a
+   * checkpoint.
    */
   async #checkpointOf(vmId: string, vm: Vm, fence: number): Promise<Uint8Array | undefined | "lost"> {
     if (vm.checkpoint === null) return undefined;

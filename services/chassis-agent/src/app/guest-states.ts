@@ -24,8 +24,8 @@ interface GuestStart {
   /** The VM's restore count at the start. */
   readonly restores: number;
   /**
-   * The latest simulated minute that the guest is known to have reached, by its state at the start or a later
-   * checkpoint.
+   * The latest simulated minute that the guest is known to have reached. It comes from the state with which the guest
+   * started, or from a later checkpoint.
    */
   reachedMinutes: number;
 }
@@ -117,7 +117,7 @@ export class GuestStates {
     if (driver.snapshots !== undefined && holder !== undefined && holder !== vmId) {
       return refuse("UNSUPPORTED", `${vmId} cannot be forked: its state cannot leave this host`);
     }
-    // With `driver.snapshots`, guests outlive the agent and store their own restore count. Otherwise this agent counts.
+    // With `driver.snapshots`, guests outlive the agent and store their own restore count. Otherwise this agent has it.
     const start = driver.snapshots === undefined ? this.#starts.get(vmId) : guestIn(driver, vmId);
     if (start?.fence !== fence)
       return refuse("UNAVAILABLE", `${vmId} has no guest at this agent`, { retryable: true });

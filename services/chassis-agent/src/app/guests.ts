@@ -17,7 +17,7 @@ import type { GuestView } from "./guest-view.ts";
 import { KeptSnapshots } from "./kept-snapshots.ts";
 import type { Reports } from "./reports.ts";
 
-/** Delay until the agent repeats a report that the log does not show yet, or looks for its claim again, ms. */
+/** Delay until the agent repeats a report that the log does not show yet, or checks again if it has its claim, ms. */
 const REPORT_AGAIN_MS = 500;
 /** Maximum number of actions in one step of a VM. A start, a resize, a pause and their reports together need fewer. */
 const MAX_ACTIONS_PER_STEP = 8;

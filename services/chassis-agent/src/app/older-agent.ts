@@ -1,15 +1,15 @@
 /**
- * Keeps this process from running guests beside an agent of version 0.1.0 with the same id, in a rolling upgrade that
- * starts the newer process first. That version knows no claim (`claim.ts`), so both would run every guest.
+ * Keeps this process from running guests beside a process of version 0.1.0 with the same agent id. A rolling upgrade
+ * may start the newer process first. Version 0.1.0 knows no claim (`claim.ts`), so both processes would run all guests.
  *
- * Its heartbeats show it: they do not name their process. The first process of an agent that makes a claim at all
- * listens for them before it begins, if the log has a chassis of its agent: without one, no agent of an older version
- * can run a guest. Not covered: an agent of version 0.1.0 that was started again after a newer one had run.
+ * Heartbeats of version 0.1.0 do not name their process. The first process that makes a claim on an agent id listens
+ * for such heartbeats before it runs guests. It listens only if the log has a chassis of the agent: without a chassis,
+ * the older process can run no guest. Not covered: version 0.1.0 is started again after a newer process has run.
  */
 import { ALL_CHASSIS_TELEMETRY, chassisSample, SAMPLE_INTERVAL_MS } from "@bioxen/contracts";
 import type { ServicePorts } from "@bioxen/kernel";
 
-/** Time without such a heartbeat after which no older agent runs, ms: two heartbeats may be late or lost. */
+/** Time without a heartbeat of version 0.1.0 after which no such agent runs, ms. Two heartbeats may be late or lost. */
 export const OLDER_AGENT_QUIET_MS = 2.5 * SAMPLE_INTERVAL_MS;
 
 export interface OlderAgentOptions {

@@ -1,11 +1,11 @@
 /**
- * Registers the configured chassis of this agent, and refuses one that another agent runs.
+ * Registers the configured chassis of this agent, except a chassis that another agent runs.
  *
- * A registration gives a chassis to the agent that registers it. If two agents are configured with the same chassis,
- * each registration would take it from the other, and its guests would restart each time. So an agent does not register
- * a chassis while another agent has registered it and sends heartbeats for it. The refused agent reports this, and
- * looks again from time to time. It registers the chassis once the other agent has fallen silent. An operator may give
- * a chassis to another agent at any time.
+ * A registration gives a chassis to the agent that registers it. Two agents that are configured with the same chassis
+ * would take it from each other, and its guests would restart each time. So an agent does not register a chassis while
+ * another agent has registered it and sends heartbeats for it. The refused agent reports this, and looks again from
+ * time to time. It registers the chassis once the other agent has fallen silent. An operator may give a chassis to
+ * another agent at any time.
  *
  * Not covered: two agents that register a new chassis at the same moment. The later registration decides.
  */

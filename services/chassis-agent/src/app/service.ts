@@ -86,7 +86,8 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
     discovery: { agent: agentId },
     /** Resolves once this process is the agent: see `claim.ts` and `older-agent.ts`. */
     async admitted(onWait: (reason: string) => void) {
-      // When the record cannot be read, the process listens: that costs time only.
+      // If the token cannot be read, this counts as the first claim. The process then listens for an older agent, which
+      // costs only time.
       const isFirstClaim = (await claim.tokenOnRecord().catch(() => undefined)) === undefined;
       await claim.granted(onWait);
       if (isFirstClaim && view.hosted().length > 0) await olderAgentGone({ ports, agentId, onWait });

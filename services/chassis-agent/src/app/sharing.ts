@@ -4,9 +4,9 @@
  *
  * Before each step of simulated time the guests' caps are set through the driver. Lent capacity therefore returns to
  * its owner in the very quantum in which the owner can use it. A resumed owner has its allocation from its first
- * quantum on. The exception is an oversubscribed chassis that is short: the guests then share its real capacity. Caps
- * are not in the log: the ledger has the allocations. A chassis is skipped if it is not oversubscribed and no VM on it
- * has a `burst` ceiling.
+ * quantum on. The exception is an oversubscribed chassis whose guests demand more than its real capacity: these guests
+ * share the real capacity. Caps are not in the log: the ledger has the allocations. A chassis is skipped if it is not
+ * oversubscribed and no VM on it has a `burst` ceiling.
  */
 import { fullDemand, RATE_RESOURCES, realOffer, type Vm } from "@bioxen/contracts";
 import { type Amounts, amountOf, equalAmounts, type Logger, messageOf } from "@bioxen/kernel";

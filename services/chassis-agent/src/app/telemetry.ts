@@ -78,11 +78,12 @@ export class AgentTelemetry {
     this.#timers.push(
       timers.every(TICK_INTERVAL_MS, () => this.#tick(sharing)),
       timers.every(SAMPLE_INTERVAL_MS, () => {
-        // Without the claim the chassis must count as silent, unless another process speaks for it.
+        // A process without the claim sends no heartbeats. Its chassis must count as silent, unless the holder of the
+        // claim sends them.
         if (!this.#options.claim.isHeld()) return;
         for (const guest of drivers.list()) this.#publish(guest);
         this.heartbeat(feed);
-        // After the heartbeat, on the same connection: see domain/self-fence.ts.
+        // The query to the log must follow the heartbeat on the same connection: see domain/self-fence.ts.
         contact.ask();
       }),
     );

@@ -38,8 +38,8 @@ export interface Contact {
 }
 
 /**
- * Returns the query that was sent last, among `present` and those of the `answered` queries whose `lastSeq` the agent
- * has applied.
+ * Returns the contact whose query was sent last. The candidates are `present`, and every contact of `answered` whose
+ * `lastSeq` is at most `appliedSeq`.
  */
 export function latestOf(present: Contact, answered: readonly Contact[], appliedSeq: number): Contact {
   let latest = present;

@@ -101,8 +101,8 @@ export class ChassisCommands {
   }
 
   /**
-   * Decides a command on the chassis, appends its event and returns the chassis. `command` is called for each decision,
-   * so that it has the facts of the newest folds.
+   * Decides a command on the chassis, appends its event and returns the chassis. `command` builds the command again for
+   * each decision, so that every decision uses the newest folds.
    */
   async #execute(
     chassisId: string,

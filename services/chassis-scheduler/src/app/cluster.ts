@@ -92,7 +92,7 @@ export class Cluster {
     return [...this.quotaStates.values()].flatMap((quota) => (quota.exists ? [quota] : []));
   }
 
-  /** Returns why no VM can be charged, for the label of each quota whose events cannot be read. */
+  /** Returns the quotas whose events cannot be read: by label, the reason why no VM can be charged to the quota. */
   closedQuotas(): Map<string, Misfit> {
     const closed = new Map<string, Misfit>();
     for (const { first } of this.quotaStates.asides()) {

@@ -1,9 +1,9 @@
 /**
  * Reports to lifecycle why VMs wait for a place, once for each change of the reasons.
  *
- * What was reported is remembered in memory only. A new lease holder starts with an empty memory and reports every
- * reason again; lifecycle ignores reasons that its VM already has. Any client can send a deferral: reasons in the log
- * that this process did not report are replaced by the true ones.
+ * Reported reasons are kept in memory only. A new lease holder starts with an empty memory and reports every reason
+ * again; lifecycle ignores reasons that are already recorded for the VM. Any client can send a deferral. If the log
+ * gets reasons that this process did not report, this process reports its own reasons again.
  */
 import { ENDPOINTS, MAX_PAGE, type PlacementRefusal } from "@bioxen/contracts";
 import { type Caller, type SentPart, sendInParts } from "@bioxen/kernel";
@@ -32,8 +32,8 @@ export class DeferralReports {
   }
 
   /**
-   * Returns whether the log has other reasons for the VM than this process reported. Call it after each event that
-   * records reasons: true means that the true ones must be reported again. `reasons` are those of the event.
+   * Returns true if `reasons`, which an event has recorded for the VM, differ from the reasons that this process
+   * reported. This process must then report its own reasons again. Call it after each event that records reasons.
    */
   isForeign(vmId: string, reasons: readonly PlacementRefusal[]): boolean {
     const reported = this.#reported.get(vmId);

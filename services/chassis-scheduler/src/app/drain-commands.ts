@@ -57,7 +57,7 @@ export class DrainCommands {
     );
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
     const drain = drains.get(chassisId).state;
-    // The drain process cordons the chassis too, in case this process dies here.
+    // If this instance dies before it cordons the chassis, `DrainProcess` on the lease holder does so.
     if (isDraining(drain)) {
       const command = { type: "cordon-for-drain", chassisId, drain } as const;
       await chassis.execute(chassisId, causedBy(drain.startedBy), (now) =>

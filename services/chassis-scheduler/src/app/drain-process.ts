@@ -56,7 +56,7 @@ export class DrainProcess {
   readonly #placementsSettled: () => Promise<void>;
   readonly #reconciler: Reconciler;
   #feed: EventFeed | undefined;
-  /** By VM id, the failed moves of VMs that are on a draining chassis and whose last move has failed. */
+  /** By VM id, the failed moves of VMs on draining chassis. A VM has an entry only if its last move has failed. */
   readonly #failedMoves = new Map<string, FailedMoves>();
   /** Ids of the chassis that are being drained. */
   readonly #draining = new Set<string>();

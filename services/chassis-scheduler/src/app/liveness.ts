@@ -35,8 +35,8 @@ export type Liveness = Pick<ChassisView, "state" | "heartbeatAgeMs">;
 export const CHECK_INTERVAL_MS = 500;
 
 /**
- * Number of tracked chassis from which on only registered chassis are added. Heartbeats of a chassis are tracked before
- * its registration, but a client can invent ids without end.
+ * Once this many chassis are tracked, only registered chassis are added. A chassis is normally tracked even before its
+ * registration. The limit exists because a client can invent ids without end.
  */
 const MAX_TRACKED = 20_000;
 
@@ -61,8 +61,8 @@ export class ChassisLiveness {
   readonly #limits: DetectorLimits;
   readonly #agents = new Map<string, TrackedAgent>();
   /**
-   * The states that were passed to `onChange`. `of` answers with these and nothing newer: a caller that acts on an
-   * unreported state would not be woken when that state ends.
+   * By chassis id, the state that was last passed to `onChange`. `of` returns this state even if a newer one is known.
+   * A caller that acted on an unreported state would not be woken when that state ends.
    */
   readonly #reportedStates = new Map<string, Liveness["state"]>();
   readonly #stops: (() => void)[] = [];
@@ -119,8 +119,8 @@ export class ChassisLiveness {
     const before = this.of(chassisId).state;
     if (before === state || state === "unknown") return;
     const heardAtMs = this.#agents.get(chassisId)?.stats.heardAtMs ?? 0;
-    // After the process missed its own echo, the silence of each agent restarts at zero. That is no sign of life, so
-    // the chassis stays suspect until a heartbeat.
+    // After this process missed its own echo, the measured silence of each agent restarts at zero. A restarted count is
+    // no sign of life, so a suspect chassis stays suspect until its next heartbeat.
     if (before === "suspect" && heardAtMs < this.#listener.sinceMs) return;
     this.#reportedStates.set(chassisId, state);
     onChange(chassisId, state);

@@ -179,8 +179,8 @@ export class PlacementProcess {
 }
 
 /**
- * Returns the placements without the moves that exceed the parallelism of a drain; later rounds place those. `slots`
- * has the number of further moves that each drain allows, and is counted down.
+ * Returns the placements without the moves that exceed the parallelism of a drain. Later rounds place these VMs.
+ * `slots` has, by draining chassis, the number of further moves allowed; each move lowers that number.
  */
 function withinSlots(placements: readonly Placement[], slots: Map<string, number>): readonly Placement[] {
   if (slots.size === 0) return placements;

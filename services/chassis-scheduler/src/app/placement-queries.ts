@@ -119,7 +119,7 @@ export class PlacementQueries {
     };
   }
 
-  /** Returns the VMs whose planned chassis differs from their present one; either may be null. */
+  /** Returns the VMs whose planned chassis differs from their present chassis. A chassis is null if there is none. */
   #changes(
     vms: readonly WaitingVm[],
     placements: readonly Placement[],

@@ -11,8 +11,8 @@ import { callFailure } from "./call-failure.ts";
 import type { Cluster } from "./cluster.ts";
 
 /**
- * Deadline of one call to lifecycle, ms. The call appends a single event; for a reinstatement the allocator appends one
- * before it.
+ * Deadline of one call to lifecycle, ms. The call appends a single event. In a reinstatement, the allocator first
+ * appends an event to the ledger.
  */
 const CALL_TIMEOUT_MS = 10_000;
 

@@ -77,7 +77,7 @@ type VictimHolding = Pick<Vm, "fence" | "allocation">;
 
 export class ReplanTriggers {
   readonly #cluster: Pick<Cluster, "vms" | "quotaStates" | "waiting" | "hasAffinityWaiters">;
-  /** By VM id: the holding that preemption can take from, as of the VM's last event. Other VMs have no entry. */
+  /** By VM id, the holding as of the VM's last event. A VM without resources for preemption to take has no entry. */
   readonly #holdings = new Map<string, VictimHolding>();
 
   constructor(cluster: Pick<Cluster, "vms" | "quotaStates" | "waiting" | "hasAffinityWaiters">) {

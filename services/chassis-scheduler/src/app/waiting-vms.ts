@@ -1,8 +1,8 @@
 /**
  * The demand: VMs that want a place and have none. Each event updates the set, so that a plan needs no scan of all VMs.
  *
- * A VM waits while it is pending, or while it must move and has no target. A VM for whose present wait a ledger holds a
- * reservation does not wait.
+ * A VM waits while it is pending, or while it must move and has no target. The VM no longer waits once a ledger holds a
+ * reservation that was made for this wait.
  */
 import {
   isForMove,

@@ -22,15 +22,15 @@ import { accept, deciderOf, UNCHANGED } from "@bioxen/kernel";
 import { chassisNotFound } from "./chassis.ts";
 
 /**
- * Maximum number of VMs that one event names, so that it fits in a message of 64 KB: a VM takes 70 bytes at most. The
- * next event names further ones.
+ * Maximum number of VMs that one event names, so that the event fits in a message of 64 KB. A VM takes 70 bytes at
+ * most. The next event names the remaining VMs.
  */
 const MAX_NAMED = 500;
 /** Maximum number of VMs that one event names with their reasons. Such a VM takes 350 bytes at most. */
 const MAX_EXPLAINED = 150;
 /** Maximum number of VMs that join a drain in one event, beside those that left it. */
 const MAX_JOINED = 100;
-/** Maximum length of a recorded reason, characters. The VM has the whole reason. */
+/** Maximum length of a reason in a drain event, characters. The state of the VM has the whole reason. */
 const MAX_REASON = 200;
 
 /** The VMs on a chassis, as the folds have them now. */

@@ -3,7 +3,7 @@
  *
  * A silent agent may be dead, cut off or slow, and these look alike from here. Silence therefore has two verdicts:
  * `suspect` comes early and costs little (new VMs go to other chassis), `lost` comes late and moves VMs. Both limits
- * grow with the rhythm of the heartbeats: on a path that delays or drops them, silence means less.
+ * follow the rhythm of the heartbeats: they are longer on a path that delays or drops heartbeats.
  *
  * Silence counts only while a heartbeat could have arrived. The listener publishes an echo to itself over the same
  * server. A gap in the echo (a stalled process, a cut connection, a restarted server) proves that no heartbeat could

@@ -31,8 +31,8 @@ export type VmChanged = ResultOf<"vmCreate">;
 export type SeqChanged = ResultOf<"vmReport">;
 
 /**
- * Returns the refusal of a command of another service that names a sequence beyond the end of the log; otherwise
- * undefined. Asks the log only when this instance does not know the sequence.
+ * Checks a sequence that a command of another service names. Returns the refusal of the command if the sequence is
+ * beyond the end of the log; otherwise undefined. Asks the log only when this instance does not know the sequence.
  */
 export async function beyondKnownLog(
   { log, knownSeq }: Pick<CommandPorts, "log" | "knownSeq">,

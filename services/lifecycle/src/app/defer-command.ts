@@ -23,14 +23,14 @@ export class DeferCommand {
    * wait: when the reasons seem unchanged, it reads the VM again.
    */
   async #record(vmId: string, reasons: readonly PlacementRefusal[]): Promise<void> {
-    // A VM whose events cannot be read takes no reasons, and must not hold up the other VMs of the report.
+    // No reasons are recorded for a VM whose events cannot be read. That VM must not block the other VMs of the report.
     if (this.#vms.asideOf(vmId) !== undefined) return;
     const command = { type: "defer", reasons } as const;
     const known = this.#vms.get(vmId);
     const isNews = vmDecider.decide(known.state, command) !== UNCHANGED;
     for (let current = isNews ? known : await this.#vms.refresh(vmId); current.last !== undefined; ) {
       const move = moveOf(current.state);
-      // The event is appended only while the VM still has the same move, or still has none. Otherwise the loop runs
+      // The event is appended only while the VM still has the same move, or still has no move. Otherwise the loop runs
       // again with the new cause.
       const isSameWait = (state: VmState) => moveOf(state)?.requestedBy.id === move?.requestedBy.id;
       const causation = move === null ? causedBy(current.last) : causedByMove(move);

@@ -1,6 +1,6 @@
 /**
- * Ids and seeds for commands that name none. They are derived from the id of the command: a command that is sent
- * twice, to any instance, means the same VM with the same seed.
+ * Default ids and seeds, for commands that name no id or no seed. They are derived from the id of the command. A
+ * command that is sent twice, to any instance, therefore means the same VM with the same seed.
  */
 import { createHash } from "node:crypto";
 
@@ -23,7 +23,7 @@ function idOf(kind: string, commandId: string): string {
   return id;
 }
 
-/** Returns the seed, 32 bits, for a VM whose command names none. */
+/** Returns the seed, 32 bits, of a VM whose command names no seed. */
 export function seedOf(commandId: string): number {
   return createHash("sha256").update(`seed ${commandId}`).digest().readUInt32BE(0);
 }

@@ -1,9 +1,9 @@
 /**
  * Snapshot, restore and fork: the blob with the guest's state is stored, or checked, before the event is appended.
  *
- * So every blob that the log refers to exists. When the append is rejected, or this process dies before it, the
- * sweeper finds the blob and deletes it. A fork gets its own copy of the blob: no VM depends on the blobs of
- * another.
+ * So every blob that the log refers to exists. When the append is rejected, or this process dies before the append,
+ * the sweeper finds the blob and deletes it. A fork gets its own copy of the blob, so no VM depends on the blobs of
+ * another VM.
  */
 import {
   agentCheckpoint,

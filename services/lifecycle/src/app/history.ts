@@ -1,8 +1,8 @@
 /**
  * The log of one VM, each event with the event that caused it, page by page.
  *
- * The cause of a VM's event is another event of the VM, the reservation of its place, or an event of the VM that
- * preempted it. A fencing token is the sequence of its reservation in the ledger, so that a reservation is one read.
+ * The cause of a VM's event is another event of the VM, the reservation of the VM's place, or an event of its
+ * preemptor. A fencing token is the sequence of its reservation event, so one read of the log finds that event.
  * A page needs the earlier events of the VM as causes. They are kept in memory from page to page, so that a page
  * usually reads only its own events. Without kept events, the page reads the earlier events from the log again.
  */
@@ -43,7 +43,7 @@ interface Known {
 
 export class VmHistories {
   readonly #log: EventLog;
-  /** By VM id, the most recently used last. */
+  /** By VM id, the events that are kept for the next page. The most recently used entry is last. */
   readonly #kept = new Map<string, Known>();
 
   constructor(log: EventLog) {

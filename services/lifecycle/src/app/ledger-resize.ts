@@ -10,7 +10,7 @@ import type { VmRejection } from "../domain/vm-decision.ts";
 import type { CommandPorts } from "./command-ports.ts";
 import { passedOn } from "./peer-refusal.ts";
 
-/** Longest wait for the allocator's answer, ms: one append and the commands of the same ledger before it. */
+/** Longest wait for the allocator's answer, ms. The allocator first completes earlier commands of the same ledger. */
 const RESIZE_TIMEOUT_MS = 5_000;
 
 export interface LedgerResize {

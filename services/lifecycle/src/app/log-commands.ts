@@ -94,8 +94,8 @@ export class LogCommands {
   }
 
   /**
-   * Returns the message with this sequence if it cannot be read, or if its aggregate cannot be folded beyond the event
-   * before it. Refuses any other message.
+   * Returns the message with this sequence if the message cannot be read, or if the fold of its aggregate stops at this
+   * message. Refuses any other message.
    */
   async #unreadableAt(seq: number): Promise<Handled<UnreadableMessage>> {
     const { log, unreadable, applied } = this.#ports;

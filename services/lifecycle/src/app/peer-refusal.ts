@@ -1,4 +1,4 @@
-/** Passes on the rejection of another service that a command called. */
+/** Rejections by another service: a command that called the service passes its rejection on to the caller. */
 import { isErrorCode, refuse } from "@bioxen/contracts";
 import type { ReplyError } from "@bioxen/kernel";
 import type { VmRejection } from "../domain/vm-decision.ts";

@@ -64,7 +64,7 @@ export class PreemptionCommands {
     return reinstated.ok ? changedSeq(reinstated) : reinstated;
   }
 
-  /** Gives the VM its whole request back: the ledger grants all of it or nothing, then the VM records it. */
+  /** Gives the VM its whole request back. The ledger grants all or nothing; then the VM records the granted amounts. */
   async reinstateFully(
     vmId: string,
     vm: Vm,

@@ -15,9 +15,9 @@ import type { VmRejection } from "../domain/vm-decision.ts";
 import { beyondKnownLog, type CommandPorts, changedSeq, type SeqChanged } from "./command-ports.ts";
 
 /**
- * How far the instant of an observation may be ahead of this clock, ms. The limit allows for a clock with the wrong
- * time zone. Each observation must have a later instant than the one before. An instant far in the future would
- * therefore exclude all further observations.
+ * How far the instant of an agent's observation may be ahead of the clock of this process, ms. The limit allows for an
+ * agent with the wrong time zone. Each observation must be later than the previous one. An instant far in the future
+ * would therefore exclude all further observations.
  */
 const SEEN_AHEAD_MS = 86_400_000;
 
@@ -56,7 +56,7 @@ export class ReportCommand {
     return changedSeq(executed);
   }
 
-  /** Returns the part of the report that the store of guest states bears out; undefined when nothing is left. */
+  /** Returns the report without claims that the store of guest states disproves; undefined if no claim remains. */
   async #checked(vmId: string, report: GuestReport): Promise<GuestReport | undefined> {
     const { checkpoint, ...rest } = report;
     switch (report.observed) {
@@ -72,7 +72,10 @@ export class ReportCommand {
     }
   }
 
-  /** Returns true for the VM's checkpoint if its driver refused the state, or if its blob is missing or damaged. */
+  /**
+   * Returns true if the report names the VM's present checkpoint, and this checkpoint is lost. A checkpoint is lost if
+   * the driver refused it, or if its blob is missing or damaged.
+   */
   async #isLost(vmId: string, { code, checkpointId }: GuestReport): Promise<boolean> {
     const { state } = await this.#ports.vms.refresh(vmId);
     const checkpoint = state.exists ? state.checkpoint : null;

@@ -35,14 +35,14 @@ import { type MoveWorld, moveDueAtMs } from "../domain/vm-move.ts";
 import { placeEndsAtMs, restartDueAtMs } from "../domain/vm-world.ts";
 
 /**
- * Time after which the process adopts amounts that a ledger granted, ms. Until then the instance that executes the
- * command can record the amounts itself; after that time this instance has probably died. With a shorter time, a slow
- * command finds its resize already recorded, and answers `changed: false`.
+ * Time after which this process adopts amounts that a ledger granted, ms. Until then, the instance that executes the
+ * resize can record the amounts itself. If it has not recorded them by then, it has probably died. With a shorter time,
+ * a slow command finds its resize already recorded, and answers `changed: false`.
  */
 export const ADOPT_AFTER_MS = 2_000;
 /**
  * Maximum number of decisions in one step of a VM, before other VMs get their turn. The longest legal sequence has
- * three.
+ * three decisions.
  */
 const MAX_DECISIONS_PER_STEP = 8;
 
@@ -158,8 +158,8 @@ export class VmProcess {
   }
 
   /**
-   * Returns the instant at which the reservation at the target of the VM's move expires; undefined when it does not
-   * expire, or when the VM has no move with a target.
+   * Returns the instant at which the VM's reservation on the target chassis of its move expires. Returns undefined when
+   * this reservation does not expire, or when the VM has no move with a target.
    */
   #targetEndsAtMs(vmId: string, state: VmState): number | undefined {
     const target = state.exists ? state.migration?.target : undefined;

@@ -1,4 +1,4 @@
-/** Whether a registered chassis could hold a VM, even if only when it is empty. */
+/** Checks whether a registered chassis could hold a VM if the chassis were empty. */
 import {
   type Chassis,
   type ChassisState,

@@ -21,7 +21,7 @@ export type LogCommand =
       readonly seq: number;
       readonly reason: string;
       readonly by: string;
-      /** Sequence of a later message of the same aggregate; undefined when it has none. */
+      /** Sequence of a later message of the same aggregate; undefined when there is no later message. */
       readonly laterSeq: number | undefined;
     };
 

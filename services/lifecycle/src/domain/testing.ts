@@ -40,8 +40,8 @@ export const LOGS: Readonly<Record<Vm["state"], readonly VmEvent[]>> = {
 };
 
 /**
- * Returns the ledger entry of a VM's place. It was reserved at `fence` and has not changed since, unless `more` says
- * so.
+ * Returns the ledger entry of a VM's place: reserved at `fence` and not changed since. The fields of `more` replace
+ * those of this entry.
  */
 export function entryOf(fence: number, more: Partial<LedgerEntry> = {}): LedgerEntry {
   return {

@@ -19,7 +19,7 @@ import { accept, type CommandOf, type DecisionTable, UNCHANGED } from "@bioxen/k
 import { admit } from "./vm.ts";
 import type { OnVm, VmDecision, VmRejection } from "./vm-decision.ts";
 
-/** A stored guest state, with the fence and the number of restores that tell whether it still counts. */
+/** A stored guest state. It counts only while the VM still has the same fence and the same number of restores. */
 export interface TakenCheckpoint {
   readonly fence: number;
   /** Number of restores that the VM had recorded when this guest started. */
@@ -40,7 +40,8 @@ export function decideCheckpointed(
   if (!state.exists || state.fence !== fence || state.restores !== restores) return UNCHANGED;
   if (state.state !== "running" && state.state !== "paused") return UNCHANGED;
   if (checkpoint.simMinutes <= (state.checkpoint?.simMinutes ?? -1)) return UNCHANGED;
-  // A checkpoint id stands for one state. A recorded id with a much later minute would exclude all further checkpoints.
+  // A checkpoint id stands for one state, so a report that repeats a recorded id changes nothing. A false report could
+  // otherwise give that id a much later minute, and all further checkpoints would be too old to count.
   if (checkpointsOf(state).some(({ checkpointId }) => checkpointId === checkpoint.checkpointId))
     return UNCHANGED;
   return accept<VmEvent>({ type: "bioxen.vm.checkpointed.v1", data: { fence, ...checkpoint } });

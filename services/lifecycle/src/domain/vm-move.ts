@@ -58,8 +58,9 @@ export type MoveCommand =
   /** A user's request. `obstacle`: the rejection when no chassis known here suits the request; otherwise undefined. */
   | (OnVm<"migrate"> & { readonly request: MoveRequest; readonly obstacle: VmRejection | undefined })
   /**
-   * The scheduler's request to move the VM away from the chassis `fromChassisId`. `obstacle` as in `migrate`.
-   * `isAllowed` is false for a drain's move off a chassis that is not cordoned: no drain asks for it.
+   * The scheduler's request to move the VM away from the chassis `fromChassisId`. `obstacle`: as in `migrate`.
+   * `isAllowed`: false when the request names a drain as its reason, but the chassis is not cordoned. A drain cordons
+   * its chassis before it requests moves, so no drain can have sent this request.
    */
   | (OnVm<"move"> & {
       readonly request: MoveRequest;
@@ -169,7 +170,8 @@ export function decideHandedOver(
   const target = vm.migration?.target ?? null;
   if (target === null || !isCurrent(targetEntry, target.fence, nowMs)) return UNCHANGED;
   const reachedMinutes = checkpoint?.simMinutes ?? -1;
-  // A checkpoint id stands for one state. A recorded id with another minute is not the last state of the old guest.
+  // A checkpoint id stands for one state. A reported checkpoint that has a recorded id but another minute is therefore
+  // not the last state of the old guest.
   const recorded = checkpointsOf(vm).find(({ checkpointId }) => checkpointId === checkpoint?.checkpointId);
   const counts =
     restores === vm.restores &&

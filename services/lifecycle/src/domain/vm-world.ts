@@ -34,14 +34,14 @@ export type WorldCommand =
   | { readonly type: "give-up-place"; readonly entry: LedgerEntry | null; readonly nowMs: number }
   /** The chassis of the VM is lost. */
   | { readonly type: "lose-chassis" }
-  /** A stop or a destroy that has nothing left to wait for ends. */
+  /** Completes a stop or a destroy of the VM once nothing delays it any more. */
   | { readonly type: "settle" }
   /** The restart policy starts the VM when it is due. */
   | { readonly type: "restart"; readonly nowMs: number };
 
 /**
- * Gives a waiting VM its reserved place. An expired reservation is not taken, because the allocator may be releasing
- * it: the VM waits for another.
+ * Gives a waiting VM its reserved place. The allocator may already be releasing an expired reservation, so the VM does
+ * not take it, and waits for another reservation.
  */
 function decidePlace(state: VmState, { place, nowMs }: CommandOf<WorldCommand, "place">): VmDecision {
   if (!isForWaiting(state, place.entry) || !isCurrent(place.entry, place.entry.fence, nowMs))

@@ -1,9 +1,9 @@
 /**
- * What users may ask of one VM: the contract's table of states (§3).
+ * Rules for the commands of users on one VM: the contract's table of states (§3).
  *
- * `admit` reads the table; each rule below adds what the table cannot say. What ledgers, chassis and agents report
- * about a VM is decided in `vm-world.ts` and `vm-report.ts`, moves in `vm-move.ts`, preemption in
- * `vm-preemption.ts`.
+ * `admit` reads the table; each rule below adds what the table cannot say. Other files have the other rules of a VM:
+ * `vm-world.ts` for ledgers and chassis, `vm-report.ts` for reports of agents, `vm-move.ts` for moves, and
+ * `vm-preemption.ts` for preemption.
  */
 import {
   isFollowedBy,
@@ -39,8 +39,8 @@ export type GrantedEntry = Pick<LedgerEntry, "fence" | "amounts" | "amountsSeq">
 export type UserCommand =
   | (OnVm<"create"> & { readonly vm: NewVm })
   /**
-   * `infeasible`: why no registered chassis could ever hold the VM; undefined when one could, or none is
-   * registered.
+   * `infeasible`: why no registered chassis could ever hold the VM; undefined when at least one could, or when no
+   * chassis is registered.
    */
   | (OnVm<"start"> & { readonly infeasible: readonly PlacementRefusal[] | undefined })
   | OnVm<"pause">

@@ -27,8 +27,8 @@ const DELIVERER: ExtensionPoint = {
 };
 
 /**
- * Loads the packages of `name=package,name=package`. `taken` are the names of webhooks. Throws `ConfigError` with every
- * problem of the text, or with the first problem of a package.
+ * Loads the packages of `name=package,name=package`. `taken` has the names of the webhooks, which no package may use.
+ * Throws `ConfigError` with every problem of the text, or with the first problem of a package.
  */
 export async function loadDeliverers(
   text: string,

@@ -74,8 +74,8 @@ interface Delivery {
   /** Instant of the next attempt, epoch ms. */
   dueAtMs: number;
   /**
-   * How the delivery ended; `undelivered` is null when the webhook took it. Undefined while the delivery is in
-   * progress.
+   * How the delivery ended; undefined while the delivery is in progress. `undelivered` is null when the webhook took
+   * the notification.
    */
   end: { readonly undelivered: Undelivered | null } | undefined;
 }
@@ -233,7 +233,7 @@ export class AlertDeliveries {
       );
   }
 
-  /** Returns the instant of the next attempt, epoch ms; now, when all deliveries have ended. */
+  /** Returns the instant of the next attempt, epoch ms. When all deliveries have ended, returns the present instant. */
   #nextAttemptAtMs(ruleId: string, owed: readonly OwedNotification[]): number {
     let next = Number.POSITIVE_INFINITY;
     for (const webhook of this.#webhooks.names) {

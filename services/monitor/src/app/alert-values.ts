@@ -23,7 +23,7 @@ import { type Samples, STALE_AFTER_MS } from "./samples.ts";
 
 /** Interval for values that change with time alone, ms: hold times are given in seconds. */
 const TICK_MS = 1_000;
-/** States in which a VM has a guest, or is about to: its samples are current. */
+/** States in which the samples of a VM are current, because the VM has a guest or is about to have one. */
 export const MEASURED_STATES: readonly Vm["state"][] = ["running", "paused", "starting", "stopping"];
 const MEASURED = ["vm.health", "vm.growthPermille", "vm.lagMs"] as const satisfies readonly AlertMetricName[];
 

@@ -82,8 +82,9 @@ export class Alerts {
     feed.onEvent(({ envelope }) => {
       const { kind, id: ruleId } = aggregateOf(envelope.subject);
       if (kind !== "alert") return;
-      // The removal ended every alert of the rule. The state may already be newer: when the same rule was set again
-      // since, the evaluator would find no change and raise no alert for a target that is still in breach.
+      // The removal ended every alert of the rule, so the evaluator first forgets the rule. The fold may already have a
+      // later event that sets the same rule again. The evaluator would otherwise find no change, and raise no alert for
+      // a target that is still in breach.
       if (envelope.type === "bioxen.alert.rule-removed.v1") this.#forgetRule(ruleId);
       this.#follow(ruleId);
       this.#deliveries.wake(ruleId);

@@ -67,7 +67,7 @@ export class FleetRecorder {
     };
   }
 
-  /** Returns the points that fit. `nextSinceMs` is the time of the next one, and null after the last. */
+  /** Returns the points that fit in the reply. `nextSinceMs` is the time of the next point; null if all points fit. */
   history(
     { resolution, sinceMs, limit }: ParsedRequestOf<"monitorHistory">,
     maxBytes: number,

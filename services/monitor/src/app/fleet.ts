@@ -108,8 +108,8 @@ export class Fleet {
   }
 
   /**
-   * Returns Jain's index over the VMs that hold an allocation, or wait for one and so have been granted nothing. A VM
-   * that may borrow capacity demands its burst ceiling. The granted amount is the one that its agent measured last.
+   * Returns Jain's index over the VMs that hold an allocation, and the pending VMs, which have been granted nothing. A
+   * VM that may borrow capacity demands its burst ceiling. The granted amount of a VM is from its newest sample.
    */
   fairness(vms: readonly [string, Vm][]): number | null {
     const shares = vms.flatMap(([vmId, vm]) => {

@@ -1,9 +1,9 @@
 /**
- * Counts, for every chassis, the processes that want to run it in addition to the one that does.
+ * Counts the rivals of every chassis: processes that want to run the chassis while another process runs it.
  *
- * There are two signs of such a process. Its status samples name the chassis that it was refused: its agent id has a
- * process already, or another agent runs the chassis. Or heartbeats of the chassis come from two processes by turns:
- * one of them is an agent of a version that does not refuse.
+ * There are two signs of a rival. First, its status samples name the chassis as refused, because another process holds
+ * its agent id, or because another agent runs the chassis. Second, heartbeats of the chassis come from two processes by
+ * turns. One of them is then an agent of a version that refuses no chassis.
  */
 import type { ChassisSample, ServiceSample } from "@bioxen/contracts";
 
@@ -14,7 +14,7 @@ import type { ChassisSample, ServiceSample } from "@bioxen/contracts";
 const HEARD_MS = 4_500;
 /** Maximum number of processes that are counted per chassis: further ones change no decision. */
 const MAX_PROCESSES = 16;
-/** Instance of heartbeats from a version that does not name its process. */
+/** Stands for the process of a heartbeat from an older version, whose heartbeats do not name their process. */
 const UNNAMED = "";
 
 export class Rivals {
@@ -41,7 +41,7 @@ export class Rivals {
     else this.#refusals.set(instance, { heardAtMs: nowMs, chassisIds });
   }
 
-  /** Returns the number of processes that want to run the chassis beside the one that does; 0 in the normal case. */
+  /** Returns the number of rivals of the process that runs the chassis; 0 in the normal case. */
   of(chassisId: string, nowMs: number): number {
     const running = [...(this.#heartbeats.get(chassisId)?.values() ?? [])].filter((at) => !isOld(at, nowMs));
     const refused = [...this.#refusals.values()].filter(

@@ -18,8 +18,8 @@ import { countSample, LossWindow, type SampleCount } from "../domain/loss.ts";
 import { Rivals } from "./rivals.ts";
 
 /**
- * A sample that is older than the previous sample by at least this time, ms, comes from a clock that was set back. A
- * smaller difference means that the previous sample has overtaken it: no message travels that long.
+ * A sample that is older than the previously received sample by at least this time, ms, comes from a clock that was set
+ * back. A smaller difference means that the two samples arrived in the wrong order. No message is delayed by 10 s.
  */
 const CLOCK_SET_BACK_MS = 10_000;
 /**
@@ -81,8 +81,8 @@ class NewestSamples<S extends Sample> {
 }
 
 /**
- * Returns true when `sample` is older than `before`, which has overtaken it. A much older sample comes from a clock
- * that was set back, and counts as new.
+ * Returns true when `sample` is older than `before`, which was received earlier. A sample that is much older comes from
+ * a clock that was set back, and counts as new.
  */
 function isOlder(sample: Sample, before: Sample): boolean {
   return sample.atMs < before.atMs && before.atMs - sample.atMs < CLOCK_SET_BACK_MS;

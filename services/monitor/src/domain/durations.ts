@@ -37,7 +37,7 @@ export class Durations {
   }
 
   /**
-   * Returns an upper bound of the quantile `share` (0 to 1), ms: the upper bound of its bucket. Returns null when no
+   * Returns the upper bound, ms, of the bucket that contains the quantile `share` (0 to 1). Returns null when no
    * duration was added, or when the quantile is beyond the last bucket.
    */
   quantileMs(share: number): number | null {

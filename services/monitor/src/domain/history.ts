@@ -42,7 +42,7 @@ class Ring {
     this.#length = points;
   }
 
-  /** Adds a finer point. Returns the coarser point that this completes; undefined when it completes none. */
+  /** Adds a finer point. If it begins a new span, returns the coarser point of the previous span; else undefined. */
   add(point: FleetPoint): FleetPoint | undefined {
     const atMs = this.#begin(point);
     const [first] = this.#open;

@@ -8,8 +8,8 @@
  */
 
 /**
- * Largest difference by which the number of an overtaken sample is below the last number. A number that is lower by
- * more shows that the source was restarted.
+ * A sample whose number is below the last number by at most this difference was overtaken by newer samples. A larger
+ * difference shows that the source was restarted.
  */
 const MOST_OVERTAKEN = 5;
 
@@ -63,7 +63,7 @@ export class LossWindow {
     return { received: this.received, lost: this.lostTotal, lostPermille: this.permille(nowMs) ?? null };
   }
 
-  /** Returns the lost share of the samples sent in the window, in permille; undefined when none was received in it. */
+  /** Returns the lost share of the samples sent in the window, permille; undefined if no sample was received then. */
   permille(nowMs: number): number | undefined {
     const oldest = Math.floor(nowMs / 1_000) - LOSS_WINDOW_S;
     let [received, lost] = [0, 0];

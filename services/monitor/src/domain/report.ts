@@ -30,7 +30,7 @@ export interface ReportInput {
     readonly lagEvents: number | null;
     /** Why the instance does no work yet. */
     readonly waiting?: string | undefined;
-    /** Of an agent: the chassis that it should run and another process runs. */
+    /** Only for an agent: `refused` has the chassis that this agent should run, but that another process runs. */
     readonly agent?:
       | { readonly refused: readonly { readonly chassisId: string; readonly reason: string }[] }
       | undefined;
