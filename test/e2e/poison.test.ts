@@ -176,6 +176,12 @@ describe("poison in the log", () => {
       verdict: "ok",
       found: `every message can be read; ${poisoned.length} skipped`,
     });
+    // An event among skipped messages is shown, and a skipped message says why it cannot be.
+    const cause = poisoned.at(-1)?.seq ?? 0;
+    const after = await world.bioxenJson("events", "show", String(cause + 1));
+    expect(after).toMatchObject({ seq: cause + 1 });
+    const own = await world.bioxen("events", "show", String(poisoned[0]?.seq));
+    expect(own).toMatchObject({ code: 1, stderr: expect.stringContaining("cannot be read") });
     await world.restart();
     await wholeLife("well-3");
     expect((await world.done("qry.vm.get", { vmId: "hit" })).vm.state).not.toBe("created");

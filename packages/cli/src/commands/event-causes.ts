@@ -2,7 +2,13 @@
  * Finds the cause and the effects of an event among the events near it in the log.
  */
 import { eventSubject } from "@bioxen/contracts";
-import type { EventLog, StoredEvent } from "@bioxen/kernel";
+import {
+  type EventLog,
+  isUnreadable,
+  type StoredEvent,
+  type UnreadableMessage,
+  unreadableFault,
+} from "@bioxen/kernel";
 import { walkLog } from "../walk-log.ts";
 import type { EventReference } from "./event-words.ts";
 
@@ -23,14 +29,20 @@ export interface EventInContext {
 }
 
 /**
- * Returns the event `seq` with its cause and effects. Throws when the log does not have that event, or when no event
- * arrives from the log for `stallMs`.
+ * Returns the event `seq` with its cause and effects. Throws when the log does not have the event, when the event cannot
+ * be read, or when the log gives no event for `stallMs`. Other messages that cannot be read are left out.
  */
 export async function eventInContext(log: EventLog, seq: number, stallMs: number): Promise<EventInContext> {
   const around: StoredEvent[] = [];
-  const range = { fromSeq: Math.max(1, seq - CONTEXT_EVENTS), toSeq: seq + CONTEXT_EVENTS, stallMs };
+  let unreadable: UnreadableMessage | undefined;
+  const onUnreadable = (message: UnreadableMessage) => {
+    if (message.seq === seq) unreadable = message;
+  };
+  const fromSeq = Math.max(1, seq - CONTEXT_EVENTS);
+  const range = { fromSeq, toSeq: seq + CONTEXT_EVENTS, stallMs, onUnreadable };
   const cause = await walkLog(log, (nearby) => around.push(nearby), range);
   const event = around.find((nearby) => nearby.seq === seq);
+  if (unreadable !== undefined) throw unreadableFault(unreadable);
   if (event === undefined) throw cause ?? new Error(`event ${seq} did not arrive`);
   const { id, causationid } = event.envelope;
   const isCause = (other: StoredEvent) => other.seq < seq && other.envelope.id === causationid;
@@ -44,7 +56,10 @@ export async function eventInContext(log: EventLog, seq: number, stallMs: number
 
 async function earlierEvents(log: EventLog, event: StoredEvent): Promise<readonly StoredEvent[]> {
   const { type, data } = event.envelope;
-  if (type !== "bioxen.vm.placed.v1") return log.read(event.streamSubject, 0, event.seq - 1);
+  if (type !== "bioxen.vm.placed.v1") {
+    const earlier = await log.readMessages(event.streamSubject, 0, event.seq - 1);
+    return earlier.flatMap((message) => (isUnreadable(message) ? [] : [message]));
+  }
   // The fencing token of a placement is the sequence of its reservation, the event that caused the placement.
   const { chassisId, fence } = data as { chassisId: string; fence: number };
   return log.read(eventSubject("ledger", chassisId), fence - 1, fence);

@@ -27,6 +27,9 @@ import { versionsOf } from "./versions.ts";
 /** Time for which the answers of service instances to a ping are collected, ms. */
 const DISCOVERY_MS = 400;
 
+/** Longest wait for the list of unreadable messages, ms: an instance of version 0.1.0 does not answer. */
+const PROBLEMS_TIMEOUT_MS = 2_000;
+
 export function addStackCommands(program: Command): void {
   addUpCommand(program);
   addDown(program);
@@ -136,7 +139,9 @@ export async function statusOf(session: Session) {
     return { name, instances: own.length, ready: own.length > 0, urls, processes, versions };
   });
   const canAsk = services.some(({ name, ready }) => name === "lifecycle" && ready);
-  const problems = canAsk ? await session.call("logProblems", {}).catch(() => undefined) : undefined;
+  const problems = canAsk
+    ? await session.call("logProblems", {}, { timeoutMs: PROBLEMS_TIMEOUT_MS }).catch(() => undefined)
+    : undefined;
   return {
     /** False when at least one service has no ready instance. */
     ok: services.every(({ ready }) => ready),
