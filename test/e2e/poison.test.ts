@@ -86,7 +86,11 @@ describe("poison in the log", () => {
       severity: "info",
     });
     await world.done("cmd.chassis.drain", { chassisId: "ecoli-1" });
-    await world.done("cmd.chassis.uncordon", { chassisId: "ecoli-1" });
+    // Until the drain has found that no VM is there, an uncordon is a CONFLICT.
+    await eventually("ecoli-1 takes VMs again", async () => {
+      const { ok } = await world.look("cmd.chassis.uncordon", { chassisId: "ecoli-1" });
+      return ok || undefined;
+    });
     for (const subject of SUBJECTS) {
       const last = await lastOf(subject);
       for (const shape of Object.values(SHAPES)) {
