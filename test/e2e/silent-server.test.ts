@@ -37,6 +37,8 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   "quota set": ["team=red", "--ribosomes", "1"],
   "quota get": ["team=red"],
   "events show": ["1"],
+  "events skip": ["1", "--reason", "a test"],
+  "events unskip": ["1", "--reason", "a test"],
   state: ["--at", "1"],
   "jobs submit": ["vm.start", '{"vmId":"c1"}', "--wait"],
   "alerts set": ["r1", "--metric", "vm.health", "--below", "1", "--severity", "info"],
