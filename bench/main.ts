@@ -1,7 +1,7 @@
 /**
- * `pnpm bench [commands|replay|startup|monitor|scheduler|packing|flood]`: runs the benchmarks and prints their results:
- * rates, each with its ratio to the rate of raw NATS, the time of a placement plan, and the number of chassis that a
- * plan needs. Exits with 0 when all measurements succeed and stay within their limits.
+ * `pnpm bench [commands|replay|startup|monitor|scheduler|packing|flood]`: runs the benchmarks and prints their results.
+ * The results are rates, the time of a placement plan, and the number of chassis that a plan needs. Each rate has its
+ * ratio to the rate of raw NATS beside it. Exits with 0 when all measurements succeed and stay within their limits.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

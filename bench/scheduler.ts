@@ -23,8 +23,8 @@ const PENDING = 1_000;
 const RUNS = 21;
 const SIZES = [1_000, 2_000, 4_000, 7_000, 10_000];
 /**
- * Number of plans that run before the measured plans. Their times are discarded, because the engine compiles the code
- * during the first plans.
+ * Number of warm-up plans, which run before the measured plans. The times of the warm-up plans are discarded, because
+ * the engine compiles the code during the first plans.
  */
 const WARM_UP = 5;
 /** Upper limit of the median wall time of a plan of 1 000 VMs on a machine with two cores, ms. */

@@ -117,8 +117,8 @@ async function seed(url: string): Promise<number> {
 }
 
 /**
- * Returns two times in which an ordered consumer reads the whole log, ms: one through the iterator of the client
- * library, and one through the callback of that library.
+ * Measures how long an ordered consumer takes to read the whole log. Returns two times, ms: one for the iterator of the
+ * client library, and one for its callback.
  */
 async function rawOf(url: string): Promise<Raw> {
   const connection = await connect({ servers: url });

@@ -1,6 +1,6 @@
 /**
- * Generates the log of a busy fleet: 100 000 VMs from creation to their end, the ledgers with their reservations, and
- * their chassis.
+ * Generates the log of a busy fleet: 100 000 VMs from their creation to their end, the chassis of these VMs, and the
+ * ledgers of the chassis with all reservations.
  *
  * Every event has the form that the services write: versions count up, digests chain, and reservations stay within the
  * offer. All events are over an hour old. A service remembers only the outcomes of recent commands, so it remembers

@@ -27,10 +27,10 @@ export const OPTIMISE_TOLERANCE_PERMILLE = 20;
 const RATES = ["ribosomes", "rnaPolymerases", "atpPerSecond"] as const satisfies readonly CellResource[];
 /**
  * The divisor of the smallest reduction. The search reduces a resource by a half, then by a quarter, and so on down to
- * 1/128 of its amount. This last reduction is below 1 %, as the local optimum requires.
+ * 1/128 of its amount. 1/128 is less than 1 %, so the result is a local optimum to within 1 % of each resource.
  */
 const SMALLEST_PART = 128;
-/** Maximum number of steady states that one search computes. Every tested search needs under a third of it. */
+/** Maximum number of steady states that one search computes. Every tested search needs under a third of this number. */
 const MAX_EVALUATIONS = 500;
 
 export interface OptimiseOptions {

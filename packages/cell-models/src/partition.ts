@@ -42,8 +42,8 @@ const COMPLEXES = [
 
 /**
  * Replaces the state `y` of the mother by the state of one daughter. No amount of the daughter is negative. The
- * daughter has at most `ribosomeCap` engaged ribosomes. If the mother has more than the cap, the limit for the daughter
- * is the mother's number.
+ * daughter has at most `ribosomeCap` engaged ribosomes. If the mother has more engaged ribosomes than this cap, the
+ * daughter has at most as many as the mother.
  */
 export function partition(y: StateVector, random: RandomState, ribosomeCap: number): void {
   const limit = Math.max(ribosomeCap, engagedRibosomes(y));

@@ -43,9 +43,9 @@ const LARGEST_AFTER_REFUSAL = 0.75;
  */
 const AIM = 0.6;
 /**
- * Default limit of steps per call, accepted and rejected ones together. Random shifts across the whole range of
- * allocations and environments were tested, and the hardest minute takes under 1 500 steps. A call that needs more
- * steps than the limit indicates an error in the equations.
+ * Default limit of steps per call, accepted and rejected ones together. In a test with random changes across all
+ * allocations and environments, every simulated minute takes under 1 500 steps. A call that needs more steps than the
+ * limit indicates an error in the equations.
  */
 export const MAX_STEPS_PER_QUANTUM = 20_000;
 
@@ -124,7 +124,7 @@ export class Rosenbrock<State extends Float64Array> {
           remaining -= h;
           y.set(this.#next);
           this.#f0.set(this.#f2);
-          // The error of a step that the end of the quantum has shortened does not predict the error of longer steps.
+          // The end of the quantum can shorten a step. The error of such a step does not predict that of longer steps.
           if (h === wanted) wanted = Math.min(wanted * stepFactor(error), duration);
         } else {
           wanted = h * Math.min(stepFactor(error), LARGEST_AFTER_REFUSAL);

@@ -11,8 +11,8 @@
  * Without the throttle, a cell that cannot translate accumulates energy without bound.
  *
  * For amounts far below zero the rates are meaningless but smooth, and there is a false steady state at a < −Kγ. A
- * solver must therefore reject steps that leave the admissible region (`isAdmissible`). After a change of the rates,
- * `weisse-jacobian.ts` must change too; its test compares both files.
+ * solver must therefore reject steps that leave the admissible region (`isAdmissible`). When the equations
+ * in this file change, `weisse-jacobian.ts` must change too; a test compares both files.
  */
 import {
   A,
@@ -137,7 +137,10 @@ export function growthRate(p: WeisseParameters, y: StateVector): number {
   return translationRate(p, y) / p.mass;
 }
 
-/** Returns the whole protein mass of the cell, ribosomes included, amino acids. It approaches `mass` at rate λ. */
+/**
+ * Returns the protein mass of the cell as a number of amino acids. This mass includes the ribosomes, and approaches
+ * `mass` at rate λ.
+ */
 export function proteinAminoAcids(p: WeisseParameters, y: StateVector): number {
   return p.ribosomeLength * totalRibosomes(y) + p.proteinLength * (y[E_T] + y[E_M] + y[Q]);
 }
@@ -234,8 +237,8 @@ export function weisseRates(model: WeisseModel, y: StateVector, out: StateVector
  * Returns whether a step from the state `from` may end at the state `to`: all amounts are finite and not negative, and
  * the engaged ribosomes are within the cap.
  *
- * If the cap was lowered below the engaged ribosomes, their number may exceed the cap until enough of them have
- * finished. Until then their number may only fall.
+ * If the cap was lowered below the number of engaged ribosomes, this number may exceed the cap until enough ribosomes
+ * have finished translating. Until then the number may only fall.
  */
 export function isAdmissible(model: WeisseModel, from: StateVector, to: StateVector): boolean {
   for (let i = 0; i < STATE_SIZE; i++) {

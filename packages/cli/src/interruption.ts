@@ -1,10 +1,9 @@
 /**
  * The request to end a command that owns processes: `up`, `demo`, `fake-xapi`.
  *
- * The request comes from a signal, from the end of the launcher, or when the reader of stdout closes it. A request can
- * come at any moment and several times: Ctrl-C on a terminal reaches every process of `npx … pnpm … bioxen up`, and
- * each process passes it on. After the first request the command ends its processes. Later signals do not interrupt
- * this.
+ * The cause of a request is a signal, the end of the launcher, or a closed stdout. A request can come at any moment and
+ * several times: Ctrl-C on a terminal reaches every process of `npx … pnpm … bioxen up`, and each process passes the
+ * signal on. After the first request the command ends its processes. Later signals do not interrupt that work.
  */
 import { isStartedByNohup, watchLaunchers } from "@bioxen/local-stack";
 import { CommandEnd, EXIT_DONE, EXIT_REFUSED } from "./outcome.ts";

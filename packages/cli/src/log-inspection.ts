@@ -27,7 +27,7 @@ export async function recordFileOf(session: Session): Promise<string | undefined
 
 /**
  * Returns the log record, the state of the stream, and any damage that a comparison of the two shows. Returns undefined
- * when the record or the state cannot be read, for instance without the permission.
+ * when the record or the state cannot be read, for instance because the login lacks the permission.
  */
 export async function inspectionOf(session: Session): Promise<Inspection | undefined> {
   return inspectLog(session.bus, await recordFileOf(session)).catch(() => undefined);
@@ -51,8 +51,8 @@ export interface GapSearch {
 }
 
 /**
- * Reads the log for gaps, for at most `budgetMs`. The read finds losses that the figures of the server hide: the server
- * still counts an event with damaged bytes, but does not deliver it.
+ * Reads the log and looks for gaps, for at most `budgetMs`. This also finds lost events that the server's statistics do
+ * not show: the server still counts an event with damaged bytes, but does not deliver this event.
  */
 export async function searchGap(
   log: EventLog,

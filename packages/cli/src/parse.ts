@@ -79,7 +79,7 @@ function numberSchema(schema: z.ZodType): z.ZodNumber {
   throw new TypeError("the schema is not one of a number");
 }
 
-/** Returns a bound of a schema; undefined for a null, infinite or largest safe value, which stands for no bound. */
+/** Returns a bound of a schema; undefined for no bound, which is null, infinity or the largest safe integer there. */
 function limit(value: number | null): number | undefined {
   return value === null || Math.abs(value) >= Number.MAX_SAFE_INTEGER ? undefined : value;
 }

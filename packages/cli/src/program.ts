@@ -73,7 +73,7 @@ function addGlobals(command: Command): void {
   if (command.commands.length === 0) {
     command.option("--json", "print one JSON document on stdout");
     for (const option of settingOptions(...GLOBAL_SETTINGS)) {
-      // Sixty help texts with five more lines each would hide what is special about each command.
+      // Five more lines in each of the sixty help texts would hide what is special about each command.
       command.addOption(option.hideHelp(RARE_SETTINGS.includes(option.attributeName())));
     }
   }
@@ -86,7 +86,7 @@ const GLOBAL_SETTINGS: readonly string[] = [...CONNECTION_KEYS, "timeout"];
 /** The global settings that only the help of `bioxen` itself lists. */
 const RARE_SETTINGS: readonly string[] = CONNECTION_KEYS.filter((key) => key !== "server");
 
-/** Returns the end of the help of `bioxen`: the options that every command has and that only this help lists. */
+/** Returns the last part of the help of `bioxen`. It lists the options of every command that no other help lists. */
 function connectionHelp(): string {
   const rows = RARE_SETTINGS.map(settingOf).map(({ flags, meaning, variable }) => [
     `  ${flags}`,

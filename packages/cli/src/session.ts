@@ -25,7 +25,7 @@ export interface GlobalOptions {
   readonly cert?: string;
   readonly key?: string;
   readonly domain?: string;
-  /** Settings of the connection that a flag on the command line gave. */
+  /** Names of the connection settings whose values come from flags on the command line. */
   readonly fromFlags?: readonly ConnectionKey[];
   /** Deadline of each request, ms. */
   readonly timeout?: number;

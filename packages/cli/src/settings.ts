@@ -30,7 +30,7 @@ import { integerIn, numberIn, portOption } from "./parse.ts";
 export const DEFAULT_TIMEOUT_MS = 10_000;
 /** Longest deadline of a request, ms: a day. A timer of Node cannot run longer than 24.8 days. */
 const MAX_TIMEOUT_MS = 86_400_000;
-/** Slowest time scale of a stack, simulated minutes per second: a minute of the cell in 17 minutes. */
+/** Slowest time scale of a stack, simulated minutes per second. One simulated minute then takes 17 minutes. */
 const MIN_TIME_SCALE = 0.001;
 /** Maximum number of chassis of one type that an agent runs. */
 const MAX_CHASSIS_OF_TYPE = 64;
@@ -184,8 +184,8 @@ export const CONNECTION_KEYS = ["server", "creds", "ca", "cert", "key", "domain"
 export type ConnectionKey = (typeof CONNECTION_KEYS)[number];
 
 /**
- * Returns the names of the connection settings for error texts: the flag if it was given, else the environment variable
- * if it is set. Otherwise the name lists all three sources: the flag, the variable and the key of the settings file.
+ * Returns the name of each connection setting for error texts. The name is the flag if the flag was given, else the
+ * environment variable if the variable is set. Otherwise the name lists the flag, the variable and the settings key.
  */
 export function connectionNames(fromFlags: readonly ConnectionKey[], env = process.env): SettingNames {
   const nameOf = (key: ConnectionKey): string => {

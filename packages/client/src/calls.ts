@@ -21,7 +21,7 @@ import type { EventWatch, WatchEventsOptions } from "./event-watch.ts";
 
 /** Pause before the next attempt, ms, after a refusal without `retryAfterMs` or an attempt without a reply. */
 const RETRY_WAIT_MS = 100;
-/** Longest pause that a refusal can ask for, ms. It is above every `retryAfterMs` of the services. */
+/** Maximum pause before the next attempt that a refusal can ask for, ms. No service sends a longer `retryAfterMs`. */
 const MAX_RETRY_AFTER_MS = 5_000;
 /**
  * Maximum random extension of a pause, as a fraction of the pause that the refusal asks for. Without the extension, all
@@ -29,9 +29,9 @@ const MAX_RETRY_AFTER_MS = 5_000;
  */
 const RETRY_JITTER = 0.25;
 /**
- * Codes of refusals whose cause ends within seconds: no instance serves the subject, or the service is full
- * (UNAVAILABLE), the caller sent too much at once (RATE_LIMITED), or another writer appended an event first (CONFLICT). A
- * lack of capacity can last for hours, so its refusal goes to the caller at once.
+ * Codes of refusals whose cause ends within seconds. UNAVAILABLE: no instance serves the subject, or the service is
+ * full. RATE_LIMITED: the caller sent too much at once. CONFLICT: another writer appended an event first. A refusal for
+ * lack of capacity is not among them: the lack can last for hours, so the caller gets the refusal at once.
  */
 const TRANSIENT_CODES: readonly string[] = ["UNAVAILABLE", "RATE_LIMITED", "CONFLICT"];
 /** Number of attempts without a reply after which a call fails. Each such attempt lasts until its deadline. */

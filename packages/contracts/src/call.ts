@@ -74,8 +74,8 @@ async function followed(
         retryable: false,
       });
     }
-    // The last page of a reply about a single object has no field `cursor`. The merged reply must not keep the cursor
-    // of the previous page then.
+    // The last page of a reply about a single object has no field `cursor`. Without this line, the merged reply would
+    // keep the cursor of the previous page.
     const { cursor: _, ...before } = whole;
     whole = merged(before, next, pages) as Reply;
   }
@@ -92,8 +92,9 @@ function isUnpaged({ code, details }: ReplyError): boolean {
 const requiredFieldsOf = new WeakMap<z.ZodType, readonly string[]>();
 
 /**
- * Returns the fields without which a result is unusable. Nullable fields are left out, because an older service does
- * not send the nullable fields of later releases. A check of whole results would parse every page of every list twice.
+ * Returns the names of the fields that a usable result must have. Nullable fields are left out, because an older
+ * service does not send the nullable fields of later releases. Only the presence of these fields is checked: a check
+ * against the whole schema would parse every page of every list twice.
  */
 function requiredFields(result: z.ZodType): readonly string[] {
   const known = requiredFieldsOf.get(result);

@@ -95,8 +95,8 @@ export const BUILT_IN_CHASSIS_TYPES: Readonly<Record<ChassisType, ChassisTypeDat
 const { ecoli: ECOLI, yeast: YEAST, orthogonal: ORTHOGONAL } = BUILT_IN_CHASSIS_TYPES;
 
 /**
- * Default capacity and maximum number of VMs of each chassis type, before the hypervisor's overhead. A pool has no
- * defaults: its capacity is read from its hosts.
+ * Default capacity of each chassis type, including the hypervisor's own share, and default maximum number of VMs. A
+ * pool has no defaults: its capacity is read from its hosts.
  */
 export const CHASSIS_DEFAULTS: Readonly<Record<Exclude<ChassisType, "xcpng">, ChassisDefaults>> = {
   ecoli: { capacity: ECOLI.capacity, maxVms: ECOLI.maxVms },

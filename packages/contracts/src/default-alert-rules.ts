@@ -49,7 +49,7 @@ export const DEFAULT_ALERT_RULES: Readonly<Record<string, AlertRule>> = {
   /** Raised after 15 s without a heartbeat: a restarted agent sends heartbeats again within seconds. */
   "chassis-lost": above("chassis.heartbeatAgeMs", 15_000, { severity: "critical", forMs: 0 }),
   /**
-   * Raised when a second process has wanted to run the chassis for 5 s. A rolling restart of an agent takes less time.
+   * Raised when a second process has been trying for 5 s to run the chassis. A rolling restart of an agent is shorter.
    */
   "chassis-contested": above("chassis.rivals", 0, { severity: "critical", forMs: 5_000 }),
   "ledger-full": {
@@ -61,7 +61,10 @@ export const DEFAULT_ALERT_RULES: Readonly<Record<string, AlertRule>> = {
    * Raised when a service is 5 000 events behind the log: a healthy service applies a stored event within milliseconds.
    */
   "log-lagging": above("log.lagEvents", 5_000, { severity: "warning", forMs: 10_000 }),
-  /** Raised for one unreadable message, which stops a VM, chassis, ledger, quota or rule until an operator acts. */
+  /**
+   * Raised at the first unreadable message. Such a message stops a VM, chassis, ledger, quota or rule until an operator
+   * acts.
+   */
   "log-unreadable": above("log.unreadable", 0, { severity: "critical", forMs: 0 }),
   "foreign-stream": above("log.foreignStreams", 0, { severity: "warning", forMs: 0 }),
   /** Raised when a stream has lacked a copy for 30 s. A planned restart of a server takes less time. */

@@ -3,9 +3,9 @@
  * state and from heartbeats, so it cannot be made a second time. The instance that made a result therefore keeps it,
  * so that the caller can request the later pages. The time and the total size of kept results are limited.
  *
- * A result that fits in one reply is not kept. Only the instance that made a result has it: every other instance
- * refuses with a retryable CONFLICT. Once the result is gone, all instances refuse; the caller then asks again without
- * a cursor.
+ * A result that fits in one reply is not kept. Only the instance that made a result can return its later pages: every
+ * other instance refuses the cursor with a retryable CONFLICT. Once the result is deleted, all instances refuse the
+ * cursor, and the caller asks again without a cursor.
  */
 import type { Clock, IdSource, Timers } from "@bioxen/kernel";
 import { refuse } from "./errors.ts";

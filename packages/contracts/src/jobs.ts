@@ -16,8 +16,8 @@ import { MAX_HEADER_BYTES } from "./request-limits.ts";
 import { COMMAND_PREFIX } from "./subjects.ts";
 
 /**
- * Maximum length of a job id, in characters. It is the limit of every header, because the id is the `Nats-Msg-Id`. The
- * id is also part of a subject, and the NATS server allows 4 096 bytes for a whole protocol line.
+ * Maximum length of a job id, in characters. The maximum length of a header applies, because the id is the header
+ * `Nats-Msg-Id`. The id is also part of a subject, and the NATS server allows 4 096 bytes for a whole protocol line.
  */
 export const MAX_JOB_ID_LENGTH = MAX_HEADER_BYTES;
 /**

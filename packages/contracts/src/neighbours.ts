@@ -2,10 +2,10 @@
  * The affinity rule: which VMs must, must not or should share a chassis. The scheduler plans and explains placements
  * with this rule, and the allocator checks each reservation with it.
  *
- * A term matches a VM whose id is in `vmIds`, or that carries all of `labels`; only VMs with a place count. Affinity
- * requires a matching VM on the chassis; anti-affinity forbids one. Both are evaluated when a VM is placed, and never
- * move a running VM. Anti-affinity is symmetric: a placed VM with an anti-affinity term also keeps later VMs that match
- * the term off its chassis.
+ * A term matches a VM whose id is in `vmIds`, or that carries all of `labels`. A VM without a place is ignored.
+ * Affinity requires a matching VM on the chassis; anti-affinity forbids such a VM. Both are evaluated when a VM is
+ * placed, and never move a running VM. Anti-affinity is symmetric: a placed VM with an anti-affinity term also keeps
+ * later VMs that match the term off its chassis.
  *
  * A VM that matches its own affinity term can go to any chassis while no other matching VM is placed. Without this
  * exception, the first VM of such a group could never start.

@@ -56,9 +56,9 @@ type Json = Record<string, unknown>;
 /** One part of a listing: a value that is never split over two pages. */
 export interface Part {
   readonly value: unknown;
-  /** Adds this part to `page`. A page without parts is made by {@link emptied}. */
+  /** Adds this part to `page`. Every page begins as a result of {@link emptied}, which has no parts. */
   add(page: Json): void;
-  /** The thing with this part in one of its lists. The owner, with empty lists, is added to a page before this part. */
+  /** The object that has this part in one of its lists. The owner, with empty lists, is added before this part. */
   readonly owner?: Part;
   /** Name of the result's field that contains this part; absent for a part with an owner. */
   readonly field?: string;
@@ -78,8 +78,8 @@ export function emptied(result: Readonly<Json>, shape: PageShape): Json {
 }
 
 /**
- * Yields the parts of `result`, in the field order of the shape. When `result` is an inner object of a listing, `at`
- * returns the object in a page that corresponds to `result`, and `owner` is the part to which this object belongs.
+ * Yields the parts of `result`, in the field order of the shape. `result` can be an inner object of a listing. Then
+ * `at` returns the copy of `result` in the given page, and `owner` is the part that contains `result`.
  */
 export function* partsOf(
   result: Readonly<Json>,
@@ -164,8 +164,8 @@ export class PageBuilder {
   #owner: Part | undefined;
 
   /**
-   * `head` is the result with empty lists, `maxBytes` the largest reply, bytes. The items of the list `uncounted` do not
-   * count towards `limit`.
+   * `head` is the result with empty lists. `maxBytes` is the maximum size of a reply, bytes. The items of the list
+   * `uncounted` do not count towards `limit`.
    */
   constructor(head: Json, maxBytes: number, limit = Number.POSITIVE_INFINITY, uncounted?: string) {
     this.#uncounted = uncounted;
@@ -242,9 +242,9 @@ export function cursorOf({ seq, id, index }: PagePosition): string {
 }
 
 /**
- * Returns a cursor that begins with an id. An instance of version 0.1.0 takes a cursor for an id and lists the ids
- * above it. During a rolling upgrade it therefore lists the right ids for this cursor too: the comma sorts before every
- * character of an id, so the cursor is above `after` and below every later id.
+ * Returns a cursor that begins with the id `after`. An instance of version 0.1.0 reads the whole cursor as an id, and
+ * lists the ids that sort after it. The comma sorts before every character of an id, so the cursor sorts after `after`
+ * and before every later id. During a rolling upgrade such an instance therefore lists the right ids.
  */
 export function cursorAfter({ after, seq }: Required<PositionAfter>): string {
   return `${after},${seq}`;
@@ -254,8 +254,8 @@ const CURSOR = /^([1-9][0-9]{0,15}|0):([^:]+):([0-9]{1,16})$/;
 const CURSOR_AFTER = /^([a-z0-9-]+),([1-9][0-9]{0,15}|0)$/;
 
 /**
- * Returns the position that a cursor names. A cursor of an earlier version is an id alone, and names the first thing
- * above that id in the present state. Returns a refusal for a text that is no cursor.
+ * Returns the position that a cursor names. A cursor of an earlier version is only an id. It names the first listed
+ * object after that id, in the present state. Returns a refusal for a text that is not a cursor.
  */
 export function positionOfCursor(
   cursor: string,

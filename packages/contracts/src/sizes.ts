@@ -10,8 +10,8 @@ import { MAX_STORED_JOB_BYTES } from "./subjects.ts";
 /** The `max_payload` of a NATS server with default settings, bytes. */
 export const DEFAULT_MAX_PAYLOAD_BYTES = 1_048_576;
 /**
- * Bytes of a message that its content may not use. They hold the headers of the message, the record around a stored
- * outcome, and what `vm.history` adds to an event. So an event that was stored can also be listed.
+ * Bytes of a message that are reserved for data other than its content: the headers of the message, the fields that
+ * are stored with an outcome, and the fields that `vm.history` adds to an event. Every stored event can thus be listed.
  */
 export const MESSAGE_ROOM_BYTES = 1_024;
 

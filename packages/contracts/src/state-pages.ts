@@ -56,7 +56,7 @@ export interface ListingWithin<State, Result> {
   /** The name that identifies the listing in its cursors: an aggregate's id, or another word without a colon. */
   readonly name: string;
   readonly ids: readonly string[];
-  /** Sequence of the state that is asked for; default: now. */
+  /** Sequence of the event after which the listing shows the state; default: the newest event. */
   readonly atSeq?: number | undefined;
   /** Name of the result's list whose items do not count towards the caller's `limit`; absent: every item counts. */
   readonly uncounted?: string;
@@ -138,8 +138,8 @@ export class StatePages<State> {
   }
 
   /**
-   * Returns the position at which the page starts: that of the cursor, or the first position without a cursor. Waits
-   * until this instance has applied all events up to the cursor's sequence.
+   * Returns the position at which the page starts: the position in the cursor or, when there is no cursor, the start of
+   * the listing. Waits until this instance has applied all events up to the cursor's sequence.
    */
   async start(cursor: string | undefined, atSeq?: number): Promise<Start | Refused> {
     const from = (id: string, isFirst: boolean, seq: number, index = 0): Start => ({

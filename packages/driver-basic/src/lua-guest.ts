@@ -76,7 +76,7 @@ export class LuaGuest {
   readonly L: LuaState;
   readonly account: MemoryAccount;
 
-  /** The address of the userdata with the state of `math.random`. The registry keeps it alive; Lua never moves it. */
+  /** Address of the userdata that stores the state of `math.random`. Lua's registry keeps it; Lua never moves it. */
   #randomAt: Pointer = 0;
 
   private constructor(runtime: LuaRuntime, L: LuaState, account: MemoryAccount) {

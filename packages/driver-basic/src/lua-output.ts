@@ -76,8 +76,8 @@ export class LogLines {
 
   /**
    * Removes and returns the collected lines and the number of omitted lines; undefined if there is nothing to publish.
-   * Without collected lines, the number of omitted lines is returned only if `last` is true, because a flood of output
-   * would otherwise become a flood of messages with such a number.
+   * If no line was collected, the number of omitted lines is returned only if `last` is true. A flood of output would
+   * otherwise cause a flood of messages that contain only such a number.
    */
   take(last: boolean): { readonly lines: readonly string[]; readonly leftOut: number } | undefined {
     if (this.#lines.length === 0 && !(last && this.#leftOut > 0)) return undefined;

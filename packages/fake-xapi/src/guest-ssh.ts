@@ -17,7 +17,7 @@ export interface GuestSshOptions {
   readonly authorizedKey?: string | undefined;
 }
 
-/** Maximum number of tries to generate a readable host key, so that a broken key generator causes an error. */
+/** Maximum number of tries to generate a readable host key: a broken key generator causes an error, no endless loop. */
 const MAX_KEY_ATTEMPTS = 20;
 
 /**

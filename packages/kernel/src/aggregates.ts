@@ -58,8 +58,8 @@ export class Aggregates<State> implements EventSink {
   readonly #outcomes: OutcomeMemory<Versioned<State>>;
   readonly #queue = new KeyedQueue();
   /**
-   * Tracks the aggregates whose outcomes from before the start of the process are in the log but not in memory.
-   * Undefined until the start has read an event or a snapshot, and again once no caller can ask for such outcomes.
+   * Tracks the aggregates whose command outcomes from before the start of the process are in the log but not in memory.
+   * Undefined until the process has read an event or a snapshot, and again once no caller can ask for such outcomes.
    */
   #cold: ColdOutcomes | undefined;
 
@@ -239,8 +239,8 @@ export class Aggregates<State> implements EventSink {
   }
 
   /**
-   * Applies the events that the log has and this process does not; returns their number. An unreadable message sets the
-   * aggregate aside.
+   * Reads the aggregate's messages that the log has and this process has not applied yet, and applies their events.
+   * Returns the number of these messages. An unreadable message sets the aggregate aside.
    */
   async #readMissed(id: string): Promise<number> {
     if (this.asideOf(id) !== undefined) return 0;
@@ -305,7 +305,8 @@ export class Aggregates<State> implements EventSink {
     { causeId, statedAtMs }: Causation,
   ): Promise<Versioned<State> | undefined> {
     const { clock, fold, log } = this.#options;
-    // The outcome of a command from the last half of the window stays in memory until the append after this check.
+    // An outcome stays in memory for `OUTCOME_WINDOW_MS`. The outcome of a command younger than half of that time is
+    // therefore still in memory at the append that follows this check.
     if (statedAtMs === undefined || statedAtMs >= clock.nowMs() - OUTCOME_WINDOW_MS / 2) return undefined;
     const past = new VersionedStates(fold);
     for (const event of await log.read(this.streamSubject(id), 0)) {

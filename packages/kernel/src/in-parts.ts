@@ -10,8 +10,8 @@ export type SentPart<Result> =
   | { readonly kind: "too-large"; readonly cause: Error };
 
 /**
- * Calls `send` for consecutive parts of `items` and returns the results in order. A part that is too large is halved;
- * `send` reports that by its result or by a `Fault` TOO_LARGE. Throws the cause when a single item is too large.
+ * Calls `send` for consecutive parts of `items` and returns the results in order. When `send` returns `too-large` or
+ * throws `Fault` TOO_LARGE, the part is halved. Throws the cause when a single item is too large.
  */
 export async function sendInParts<Item, Result>(
   items: readonly Item[],

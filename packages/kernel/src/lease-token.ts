@@ -1,8 +1,8 @@
 /**
  * The rule that decides which numbers can be tokens of a lease.
  *
- * A token is the epoch ms at which its term began, or the token before it plus one if that is greater. A number far
- * ahead of the clock was therefore never issued: it was forged, or written by a machine whose clock is wrong by days.
+ * A token is the start of its term in epoch ms or the previous token plus 1, whichever is greater. A number far ahead
+ * of the clock is therefore no genuine token: it was forged, or written by a machine whose clock is wrong by days.
  * If a receiver took such a number for the newest token, it would refuse every later holder, because each later token
  * must be greater. Issuer and receivers both ignore such numbers. The margin of the receivers is wider than that of the
  * issuer, so that receivers accept every token that an issuer makes.
@@ -13,7 +13,8 @@ export const MAX_LEASE_TOKEN = 253_402_300_799_999;
 
 /**
  * Limit for a contender that reads a stored token: how far the token may be ahead of the contender's clock, ms. A clock
- * with the wrong time zone is wrong by at most 26 h, so its tokens stay within this limit after the clock is corrected.
+ * with the wrong time zone is wrong by at most 26 h. A token issued by that clock is therefore within this limit, even
+ * after the clock was corrected.
  */
 export const ISSUER_AHEAD_MS = 2 * 86_400_000;
 

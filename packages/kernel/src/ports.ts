@@ -153,7 +153,7 @@ export interface LeaseListener {
    * back.
    */
   readonly onLost: () => void;
-  /** Called once per other holder, while this instance waits for the lease; `holder` is the id in the record. */
+  /** Called once for each new holder while this instance waits for the lease; `holder` is the id of that holder. */
   readonly onOther?: (holder: string) => void;
   /**
    * Called once, when an instance that has held the lease learns that another instance has held it since. The other
@@ -164,8 +164,8 @@ export interface LeaseListener {
 
 export interface ContendOptions {
   /**
-   * Time after which a silent holder is replaced, ms; default `LEASE_TTL_MS`. It must be the same for all contenders
-   * for one lease, because the holder stops just before it.
+   * Time after which a silent holder is replaced, ms; default `LEASE_TTL_MS`. All contenders for one lease must use the
+   * same time, because a holder that cannot renew its lease stops just before that time has passed.
    */
   readonly ttlMs?: number;
 }

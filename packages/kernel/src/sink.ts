@@ -24,7 +24,7 @@ export interface EventSink {
   asides(): Iterable<SetAside>;
   /** Returns the sequence of the last folded event of aggregate `id`; 0 without an event. */
   lastSeq(id: string): number;
-  /** Folds aggregate `id` further with the next `apply`, because a skip has changed which messages count. */
+  /** Lets the next `apply` fold aggregate `id` again, after an operator skipped a message or took a skip back. */
   resume(id: string): void;
 }
 

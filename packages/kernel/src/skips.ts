@@ -31,7 +31,7 @@ export interface Skips {
   has(seq: number): boolean;
   /** Returns every skipped sequence up to `seq`, in ascending order. */
   upTo(seq: number): readonly number[];
-  /** Returns the highest skipped sequence on a subject; 0 when none is skipped there. */
+  /** Returns the sequence of the last skipped message of a subject; 0 when no message of the subject is skipped. */
   tailOf(streamSubject: string): number;
   /** Applies the next message on {@link Skips.streamSubject}; ignores a message that was observed before. */
   observe(message: LogMessage): ObservedSkip;

@@ -149,7 +149,10 @@ export class VersionedStates<State> {
     return next;
   }
 
-  /** Stops the folding of an aggregate at a message. A later message of the same aggregate does not replace it. */
+  /**
+   * Stops the folding of an aggregate before `message`. If an earlier message has already stopped it, that message
+   * remains the recorded cause.
+   */
   setAside(id: string, message: UnreadableMessage): void {
     if (message.seq <= this.get(id).lastSeq) return;
     const aside = this.#asides.get(id) ?? { first: message, lastSeq: message.seq };

@@ -17,7 +17,7 @@ import { replaceFile } from "./stack-file.ts";
 const LOCK = "stack.lock.db";
 /** Name of the file that describes the stack that has the lock. */
 const HOLDER = "stack.lock";
-/** Longest wait until a stack that has just taken the lock has described itself, ms. */
+/** Longest wait until a stack that has just taken the lock has written `stack.lock`, ms. */
 const HOLDER_WAIT_MS = 1_000;
 const POLL_INTERVAL_MS = 20;
 
@@ -97,7 +97,7 @@ export function inUse(path: string, holder: Holder | undefined): Fault {
   return new Fault("CONFLICT", message, { retryable: false });
 }
 
-/** Returns the holder that the file names, which may have ended; undefined when the file is absent or malformed. */
+/** Returns the holder named in `stack.lock`, which may have ended; undefined when the file is absent or malformed. */
 export async function holderOf(path: string): Promise<Holder | undefined> {
   try {
     const { pid, start, serverPid } = JSON.parse(
@@ -111,8 +111,8 @@ export async function holderOf(path: string): Promise<Holder | undefined> {
 }
 
 /**
- * Returns the running process that has the lock; undefined when it does not describe itself in time. Between taking the
- * lock and writing the file, the file is absent, or describes an earlier stack.
+ * Returns the running process that has the lock; undefined when that process does not write `stack.lock` in time. Until
+ * the process has written `stack.lock`, the file is absent or describes an earlier stack.
  */
 async function knownHolder(path: string): Promise<Holder | undefined> {
   const deadline = performance.now() + HOLDER_WAIT_MS;

@@ -6,8 +6,8 @@
  * its file (`fcntl` on Linux and macOS, `LockFileEx` on Windows) for an exclusive transaction that stays open. The lock
  * also holds between containers that share the directory, where process ids mean nothing.
  *
- * Rejected: a socket in the directory (two processes that find a stale socket both remove it, and one removes the
- * other's), and a native module for `flock` (a build for every platform).
+ * Two alternatives were rejected. A native module for `flock` needs a build for every platform. With a socket in the
+ * directory, two processes can find the same stale socket; the slower process then removes the new socket of the other.
  */
 import { DatabaseSync } from "node:sqlite";
 import { Fault, messageOf } from "@bioxen/kernel";

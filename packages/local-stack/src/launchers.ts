@@ -3,8 +3,8 @@
  *
  * A launcher is the package manager that runs the command (`npx … pnpm … bioxen up` has several processes between the
  * terminal and this one). Without a package manager, the launcher is the parent process, unless the next paragraph
- * excludes it. When the parent of a process ends, the kernel gives the process another parent. The new parent shows the
- * loss even before the killed process is removed.
+ * excludes that parent. When the parent of a process ends, the kernel gives the process another parent. The change of
+ * parent therefore reveals the end of the launcher, even while the launcher is still listed as a zombie.
  *
  * Three kinds of processes are no launchers, because they may end while their command goes on, as with `nohup`, `&` and
  * `disown`: a shell, the first process of the machine or container, and the parent of a process that leads its session
@@ -89,7 +89,7 @@ export async function launchOf(
   const own = await look(self);
   if (own === undefined) return { kind: "independent" };
   const line: Kinship[] = [];
-  /** The topmost package manager above this process, and the number of steps to it. */
+  /** The topmost package manager above `self`, and the number of steps from child to parent that lead to it. */
   let manager = { pid: self, steps: 0 };
   let above: ProcessEntry | undefined;
   for (let entry = own; line.length < MAX_DEPTH; entry = above) {
@@ -111,9 +111,9 @@ export async function launchOf(
 }
 
 /**
- * True when a shell started the process `self` by `nohup`. SIGHUP, the end of the terminal, must then not end `self`.
- * `nohup` tells the kernel to ignore the signal, but Node resets that at its start. False for the children of a program
- * that was started by `nohup`, although they inherit the variable of the shell.
+ * True when a shell started the process `self` by `nohup`. The end of the terminal (SIGHUP) must then not end `self`.
+ * `nohup` sets SIGHUP to be ignored, but Node resets this setting at its start. False for the children of a program
+ * that was started by `nohup`, although these children inherit the shell's variable `_`.
  */
 export async function isStartedByNohup(
   self: number,

@@ -75,6 +75,6 @@ function send(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // The process has ended meanwhile, or belongs to another user: `end` looks again.
+    // The process has ended meanwhile, or belongs to another user. `end` lists the running processes again anyway.
   }
 }

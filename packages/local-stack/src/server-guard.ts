@@ -10,7 +10,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 
 /**
  * The script of the guard; its argument is the process id of the server. The script first waits, because the services
- * need the server while they drain. SIGKILL comes 6 s after SIGTERM. The loop is bounded: a zombie can stay for ever.
+ * need the server while they drain. SIGKILL comes 6 s after SIGTERM. The number of tries is limited, because an ended
+ * server can stay in the process table as a zombie for ever.
  */
 const SCRIPT = `
 read -r _

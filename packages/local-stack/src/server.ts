@@ -37,7 +37,7 @@ export interface ServerOptions {
   readonly onChange: (child: SupervisedChild) => void;
   /** Called with the child before it starts, so that the caller can stop it during the start. */
   readonly onChild?: (child: SupervisedChild) => void;
-  /** Interrupts the wait for the server; its child keeps running. */
+  /** Interrupts the wait until the server listens. The process of the server keeps running. */
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -117,12 +117,12 @@ export async function startLocalStack(options: LocalStackOptions = {}): Promise<
   }
 }
 
-/** Returns the data directory of a stack: the one that was named, else `data` in the home. */
+/** Returns the absolute path of a stack's data directory: `named`, or by default the folder `data` in `home`. */
 export function defaultedDataDir(named: string | undefined, home: string): string {
   return resolve(named ?? join(home, "data"));
 }
 
-/** Waits for `work`, but only until `signal` is aborted; then rejects with its reason. */
+/** Resolves with the result of `work`. When `signal` is aborted first, rejects at once with the signal's reason. */
 async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
   return new Promise<T>((resolve, reject) => {

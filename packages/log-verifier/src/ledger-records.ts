@@ -1,8 +1,8 @@
 /**
  * The accounts of all chassis, and the rules of ledger events: an entry exists before it is committed, released or
  * expired, a VM has one entry per ledger, no ledger is above its offer, and the lease tokens of proposers never
- * decrease. A recorded token that no lease can have had at the time of its event is a violation. It was forged, and
- * does not count for later tokens: the services ignore it too.
+ * decrease. A recorded token that no lease can have had at the time of its event is forged, and is a violation. Later
+ * tokens are not compared with a forged token, because the services ignore forged tokens too.
  */
 import type { LedgerEvent } from "@bioxen/contracts";
 import { isPossibleToken } from "@bioxen/kernel";

@@ -37,8 +37,8 @@ const REPEAT_AFTER_MS = 60_000;
 /** The fields of a VM's record that the rules of observed changes use. */
 export interface Observed {
   /**
-   * Time at which each change was last recorded, epoch ms of the agent's clock. A key of the map consists of the fence
-   * and the kind of change.
+   * Time at which each observed change of the VM was last recorded, epoch ms of the agent's clock. A key of the map
+   * consists of the fence and the kind of change.
    */
   readonly seen: ReadonlyMap<string, number>;
   /** Fence of the VM's present or last place; null before the VM has its first place. */

@@ -127,7 +127,7 @@ export class LogVerifier {
     this.#add({ seq, subject: streamSubject, rule: "unreadable", message: text });
   }
 
-  /** Returns true for a skipped message, and counts it. A digest other than that of the skip is a violation. */
+  /** Returns true for a skipped message, and counts it. Reports a violation if its digest differs from the skip's. */
   #isSkipped({ seq, streamSubject, digest }: Pick<StoredEvent, "seq" | "streamSubject" | "digest">): boolean {
     const recorded = this.#skips.get(seq);
     if (recorded === undefined) return false;

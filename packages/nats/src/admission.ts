@@ -1,9 +1,10 @@
 /**
  * Decides which requests a service works on, which wait, and which are refused at once. No NATS, no timers, no clock.
  *
- * The intuition: a lane is like an office with a few clerks and a waiting room. Every caller has a queue of its own in
- * the waiting room, and the clerks serve the queues in turn. A caller that sends a flood fills only its own queue; the
- * next request of a quiet caller is served next. While one caller is alone, it has all clerks and the whole room.
+ * A lane admits the requests of one kind. A lane is like an office with a few clerks and a waiting room: every caller
+ * has its own queue in the waiting room, and the clerks serve the queues in turn. A caller that sends a flood fills
+ * only its own queue; the next request of a quiet caller is served next. A caller that is alone has all clerks and the
+ * whole room.
  *
  * A full room never shuts out a caller that has less than its share of the room. The caller that takes most of the room
  * loses its newest request instead: that request is refused. A few clerks are reserved for callers without a request
@@ -24,8 +25,8 @@ export interface LaneLimits {
 }
 
 /**
- * - `full`: the lane is full, and the caller has at most its share.
- * - `share`: the caller has more than its share while others wait.
+ * - `full`: the waiting room is full, and the caller has at most its share of the room.
+ * - `share`: the caller takes more than its share of the room while other callers wait.
  * - `late`: the request waited too long.
  * - `stopping`: the service stops.
  */

@@ -1,6 +1,6 @@
 /**
- * KV buckets that are opened at their first use, and again when they were deleted. They have as many copies as the log:
- * without them the death of one server would lose the leases and the first outcomes of commands.
+ * KV buckets. A bucket is opened at its first use, and created again after a deletion. A bucket has as many copies as
+ * the log: with fewer copies, the death of one server could lose the leases and the first outcomes of commands.
  */
 import type { JetStreamOptions } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
@@ -11,8 +11,8 @@ import { type BucketDeclaration, bucketStream, type StorageSettings } from "./st
 import { ensureStream } from "./streams.ts";
 
 /**
- * Longest wait for one answer when a bucket seems to be gone, ms. A cluster without a leader answers nothing, and the
- * caller's own retry is then better than this wait.
+ * Longest wait for each answer of the server while a missing bucket is created again, ms. The wait is short, because a
+ * cluster without a leader does not answer. The caller's own retry is then better than a longer wait.
  */
 const REOPEN_TIMEOUT_MS = 500;
 
@@ -35,14 +35,14 @@ export class Bucket {
     this.#calls = calls;
   }
 
-  /** Opens the bucket, creates it when it is absent, and repairs its drift. */
+  /** Opens the bucket. Creates an absent bucket, and corrects settings that differ from the bucket's declaration. */
   async open(): Promise<void> {
     await this.#opened();
   }
 
   /**
-   * Calls `work` with the bucket. When the bucket is gone, creates it again, empty, and calls `work` once more. Throws
-   * what `work` throws, and what the server answers when the bucket cannot be opened.
+   * Calls `work` with the bucket. When the bucket is gone, creates an empty one and calls `work` once more. Throws the
+   * error of `work`, or the error of the first opening of the bucket.
    */
   async use<T>(work: (bucket: KV) => Promise<T>): Promise<T> {
     const kv = await this.#opened();

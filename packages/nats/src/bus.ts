@@ -74,7 +74,7 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
 
 export class Bus implements Caller, Publisher, Subscriber {
   readonly connection: NatsConnection;
-  /** The URLs of the servers without their user parts, separated by commas: as output may show them. */
+  /** The URLs of the servers, separated by commas, for use in output: the URLs contain no login. */
   readonly servers: string;
   /** Private, so that a printed or serialized bus shows no login. */
   readonly #options: BusOptions;
@@ -99,7 +99,7 @@ export class Bus implements Caller, Publisher, Subscriber {
     void this.#watchStatus();
   }
 
-  /** The options of this connection, for code that opens another one. They may contain a login. */
+  /** The options of this connection, for code that opens another connection. The options may contain a login. */
   get options(): BusOptions {
     return this.#options;
   }

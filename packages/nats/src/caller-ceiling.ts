@@ -3,8 +3,8 @@
  */
 
 /**
- * Maximum number of callers whose use is remembered. Beyond this number, the caller with the oldest last command is
- * forgotten. That caller then has the allowance of a full second again.
+ * Maximum number of callers whose recent commands are counted. Beyond this number, the caller that has sent no command
+ * for the longest time is forgotten. That caller then has the allowance of a full second again.
  */
 const MAX_CALLERS = 10_000;
 const MS_PER_SECOND = 1_000;
@@ -24,7 +24,7 @@ export class CallerCeiling {
     this.#nowMs = nowMs;
   }
 
-  /** Counts one command. Returns 0 when it is within the ceiling, else the time until another command would be, ms. */
+  /** Counts one command. Returns 0 when the limit allows the command, else the wait until a retry is allowed, ms. */
   take(caller: string): number {
     const nowMs = this.#nowMs();
     const known = this.#callers.get(caller);

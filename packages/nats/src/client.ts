@@ -6,7 +6,7 @@
  * packages that only services install.
  */
 
-/** Completes the settings of the program: see find-server.ts. In a browser it adds nothing. */
+/** Adds missing settings from the environment (see find-server.ts). In a browser, `findSettings` adds no setting. */
 export { findSettings } from "#platform";
 export * from "./bus.ts";
 export {

@@ -91,7 +91,7 @@ export type ParsedPayload =
 
 const strictDecoder = new TextDecoder("utf-8", { fatal: true });
 
-/** Parses the JSON of a payload; an empty payload is an empty object. Returns the reason when it cannot be used. */
+/** Parses a payload as JSON; an empty payload counts as an empty object. Returns why an invalid payload is invalid. */
 export function parseJson(data: Uint8Array): ParsedPayload {
   if (data.byteLength === 0) return { ok: true, value: {} };
   if (isTooDeep(data)) return { ok: false, why: `is nested deeper than ${MAX_NESTING} levels: send less` };

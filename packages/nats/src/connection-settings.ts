@@ -1,12 +1,12 @@
 /**
- * The settings of a connection to NATS, which services, command line and library share: what they are called, where
- * they come from, and what is wrong with them.
+ * The settings of a connection to NATS, for services, command line and library: the names of the settings, their
+ * sources, and the errors for invalid settings.
  */
 import { Fault } from "@bioxen/kernel";
 
 /** Certificates and key of a TLS connection. Each is the path of a PEM file; a Node program may also give PEM text. */
 export interface TlsSettings {
-  /** Authorities to trust in place of Node's own. */
+  /** Certificate authorities to trust instead of Node's default authorities. */
   readonly ca?: string | undefined;
   /** The client's certificate, for a server that asks for one. Needs `key`. */
   readonly cert?: string | undefined;
@@ -16,7 +16,7 @@ export interface TlsSettings {
 
 /** The settings of one connection. They are plain data, so that they can be sent to a worker thread. */
 export interface ConnectionSettings {
-  /** URLs of the servers; in a text, commas separate the URLs. A URL may carry `user:password@` or `token@`. */
+  /** URLs of the servers, as an array or separated by commas. A URL may contain `user:password@` or `token@`. */
   readonly servers: string | readonly string[];
   /**
    * Credentials: the path of a file with an nkey seed or of a `.creds` file, or the content of such a file; in a
@@ -27,7 +27,7 @@ export interface ConnectionSettings {
   readonly tls?: TlsSettings | undefined;
   /** JetStream domain of the streams; default: that of the server. */
   readonly domain?: string | undefined;
-  /** What error texts call each setting; default: {@link OPTION_NAMES}. */
+  /** The name of each setting in error texts; default: {@link OPTION_NAMES}. */
   readonly names?: SettingNames | undefined;
 }
 
@@ -83,12 +83,12 @@ export function withoutConnection<E extends Environment>(env: E): E {
 }
 
 export interface SettingProblem {
-  /** What the program calls the setting, such as `BIOXEN_NATS_CREDS` or `--creds`. */
+  /** The name of the setting in the program, such as `BIOXEN_NATS_CREDS` or `--creds`. */
   readonly path: string;
   readonly message: string;
 }
 
-/** Thrown for settings that allow no try to connect: a malformed URL, an unreadable file. Lists all problems. */
+/** Thrown for unusable settings, such as a malformed URL or an unreadable file, before any dial. Lists all problems. */
 export class ConnectionSettingsError extends Fault {
   readonly problems: readonly SettingProblem[];
 
@@ -101,8 +101,8 @@ export class ConnectionSettingsError extends Fault {
 }
 
 /**
- * Thrown when a server was reached and ended the first connection in a way that only other settings can change: it
- * refused the login, or one side refused TLS. A retry with the same settings would end in the same way.
+ * Thrown when the first connection reached a server but failed, because the server refused the login, or because the
+ * client or the server refused TLS. A retry with the same settings would fail in the same way.
  */
 export class ConnectionRefused extends Fault {
   constructor(reason: "login" | "tls", message: string, cause?: unknown) {

@@ -87,7 +87,7 @@ function claimsOf(part: string): Claims {
   }
 }
 
-/** The credentials of one setting, as they are now. */
+/** The credentials of one setting. They can be read again at any time, and may have changed by then. */
 export class CredentialSource {
   readonly #read: () => string;
   #last: Credentials;
@@ -103,7 +103,7 @@ export class CredentialSource {
     return this.#last;
   }
 
-  /** Reads the credentials again. Returns the last good ones when that fails. Never throws. */
+  /** Reads the credentials again and returns them; when that fails, the last valid credentials. Never throws. */
   current(): Credentials {
     try {
       this.#last = parseCredentials(this.#read());

@@ -18,7 +18,7 @@ import { connect as connectByTcp } from "@nats-io/transport-node";
  */
 const SILENT_SOCKET_MS = 3_000;
 
-/** The sockets that one connection opens. `active` is true while the connection has no server. */
+/** The sockets that one connection has opened. `active` is true while the connection is not connected to a server. */
 interface Dialling {
   active: boolean;
   readonly sockets: Set<Socket>;

@@ -44,7 +44,7 @@ export function connectionProblems(settings: ConnectionSettings): readonly Setti
   }
 }
 
-/** The checked settings of one connection, with its logins as they are now. */
+/** The checked settings of one connection, and the logins with which the client dials each server. */
 export class Dialling {
   readonly settings: ConnectionSettings;
   readonly names: SettingNames;
@@ -140,7 +140,10 @@ export class Dialling {
       : usernamePasswordAuthenticator(login.user, login.password)();
   }
 
-  /** The login of the server that is dialled. A server that the cluster named has the first login of the list. */
+  /**
+   * The login for the server that the client dials. For a server that only the cluster has announced, this is the first
+   * login in the list of servers.
+   */
   #login(): UrlLogin | undefined {
     const own = this.addresses.find(({ listen }) => listen === this.#dialled);
     return own === undefined ? this.addresses.find(({ login }) => login !== undefined)?.login : own.login;

@@ -37,7 +37,10 @@ export async function discoverServices(bus: Bus, waitMs: number): Promise<Servic
   return found.sort((a, b) => (a.name === b.name ? (a.id < b.id ? -1 : 1) : a.name < b.name ? -1 : 1));
 }
 
-/** The load of one running instance, by lane. An instance of an earlier version reports no lanes. */
+/**
+ * The load of one running instance, one entry per lane (a kind of request, see request-lanes.ts). An instance of an
+ * earlier version reports no lanes.
+ */
 export interface InstanceLoad {
   readonly name: string;
   readonly id: string;
@@ -50,7 +53,7 @@ export async function serviceLoads(bus: Bus, waitMs: number): Promise<InstanceLo
   const found: InstanceLoad[] = [];
   try {
     for await (const { name, id, endpoints = [] } of await client.stats()) {
-      // All endpoints of a lane have the same load.
+      // Every endpoint reports the load of its whole lane, so that one endpoint per lane is enough.
       const loads = endpoints.flatMap(({ data }) => (isLoad(data) ? [data] : []));
       const lanes = LANES.flatMap((lane) => loads.find((load) => load.lane === lane) ?? []);
       found.push({ name, id, lanes });

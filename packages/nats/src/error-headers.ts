@@ -5,9 +5,9 @@ import { ERRORS, isErrorCode } from "@bioxen/contracts";
 import type { ReplyError } from "@bioxen/kernel";
 import { headers, type MsgHdrs } from "@nats-io/nats-core";
 
-/** Status of a code that the catalogue does not have. */
+/** Status in the headers of an error whose code is not in the catalogue of errors (`ERRORS`). */
 const UNKNOWN_STATUS = 500;
-/** Maximum length of the error in the header, characters: the reply has the whole text. */
+/** Maximum length of the error text in the header, characters. The payload of the reply has the whole text. */
 const MAX_TEXT_LENGTH = 512;
 
 /** Returns the headers of the reply that carries this error. */

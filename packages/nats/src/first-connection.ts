@@ -2,8 +2,8 @@
  * The first connection of a process. The process waits for an absent server, which may still be starting. It does not
  * wait for a server that refuses: with the same settings, the server would refuse again.
  *
- * The servers are dialled one after the other, because the client of NATS reports only its last failure: with a list of
- * servers, a refused login would hide behind a server that is down.
+ * The servers are dialled one after the other, because the client of NATS reports only its last failure. With a list of
+ * servers, the client could report a server that is down, and not the login that another server refused.
  */
 import { Fault, messageOf } from "@bioxen/kernel";
 import {
@@ -19,7 +19,7 @@ import type { Dialling } from "./dial.ts";
 import type { ServerAddress } from "./server-url.ts";
 import { sleep } from "./sleep.ts";
 
-/** Wait between two rounds through the servers, ms. */
+/** Wait after every server of the list has failed, before all of them are tried again, ms. */
 const RETRY_WAIT_MS = 250;
 /**
  * Longest attempt to connect to one server, ms; then the next server is tried. No other time limit ends an attempt
@@ -48,9 +48,9 @@ export interface FirstConnectionOptions {
 }
 
 /**
- * Connects to one of the servers, which it tries in random order. Throws {@link ConnectionRefused} when every server of
- * one round failed and at least one of them refused. Throws `Fault` UNAVAILABLE when no server answers within
- * `timeoutMs`.
+ * Tries the servers in random order, and returns a connection to the first server that accepts. Throws
+ * {@link ConnectionRefused} when no server of the list accepts and at least one of them refuses. Throws `Fault`
+ * UNAVAILABLE when no server answers within `timeoutMs`.
  */
 export async function firstConnection(options: FirstConnectionOptions): Promise<NatsConnection> {
   const { dialling, client, timeoutMs } = options;

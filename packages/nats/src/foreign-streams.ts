@@ -15,7 +15,7 @@ const OWN_SUBJECTS = STREAMS.flatMap(({ subjects }) => subjects);
 
 export interface ForeignStream {
   readonly name: string;
-  /** Those subjects of the stream that include subjects of BioXen. */
+  /** The subjects of this stream that overlap with subjects of BioXen. */
   readonly subjects: readonly string[];
   /** True when the stream answers requests, or takes a subject that a stream of BioXen needs. */
   readonly interferes: boolean;

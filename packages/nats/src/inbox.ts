@@ -44,7 +44,7 @@ export interface InboxOptions {
   readonly endpoints: readonly ServedEndpoint[];
   /** HTTP address of the health and metrics of this instance. */
   readonly url?: string;
-  /** Further metadata that the discovery of services shows of this instance. */
+  /** Further metadata of this instance, for its answers to `$SRV.PING` and `$SRV.INFO`. */
   readonly metadata?: Readonly<Record<string, string>>;
   readonly newId: () => string;
   readonly outcomes: Outcomes;
@@ -54,7 +54,7 @@ export interface InboxOptions {
   readonly onFault: (subject: string, thrown: unknown) => void;
   /** Called for each message that was dropped because `reply`, the reply subject that it names, is no inbox. */
   readonly onForeignReply?: (subject: string, reply: string) => void;
-  /** Maximum number of commands of one caller per second; absent: no ceiling. */
+  /** Maximum number of commands of one caller per second. When absent, the rate of a caller is not limited. */
   readonly callerLimit?: number | undefined;
 }
 
@@ -102,7 +102,7 @@ export async function openInbox(options: InboxOptions): Promise<Inbox> {
   };
 }
 
-/** Bytes that name, subject and queue group of one endpoint take in the answer to `$SRV.INFO`, without metadata. */
+/** Space for one endpoint in the answer to `$SRV.INFO`, bytes: its name, subject and queue group, without metadata. */
 const ENDPOINT_INFO_BYTES = 256;
 
 /**
@@ -149,7 +149,8 @@ async function handled(options: InboxOptions, request: Request): Promise<Handler
   const payload = parseJson(data);
   const causation = causationOf(endpoint.subject, headers.headers, options.newId);
   const carryOut = () => carriedOut(served, payload, causation, contentLimitOf(options.bus.maxPayloadBytes));
-  // A query changes nothing, so its outcome is not stored. The pages of lists would only fill the store of outcomes.
+  // A query changes nothing and can be repeated, so its outcome is not stored. Stored query results would only take
+  // up space in the store of outcomes.
   if (!causation.deduplicate || endpoint.subject.startsWith(QUERY_PREFIX)) return carryOut();
   const digest = payloadDigest(payload, data);
   return options.outcomes.once(causation.causeId, carryOut, { digest });

@@ -50,8 +50,8 @@ const MAX_TRIES_AT_ONCE = 16;
  */
 const MAX_UNACKNOWLEDGED = 1_024;
 /**
- * Maximum size of the payloads of received jobs in memory, bytes. Of further jobs only the sequence is kept, and the
- * payload is read again for each try: 1 024 jobs of the largest size would have 800 MB.
+ * Maximum total size of the payloads that the worker keeps in memory, bytes. For further jobs the worker keeps only the
+ * sequence, and reads the payload again for each try. The payloads of 1 024 jobs of the largest size would take 800 MB.
  */
 const MAX_HELD_BYTES = 16_777_216;
 /** Time without a sign of life from the worker after which the server delivers an unacknowledged job again, ms. */
@@ -164,7 +164,7 @@ class KindWorker implements Endable {
   readonly #places = new Semaphore(MAX_TRIES_AT_ONCE);
   /** For each job that waits for its next try, the function that ends this wait early. */
   readonly #waits = new Set<() => void>();
-  /** The subject for the latest acknowledgement of each unacknowledged job, by stream sequence. */
+  /** By stream sequence of each unacknowledged job: the acknowledgement subject of the job's latest delivery. */
   readonly #unacknowledged = new Map<number, string>();
   readonly #store: JobStore;
   readonly #maxHeldBytes: number;
@@ -270,8 +270,8 @@ class KindWorker implements Endable {
   }
 
   /**
-   * Tries a job until it is done or this worker ends. Between two tries the job frees its slot for other jobs. `read`
-   * returns the job; undefined when it has left the queue.
+   * Tries a job until the job is done or this worker ends. While the job waits for its next try, it does not count
+   * towards {@link MAX_TRIES_AT_ONCE}. `read` returns the job, or undefined when the job has left the queue.
    */
   async #carryOut(seq: number, read: () => Promise<Job | undefined>): Promise<void> {
     const progress = { attempts: 0 };

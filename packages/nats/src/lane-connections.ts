@@ -1,7 +1,7 @@
 /**
- * The connections of the lanes. Requests do not arrive on the connection of the service itself, which carries the event
- * feed, the leases and the calls of other services. That traffic would otherwise wait behind requests in the server's
- * buffer.
+ * The connections on which a service receives requests; a lane is a kind of request (request-lanes.ts). The service's
+ * own connection carries the event feed, the leases and the calls of other services. If requests arrived there too,
+ * that traffic would wait behind them in the server's buffer.
  */
 import type { NatsConnection } from "@nats-io/nats-core";
 import { type Bus, connectBus } from "./bus.ts";

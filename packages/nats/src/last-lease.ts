@@ -16,8 +16,8 @@ const FIRST_LEASE_MS = LEASE_TTL_MS;
 const LOOK_INTERVAL_MS = 500;
 
 /**
- * Returns the time since a lease was last stored, ms, by the clock of the server, if that time is too long for running
- * services. Before it returns a time, it repeats the check for some seconds. Otherwise returns undefined.
+ * Returns the time since a lease was last stored, by the clock of the server, ms. Returns undefined when that time is
+ * normal for running services. Repeats the check for some seconds before it returns a time.
  */
 export async function leaseSilence(bus: Bus): Promise<number | undefined> {
   const deadline = performance.now() + FIRST_LEASE_MS;

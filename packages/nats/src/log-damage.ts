@@ -2,10 +2,10 @@
  * Decides whether the event log on the server is complete and is the recorded log. Compares the state that the server
  * reports with the record of the log.
  *
- * A store can lose events without an error: a damaged block is cut off at its damage, a lowered limit drops the oldest
- * events, a deleted stream is created again empty. The server then goes on with the next sequence, and without this
- * check every service would go on too. Only events after the last recorded event may be missing: a server that is
- * killed while it writes can lose events that it never acknowledged.
+ * A store can lose events without an error: a damaged block loses every event after the damaged place, a lowered limit
+ * drops the oldest events, a deleted stream is created again empty. The server then goes on with the next sequence, and
+ * without this check every service would go on too. Only events after the last recorded event may be missing: a server
+ * that is killed while it writes can lose events that it never acknowledged.
  */
 
 /** The first and the last of consecutive sequences. */
@@ -17,7 +17,7 @@ export interface LogState {
   readonly created: string;
   /** The greatest sequence that was ever given to an event; 0 in an empty log. */
   readonly lastSeq: number;
-  /** Sequence of the last event that can be read; 0 when there is none. */
+  /** Sequence of the last event that can be read; 0 when no event can be read. */
   readonly readableSeq: number;
   /** Sequences up to `lastSeq` that have no event, in ascending order. */
   readonly missing: readonly SequenceRange[];
@@ -28,7 +28,10 @@ export interface LogState {
 /** The last known state of the event log, which is stored outside of the log. */
 export interface LogRecord {
   readonly created: string;
-  /** Sequence of an acknowledged event that is at most seconds older than the newest event; 0 for an empty log. */
+  /**
+   * Sequence of the last acknowledged event at the time of the record; 0 for an empty log. While services run, the
+   * record follows the log within a few seconds.
+   */
   readonly lastSeq: number;
   /** SHA-256 of the bytes of the event at `lastSeq`, hexadecimal; empty for an empty log. */
   readonly digest: string;

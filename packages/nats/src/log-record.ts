@@ -13,7 +13,7 @@ import type { LogRecord } from "./log-damage.ts";
 import { isMessageNotFound, isStreamNotFound } from "./server-codes.ts";
 import { BUCKETS, type StorageSettings } from "./storage.ts";
 
-/** Name of the file in the data directory of a local stack. */
+/** Name of the file with the second copy of the record, in the data directory of a local stack. */
 export const LOG_RECORD_FILE = "log-record.json";
 const KEY = "log";
 const CALL_TIMEOUT_MS = 2_000;
@@ -28,7 +28,7 @@ const recordSchema = z.object({
 export interface LogRecordPlace {
   readonly bus: Bus;
   readonly storage?: StorageSettings;
-  /** File of a second copy; default: none. */
+  /** Path of the file for a second copy of the record. When absent, the record is only in the bucket. */
   readonly file?: string | undefined;
 }
 

@@ -8,8 +8,8 @@ import { isMessageNotFound } from "./server-codes.ts";
 import { driftInWords, driftOf, presentStream } from "./stream-state.ts";
 
 /**
- * Maximum number of unreadable events at the end of the log that are looked at one by one. A damaged end has a few; a
- * log with more is refused in any case.
+ * Maximum number of events at the end of the log that are read one by one to find the last readable event. A damaged
+ * log has only a few unreadable events there. A log with more unreadable events is refused in any case.
  */
 const MAX_UNREADABLE_END = 200;
 /** The settings of a stream that can make the server drop, refuse or rewrite events. */
@@ -40,7 +40,7 @@ export async function logState(jsm: JetStreamManager): Promise<LogState | undefi
   };
 }
 
-/** Returns the digest of the event with this sequence; undefined when there is none that can be read. */
+/** Returns the digest of the event with this sequence; undefined when no such event can be read. */
 export async function digestAt(jsm: JetStreamManager, seq: number): Promise<string | undefined> {
   const message = seq === 0 ? undefined : await messageOf(jsm, seq);
   return message === undefined ? undefined : digestOf(message.data);
@@ -52,7 +52,7 @@ export async function digestAt(jsm: JetStreamManager, seq: number): Promise<stri
  */
 export async function lastReadableSeq(jsm: JetStreamManager): Promise<number> {
   const { state } = await jsm.streams.info(EVENT_STREAM);
-  // For an undamaged log, one read of the last event is enough. Only without that event is the full state requested.
+  // For an undamaged log, one read of the last event is enough. The full state is requested only when that read fails.
   if (state.last_seq === 0 || (await messageOf(jsm, state.last_seq)) !== undefined) return state.last_seq;
   return (await logState(jsm))?.readableSeq ?? 0;
 }
@@ -94,7 +94,8 @@ async function messageOf(jsm: JetStreamManager, seq: number): Promise<StoredMsg 
 
 function limitDrift({ config }: StreamInfo): string[] {
   const drift = driftOf(EVENT_STREAM_CONFIG, config).filter(({ setting }) => LIMITS.includes(setting));
-  // Each installation may set a maximum size. That is no drift while a full log refuses new events and drops no event.
+  // Each installation may choose a maximum size. A changed size counts as drift only when a full log would drop old
+  // events (`discard`), and not when it would refuse new events.
   return drift
     .filter(({ setting }) => setting !== "max_bytes" || config.discard !== EVENT_STREAM_CONFIG.discard)
     .map(driftInWords);

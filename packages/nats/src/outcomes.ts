@@ -107,7 +107,8 @@ class KvOutcomes implements Outcomes {
       }
       const record = { ...signed, outcome };
       if ((await this.#write(key, record, claim)) !== undefined) return outcome;
-      // Without a record, no other attempt has taken over: the bucket was deleted, and the claim with it.
+      // When another attempt has taken over, a record exists. When no record exists, the bucket was deleted together
+      // with the claim of this attempt, and this attempt stores its outcome again.
       const isLost = (await this.#read(key)) === undefined;
       if (isLost && (await this.#write(key, record, 0)) !== undefined) return outcome;
     }
@@ -115,8 +116,8 @@ class KvOutcomes implements Outcomes {
 
   /**
    * Claims the command for this attempt and returns the revision of the claim. While another attempt has the claim,
-   * waits for its outcome and returns that outcome. Takes over a claim whose attempt has died. Returns CONFLICT when
-   * the first attempt had another payload.
+   * waits for the outcome of that attempt and returns the outcome. Takes over a claim whose attempt has died. Returns
+   * CONFLICT when the first attempt had another payload.
    */
   async #claim(
     key: string,

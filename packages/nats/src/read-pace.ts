@@ -17,7 +17,7 @@ import type { NatsConnection } from "@nats-io/nats-core";
 export const BATCH_MESSAGES = 2_048;
 /** Size of unsent answers above which no further requests are read, bytes. */
 const MAX_UNSENT_BYTES = 4_194_304;
-/** Interval at which a connection with too many unsent answers is looked at, ms. */
+/** Interval between two checks of a connection with too many unsent answers, ms. */
 const UNSENT_LOOK_MS = 5;
 
 /** The part of a socket that pacing needs. */

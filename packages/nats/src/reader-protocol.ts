@@ -43,7 +43,7 @@ export interface ReadBatch {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** The subjects of all messages, separated by spaces; a subject contains none. */
   readonly subjects: string;
-  /** SHA-256 of each payload, {@link DIGEST_BYTES} bytes each: the reading thread has time to compute it. */
+  /** SHA-256 of each payload, {@link DIGEST_BYTES} bytes each. The reading thread computes them for the main thread. */
   readonly digests: Uint8Array<ArrayBuffer>;
 }
 

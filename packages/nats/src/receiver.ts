@@ -1,6 +1,7 @@
 /**
- * Receives the messages of all subscriptions of a service. Requests go into their lane, and discoveries to the services
- * library. A message whose reply subject is no inbox is dropped.
+ * Receives the messages of all subscriptions of a service. A request goes into its lane (request-lanes.ts). A discovery
+ * message (PING, INFO or STATS of the services protocol) goes to the services library. A message whose reply subject is
+ * no inbox is dropped.
  */
 import type { ServedEndpoint } from "@bioxen/contracts";
 import type { Msg, MsgCallback, NatsConnection, SubscriptionOptions } from "@nats-io/nats-core";
@@ -12,7 +13,7 @@ import { type LaneLoad, type LaneName, laneOf, type Request, RequestLane } from 
 
 /** Maximum number of PINGs, INFOs and STATS that are answered per second. An INFO has the schemas of all endpoints. */
 const DISCOVERIES_PER_SECOND = 100;
-/** Maximum number of requests that wait for a check of their reply subject by the server. Further ones are dropped. */
+/** Maximum number of messages whose reply subject is being checked with the server. Further messages are dropped. */
 const MAX_ASKING = 1_024;
 
 export interface ReceiverOptions {
@@ -25,10 +26,13 @@ export interface ReceiverOptions {
   readonly answer: (request: Request) => Promise<void>;
 }
 
-/** What an inbox does at the moment, and what it has refused, dropped and lost since it was opened. */
+/** The present load of an inbox, and its refused requests, dropped messages and lost connections since its start. */
 export interface InboxLoad {
   readonly lanes: readonly LaneLoad[];
-  /** Messages without an answer: their reply subject is no inbox, or too many PINGs and INFOs at once. */
+  /**
+   * Number of messages that were dropped without an answer. `reply`: the reply subject was no inbox. `discovery`: the
+   * message was a PING, INFO or STATS above the rate limit.
+   */
   readonly dropped: Readonly<Record<"reply" | "discovery", number>>;
   /** How often each connection of the lanes was lost. A server cuts a connection that is read too slowly. */
   readonly connectionLosses: Readonly<Record<string, number>>;
@@ -48,7 +52,10 @@ export class Receiver {
   readonly #replies: ReplySubjects;
   readonly #served: ReadonlyMap<string, ServedEndpoint>;
   readonly #lanes: ReadonlyMap<LaneName, RequestLane>;
-  /** One limit for all callers of the services protocol, whose answers are large. The protocol has no error reply. */
+  /**
+   * One rate limit for the PINGs, INFOs and STATS of all callers together, because their answers are large. A message
+   * above the limit is dropped, because the services protocol has no error reply.
+   */
   readonly #discovery = new CallerCeiling(DISCOVERIES_PER_SECOND, () => performance.now());
   readonly #dropped = { reply: 0, discovery: 0 };
 
@@ -122,7 +129,7 @@ export class Receiver {
     return this.#options.bus.connection.subscribe(subject, { ...subscription, callback });
   }
 
-  /** Calls `take` when the message may be answered; otherwise drops and counts it. */
+  /** Calls `take` when a service may answer on the message's reply subject; otherwise drops and counts the message. */
   #withInbox(message: Msg, take: (message: Msg) => void): void {
     const reply = message.reply ?? "";
     const verdict = this.#replies.verdict(reply);

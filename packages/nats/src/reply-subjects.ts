@@ -12,9 +12,12 @@ import { streamManagerOf } from "./jet-stream.ts";
 
 /** Beginnings of the inboxes of clients, and of the reply subjects that a server makes for an imported service. */
 const INBOX_PREFIXES = ["_INBOX.", "_INBOX_", "_R_."];
-/** Time for which the verdict on a prefix is kept, ms. A stream that is added later stores answers for at most 30 s. */
+/**
+ * Time for which the server's answer about a prefix is kept, ms. A new stream on a known prefix can therefore store
+ * answers of a service for at most 30 s.
+ */
 const VERDICT_MS = 30_000;
-/** Maximum number of kept verdicts. Beyond it the oldest verdict is deleted, and its prefix must be asked for again. */
+/** Maximum number of prefixes whose acceptance or refusal is kept. A further prefix replaces the oldest one. */
 const MAX_PREFIXES = 1_000;
 /** Longest wait for the server's list of streams, ms. Without an answer the reply subject is refused. */
 const LOOKUP_TIMEOUT_MS = 2_000;
@@ -22,7 +25,10 @@ const LOOKUP_TIMEOUT_MS = 2_000;
 /** Whether a service may answer on a reply subject. `ask` means that the server must be asked first. */
 export type ReplyVerdict = "accepted" | "refused" | "ask";
 
-/** Returns the verdict by the form of a reply subject. The empty subject, of a request without reply, is accepted. */
+/**
+ * Decides from the form of a reply subject alone whether a service may answer on it. Accepts the empty subject: the
+ * request then expects no reply.
+ */
 export function verdictOf(reply: string): ReplyVerdict {
   if (reply === "" || INBOX_PREFIXES.some((prefix) => reply.startsWith(prefix))) {
     return /[*>]/.test(reply) ? "refused" : "accepted";
@@ -63,7 +69,7 @@ export class ReplySubjects {
     });
   }
 
-  /** Returns the verdict without asking the server; `ask` while it is unknown. */
+  /** Returns whether a service may answer on `reply`, without a request to the server; `ask` when that is not known. */
   verdict(reply: string): ReplyVerdict {
     const verdict = verdictOf(reply);
     if (verdict !== "ask") return verdict;
@@ -72,7 +78,7 @@ export class ReplySubjects {
     return kept.isAccepted ? "accepted" : "refused";
   }
 
-  /** Number of requests that wait for an answer of the server. */
+  /** Number of messages that wait until the server has answered about their reply subject. */
   get asking(): number {
     return this.#waiting;
   }

@@ -25,16 +25,16 @@ import { headersOf, type ReadHeaders } from "./request-headers.ts";
  * - `commands`: commands of clients that change something.
  * - `programs`: programs that clients run in guests, each for up to a minute. Most of that time is a wait.
  * - `queries`: queries of clients.
- * - `internal`: what services and agents tell each other.
+ * - `internal`: requests between services and agents.
  */
 export const LANES = ["commands", "programs", "queries", "internal"] as const;
 export type LaneName = (typeof LANES)[number];
 
-/** Longest wait of a request, ms: half of the time after which callers give up by default. */
+/** Longest time that a request waits for its start, ms: half of the time after which callers give up by default. */
 const WAIT_MS = 5_000;
 /**
- * Limits of each lane. 64 commands under way keep the disk of the log busy. The waiting requests of a lane are at most
- * 16 MiB, and on a slow machine (1 000 commands/s) all of them are served within the longest wait.
+ * Limits of each lane. 64 commands at a time keep the disk of the log busy. The waiting requests of a lane take at most
+ * 16 MiB. A slow machine (1 000 commands/s) serves all of them within {@link WAIT_MS}.
  */
 const LIMITS: Readonly<Record<LaneName, LaneLimits>> = {
   commands: { underWay: 64, reserved: 32, waiting: 4_096, waitMs: WAIT_MS },
@@ -62,7 +62,7 @@ export interface Request {
   readonly respond: (data: Uint8Array | string, headers?: MsgHdrs) => void;
 }
 
-/** What one lane of a process does at the moment, and has refused since the start of the process. */
+/** The present load of one lane, and the number of requests that the lane has refused since the process started. */
 export interface LaneLoad {
   readonly lane: LaneName;
   readonly underWay: number;
@@ -85,7 +85,7 @@ const REFUSALS: Readonly<Record<Reason, readonly [code: RefusalCode, message: st
 export interface LaneOptions {
   readonly lane: LaneName;
   readonly connection: NatsConnection;
-  /** Maximum number of requests of one caller per second; absent: no ceiling. */
+  /** Maximum number of requests of one caller per second. When absent, the rate of a caller is not limited. */
   readonly callerLimit?: number | undefined;
   /** Answers a request; never rejects. */
   readonly answer: (request: Request) => Promise<void>;
@@ -174,7 +174,10 @@ export class RequestLane {
     this.#options.connection.publish(reply, data, { headers });
   }
 
-  /** Returns the serialised refusal for a reason. Rounds the wait up to a fixed step, so that refusals are reusable. */
+  /**
+   * Returns the serialised refusal for a reason. The refusal tells the caller to wait `waitMs`, rounded up to one of a
+   * few fixed steps, so that few different refusals are serialised.
+   */
   #refusalOf(reason: Reason, waitMs: number): PreparedRefusal {
     const retryAfterMs = RETRY_STEPS_MS.find((step) => step >= waitMs) ?? (RETRY_STEPS_MS.at(-1) as number);
     const key = `${reason} ${retryAfterMs}`;

@@ -1,6 +1,6 @@
 /**
- * Reads the files of a connection's settings: credentials, certificates and keys. Error texts have path and reason, and
- * never a content.
+ * Reads the files that the settings of a connection name: credentials, certificates and keys. An error text contains
+ * the path of the file and the reason, and never the file's content.
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -21,7 +21,10 @@ const REASONS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: "no such file",
 };
 
-/** Returns the credentials: the text itself, or the content of the file that it names. Throws an `Error`. */
+/**
+ * Returns `creds` itself when it is a credential, and otherwise the content of the file at that path. Throws an `Error`
+ * when the file cannot be read.
+ */
 export function readCredentials(creds: string): string {
   return isSecretText(creds) ? creds : readText(creds);
 }
@@ -35,7 +38,7 @@ function readText(path: string): string {
   }
 }
 
-/** Returns every problem of the certificates and the key, with the name of the setting. */
+/** Returns every problem of the certificates and the private key, each with the name of its setting. */
 export function tlsProblems(tls: TlsSettings | undefined, names: SettingNames): SettingProblem[] {
   if (tls === undefined) return [];
   const problems: SettingProblem[] = [];
@@ -78,8 +81,8 @@ export function tlsProblems(tls: TlsSettings | undefined, names: SettingNames): 
 }
 
 /**
- * Returns the TLS options of the client, which reads the files again for every connection; undefined when no TLS is
- * asked for. An empty object asks for TLS with Node's own authorities.
+ * Returns the TLS options for the client of NATS; undefined when TLS is not wanted. The client reads the files again
+ * for every connection. An empty object means TLS with the certificate authorities that Node trusts.
  */
 export function tlsOptions(tls: TlsSettings | undefined, isAskedFor: boolean): TlsOptions | undefined {
   if (tls === undefined) return isAskedFor ? {} : undefined;

@@ -104,7 +104,7 @@ export function copiesOf({ config, cluster }: StreamInfo): Copies {
   return { wanted: config.num_replicas, present: leader + followers.length };
 }
 
-/** True when the server of this stream belongs to no cluster, so that a stream has one copy whatever was asked for. */
+/** True when the server of this stream belongs to no cluster. A stream then has one copy, whatever the settings say. */
 export function isOnSingleServer({ cluster }: StreamInfo): boolean {
   return cluster?.name === undefined;
 }

@@ -49,12 +49,13 @@ export async function storeReport(bus: Bus): Promise<StoreReport> {
 function describe(declaration: Readonly<Record<string, unknown>>, info: StreamInfo): PresentStream {
   const { config, state } = info;
   const maxBytes = config.max_bytes > 0 ? config.max_bytes : undefined;
-  // Each installation may set a maximum size, so that this setting is no drift. A full stream drops no message.
+  // Each installation may choose a maximum size, so that another `max_bytes` than declared does not count as drift. A
+  // full stream drops no message.
   const drift = driftOf(declaration, config).filter(({ setting }) => setting !== "max_bytes");
   return { drift, copies: copiesOf(info), bytes: state.bytes, maxBytes };
 }
 
-/** Returns the copies of the event log; undefined when the server has none, or does not answer. */
+/** Returns the number of copies of the event log; undefined when the server has no event log, or does not answer. */
 export async function logCopies(bus: Bus): Promise<Copies | undefined> {
   try {
     const info = await presentStream(await streamManagerOf(bus), EVENT_STREAM);
@@ -64,7 +65,7 @@ export async function logCopies(bus: Bus): Promise<Copies | undefined> {
   }
 }
 
-/** What the monitor raises alerts about: streams that answer requests, and the copies that are missing. */
+/** Problems for which the monitor raises alerts: streams of other owners that answer requests, and missing copies. */
 export interface StoreTroubles {
   readonly foreignStreams: number;
   /** Number of missing copies of the stream that lacks the most copies; 0 when every stream has all copies. */

@@ -9,7 +9,7 @@ import { foreignStreamInWords, foreignStreams } from "./foreign-streams.ts";
 import { isRefusal } from "./server-codes.ts";
 import { STREAM_NAMES } from "./storage.ts";
 
-/** Longest wait for the server's answer about this login, ms. Without one, the message names no account. */
+/** Longest wait for the server to name the account of this login, ms. Without its answer, errors name no account. */
 const ACCOUNT_TIMEOUT_MS = 500;
 /**
  * Maximum number of JetStream consumers of one installation: a follower of the log per service and per watching client,
@@ -78,7 +78,7 @@ export async function streamRefusal(bus: Bus, stream: string, cause: unknown): P
   return refusalFault(bus, stream, await inWords(bus, cause), cause);
 }
 
-/** Returns the fault for a stream of which more copies are wanted than a single server can have. */
+/** Returns the fault for a stream whose settings demand more copies than a single server can have. */
 export async function singleServerFault(bus: Bus, stream: string): Promise<Fault> {
   return refusalFault(bus, stream, REFUSALS[SINGLE_SERVER] ?? { problem: "", remedy: "" }, undefined);
 }

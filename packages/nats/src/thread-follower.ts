@@ -2,8 +2,8 @@
  * Follows a log from an early sequence. A thread reads the events that were stored before the follower started; the
  * main thread reads all later events.
  *
- * The thread only saves time. When it fails, for instance at a restart of the server, the main thread goes on with the
- * next event.
+ * The thread only saves time. When the thread fails, for instance at a restart of the server, the main thread reads the
+ * log from the first event that the thread has not delivered.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Following, type FollowOptions, messageOf } from "@bioxen/kernel";

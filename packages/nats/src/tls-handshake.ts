@@ -21,8 +21,9 @@ export interface HandshakeFailure {
 }
 
 /**
- * Resolves with the error with which a server that requires client certificates ends the handshake. Resolves with
- * undefined when the server requires no certificate, accepts the certificate of `tls`, or is unreachable.
+ * Tries a TLS handshake with a server that requires client certificates, and resolves with the error that ends the
+ * handshake. Resolves with undefined when the server requires no certificate, accepts the certificate of `tls`, or is
+ * unreachable.
  */
 export async function handshakeFailure(
   { listen }: ServerAddress,

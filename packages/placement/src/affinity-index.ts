@@ -19,7 +19,10 @@ import type { ChassisRoom, WaitingVm } from "./snapshot.ts";
 
 export class AffinityIndex {
   readonly #rooms: readonly ChassisRoom[];
-  /** By chassis index: all VMs, earlier and newly placed, of each chassis on which this plan has placed a VM. */
+  /**
+   * By index of each chassis on which this plan has placed a VM: all VMs of that chassis, those of earlier plans
+   * included.
+   */
   readonly #changed = new Map<number, Neighbours>();
   readonly #added: {
     readonly vm: WaitingVm;

@@ -2,15 +2,15 @@
  * Divides the room of one round among three groups: placements, VMs that wait for room which other VMs are giving up,
  * and preempted VMs that want their resources back.
  *
- * The plan of a round knows only the resources that are free now. `settleClaims` goes through the claims of all three
+ * The plan of a round knows only the resources that are free now. `settleClaims` goes through the demands of all three
  * groups in order of priority. It also counts pending releases: what VMs have given up and their ledgers have not
- * released yet. A waiting VM that fits with the pending releases waits for them, and no later claim gets them. A
- * waiting VM that does not fit even then may preempt. A placement without enough room is cancelled, and its VM is
- * planned again. Everything is read from the read models in each round, so that a crash loses nothing.
+ * released yet. A waiting VM that fits with the pending releases waits for them, and no later VM gets them. A waiting
+ * VM that does not fit even then may preempt. A placement without enough room is cancelled, and its VM is planned
+ * again. Everything is read from the read models in each round, so that a crash loses nothing.
  *
  * A preempted VM is reinstated as a whole once there is room. VMs of higher priority that can use the room go first;
- * new VMs of equal priority come later. A preemption needs each of its victims. The room that it makes beyond the need
- * is therefore too small to reinstate a victim at once.
+ * new VMs of equal priority come later. A preemption takes no victim that it does not need. The room that remains after
+ * a preemption is therefore smaller than the loss of any victim, and no victim is reinstated at once.
  */
 import { type Misfit, type Room, roomFor } from "@bioxen/contracts";
 import { type Amounts, add, amountOf, NO_AMOUNTS } from "@bioxen/kernel";

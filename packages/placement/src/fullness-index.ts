@@ -14,7 +14,7 @@ import { MAX_CANDIDATES, VerdictCounter, type VerdictSummary } from "./verdict-s
 
 /** Largest number of chassis for which no index is used: up to this size an index costs more than it saves. */
 const SMALL_CLUSTER = 64;
-/** Maximum number of size classes. With more, each class would have too few chassis to skip any. */
+/** Maximum number of size classes. More classes would be so small that the search could skip hardly any chassis. */
 const MAX_SIZE_CLASSES = 64;
 /** The index is built again when more than this part of all chassis has changed, per mille. */
 const MAX_STALE_PERMILLE = 125;
@@ -164,7 +164,10 @@ export class FullnessIndex {
 
 type Bounded = PlacementPolicy & Required<Pick<PlacementPolicy, "bound">>;
 
-/** Returns the largest share that the VM takes of any resource, in thousandths of the smallest offer in the class. */
+/**
+ * Returns the VM's share of the resource of which it requests the largest share. The share of a resource is in
+ * thousandths of the smallest offer in the class (`offered`).
+ */
 function shareOf(query: FitQuery, asked: readonly number[], offered: readonly number[]): number {
   let share = 0;
   for (const [i, r] of asked.entries()) {

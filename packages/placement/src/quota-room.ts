@@ -108,8 +108,8 @@ export class QuotaRooms {
 }
 
 /**
- * Returns the amounts that the quota already counts for the VM: the VM's amounts on the chassis that it leaves, or the
- * VM's unused charge, whichever is larger.
+ * Returns the amounts that the quota already counts for the VM. For each resource, this is the larger of two amounts:
+ * the VM's amount on the chassis from which it moves, and the VM's unused charge.
  */
 function countedFor(vm: UnderQuota, { charged }: QuotaRoom): Amounts {
   return larger(vm.holds ?? {}, charged.get(incarnationKey(vm)) ?? {});

@@ -76,7 +76,7 @@ export class RoomIndex {
   readonly affinity: AffinityIndex;
   /** True when any chassis has a `PreferNoSchedule` taint. */
   readonly #hasSoftTaints: boolean;
-  /** One chassis index for each change of a chassis' room and for each hold, in the order of these changes. */
+  /** The chassis index of each change of a room and of each hold so far, in the order in which they happened. */
   readonly changes: number[] = [];
   readonly #fit: RowFit;
   /** The offer of the whole cluster, one number for each of `resources`. */

@@ -2,9 +2,9 @@
  * The wait of a process that has caught up with the log and must not work yet, because another process still does the
  * same work.
  *
- * A waiting process must be easy to find. `/ready`, its status samples and its answer to the discovery of services give
- * the reason. For discovery, the process opens a lobby: it joins the services protocol without an endpoint, so that no
- * request reaches it.
+ * A waiting process must be easy to find. Its `/ready`, its status samples and its answer to the discovery of services
+ * give the reason for the wait. To answer the discovery, the process opens an inbox without endpoints (the "lobby").
+ * No request reaches a process through such an inbox.
  */
 import { type Logger, messageOf } from "@bioxen/kernel";
 import type { Inbox } from "@bioxen/nats";
@@ -12,12 +12,12 @@ import type { ProcessEnd } from "./process-end.ts";
 import type { ProcessVitals } from "./vitals.ts";
 
 export interface AdmissionOptions {
-  /** The service, whose `admitted` resolves when it may begin (`Service` in `host.ts`). */
+  /** The service that waits. Its `admitted` resolves when the service may begin (`Service` in `host.ts`). */
   readonly service: { admitted?(onWait: (reason: string) => void): Promise<void> };
   readonly vitals: Pick<ProcessVitals, "waits">;
   readonly end: Pick<ProcessEnd, "during" | "closes">;
   readonly logger: Logger;
-  /** Opens the lobby: an inbox without endpoints. The inbox gives the reason in its answer to the discovery. */
+  /** Opens an inbox without endpoints, which only answers the discovery of services, and gives `reason` there. */
   readonly openLobby: (reason: string) => Promise<Inbox>;
 }
 
@@ -25,7 +25,8 @@ export interface AdmissionOptions {
 export async function whenAdmitted(options: AdmissionOptions): Promise<void> {
   const { service, vitals, end, logger, openLobby } = options;
   if (service.admitted === undefined) return;
-  // The lobby is opened and closed one step after another, because the reason can change while the lobby opens.
+  // The inbox without endpoints. Each opening or closing waits for the previous one to end, because the reason can
+  // change while an inbox opens.
   let lobby: Promise<Inbox | undefined> = Promise.resolve(undefined);
   const leave = () => {
     lobby = lobby.then(async (inbox) => {

@@ -60,7 +60,10 @@ export const hostConfig = z.object({
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
   /** Copies of every stream and bucket: 1 on a single server, 3 or 5 in a cluster. */
   BIOXEN_EVENT_REPLICAS: z.coerce.number().int().min(1).max(5).default(1),
-  /** File for a second copy of the event log's record, outside of the server's store; default: no second copy. */
+  /**
+   * File for a second copy of the record by which a lost or damaged event log is detected. The file is outside of the
+   * server's store. Default: no second copy.
+   */
   BIOXEN_LOG_RECORD: z.string().optional(),
   /** Largest sizes of streams, as `10G` or `BIOXEN_EVENTS=100G,*=1G`; default: the disk is the limit. */
   BIOXEN_STREAM_MAX_BYTES: z

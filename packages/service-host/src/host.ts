@@ -106,7 +106,7 @@ export interface ServiceDefinition {
   readonly description: string;
   /** True for the service that folds most of the log: its process writes the snapshots that all services start from. */
   readonly writesSnapshots?: boolean;
-  /** True for a service whose instances cannot replace each other: each agent runs its own guests. */
+  /** True for a service whose instances cannot replace each other, such as agents, which run different guests. */
   readonly isUnique?: boolean;
   readonly create: (ports: ServicePorts, env: Environment) => Service | Promise<Service>;
 }
@@ -119,7 +119,7 @@ export async function runService(
   try {
     await run(definition, env);
   } catch (thrown) {
-    // A server that refuses the login, or TLS, refuses it again after a restart.
+    // A server that refuses the login or TLS would do the same after a restart of this process.
     const misconfigured = thrown instanceof ConfigError || thrown instanceof ConnectionRefused;
     const logger = createLogger(definition.name, "info");
     logger.error({ err: thrown }, `${definition.name} failed: ${messageOf(thrown)}`);
@@ -163,7 +163,7 @@ async function boot(
   const writesSnapshots = definition.writesSnapshots === true;
   const sinks = writesSnapshots ? withEveryKind(service.sinks) : service.sinks;
   const feed = feedOf({ ports, sinks, skips, guard, end, lose });
-  // One service is enough: the monitor raises the alerts about the store.
+  // Only the monitor inspects the store, because only the monitor raises alerts about the store.
   const inspectStore = definition.name === "monitor" ? () => storeTroubles(bus) : undefined;
   const sampled = () => service.sampled?.() ?? {};
   const vitals = new ProcessVitals(ports, definition.name, instance, feed, sampled, inspectStore);

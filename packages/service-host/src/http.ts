@@ -45,7 +45,7 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
       respond(response, 500, "text/plain", `${String(thrown)}\n`);
     });
   });
-  // Without a listener, Node.js ends the connection of a CONNECT without an answer.
+  // Without this listener, Node.js closes the connection of a CONNECT request and sends no answer.
   server.on("connect", (_request, socket) => {
     socket.on("error", () => socket.destroy());
     socket.end(

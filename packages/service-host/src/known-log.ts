@@ -1,7 +1,7 @@
 /**
- * Opens the event log of a service, and checks that the log agrees with its record, which is kept outside of the log.
- * When the log has lost events, or is another log, the process ends. Otherwise the process would answer from states
- * that are not in the log.
+ * Opens the event log of a service, and compares the log with a record of its creation time and last event. The record
+ * is kept outside of the log. When the log has lost events, or is another log, the process ends. Otherwise the process
+ * would give answers that the log does not support.
  */
 import {
   EventFeed,
@@ -35,7 +35,8 @@ export function losing(logger: Logger, end: ProcessEnd): LoseLog {
   return (seq, sentence) => {
     if (end.isRequested) return;
     logger.error({ seq }, sentence);
-    // The supervisor of a local stack does not restart a process that has sent `refused`: it would refuse again.
+    // The supervisor of a local stack does not restart a process that has sent `refused`, because a restarted process
+    // would find the same damage.
     setTimeout(() => process.exit(1), REFUSAL_DEADLINE_MS);
     if (process.send === undefined) process.exit(1);
     process.send({ kind: "refused", why: sentence }, undefined, {}, () => process.exit(1));
@@ -45,7 +46,7 @@ export function losing(logger: Logger, end: ProcessEnd): LoseLog {
 export interface KnownLogOptions {
   readonly bus: Bus;
   readonly storage: StorageSettings;
-  /** File of the second copy of the log's record; undefined without a second copy. */
+  /** File with the second copy of the record that is kept of the log; undefined without a second copy. */
   readonly file: string | undefined;
   /** True for the one service that keeps the log's record up to date. */
   readonly writes: boolean;
@@ -54,8 +55,8 @@ export interface KnownLogOptions {
 }
 
 /**
- * Opens the event log, and creates or repairs the streams. Throws `Fault` CONFLICT when the log does not agree with the
- * log's record. This check precedes the opening, because the opening creates a missing log.
+ * Opens the event log, and creates or repairs the streams. Throws `Fault` CONFLICT when the log contradicts the record
+ * that is kept of it. This check precedes the opening, because the opening creates a missing log.
  */
 export async function openKnownLog(
   options: KnownLogOptions,

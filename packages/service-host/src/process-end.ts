@@ -1,8 +1,8 @@
 /**
- * The request to end this process, and the order in which its parts are closed.
+ * The request to end this process, and the closing of the process' parts, such as its connections.
  *
- * A request can come in any phase. During the boot of a service it interrupts the wait for the next part, so that a
- * silent server cannot hold the process: whatever is open by then is closed, and nothing else is opened.
+ * A request can come in any phase. During the boot of a service, the request interrupts the present step, so that a
+ * server that does not answer cannot delay the end. The parts that are open by then are closed, and no part is opened.
  */
 
 /** Longest wait for the handlers and effects in flight when a process ends, ms; then the process exits anyway. */
@@ -38,7 +38,7 @@ export class ProcessEnd {
     this.#request = request;
     for (const signal of END_SIGNALS) process.on(signal, () => request(signal));
     process.on("disconnect", () => request("the parent process has ended"));
-    // The channel to the parent may have closed while the modules were loading, before the listener was there.
+    // The channel to the parent may have closed before this listener for `disconnect` was added.
     if (process.send !== undefined && !process.connected) request("the parent process has ended");
   }
 

@@ -23,9 +23,9 @@ const ENDED_STATES: readonly string[] = ["Z", "X"];
 
 /** The facts about processes that the operating system's process table provides. */
 export interface ProcessTable {
-  /** The boot of the kernel and the PID namespace, without a slash or a colon; undefined when they are unknown. */
+  /** Ids of the kernel's boot and of the PID namespace, without slash or colon; undefined when an id is unknown. */
   readonly space: string | undefined;
-  /** Returns false only if no process has this id. */
+  /** Returns false only if no process has this pid. */
   exists(pid: number): boolean;
   /** Returns state and start time of a process of this user; undefined when they cannot be read. */
   look(pid: number): { readonly state: string; readonly startedAt: string } | undefined;
@@ -64,7 +64,7 @@ function spaceOf(): string | undefined {
   }
 }
 
-/** Ids of the form `host/pid/life/id` of this process. */
+/** Returns a source of ids that name this process, in the form `host/pid/life/id`. */
 export function processIds(table: ProcessTable = systemProcesses): IdSource {
   const startedAt = table.look(process.pid)?.startedAt;
   const life = table.space === undefined || startedAt === undefined ? UNKNOWN : `${table.space}:${startedAt}`;

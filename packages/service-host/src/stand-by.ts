@@ -1,9 +1,9 @@
 /**
- * How an instance of an older release behaves in a rolling upgrade: it leaves the requests to an instance of a newer
- * release, once the log has an event that only the newer release can read.
+ * How an instance of an older release behaves in a rolling upgrade. Once the log has an event that only the newer
+ * release can read, the older instance leaves all requests to an instance of the newer release.
  *
- * An instance that cannot read an event must not answer for the event's aggregate while another instance can. Without
- * such an instance, the older one serves all other aggregates, because that is better than no answer at all.
+ * An instance that cannot read an event must not answer for the event's aggregate while a newer instance can answer.
+ * When no newer instance runs, the older instance serves all other aggregates, which is better than no answer at all.
  */
 import type { EventFeed, Timers } from "@bioxen/kernel";
 import type { ServiceInstance } from "@bioxen/nats";
@@ -11,8 +11,8 @@ import type { ServiceInstance } from "@bioxen/nats";
 /** Interval between two looks for a newer instance, ms: a newer instance that dies is noticed within some seconds. */
 const LOOK_INTERVAL_MS = 1_000;
 /**
- * Number of looks in a row without a newer instance after which a waiting instance serves again. One look can miss an
- * instance that is busy.
+ * A waiting instance serves again after this number of looks in a row have found no newer instance. A single look can
+ * miss an instance that is busy.
  */
 const LOOKS_UNTIL_ALONE = 3;
 
@@ -34,8 +34,8 @@ export class StandBy {
   }
 
   /**
-   * Resolves at once when this process can read the whole log or no newer instance serves; otherwise once no newer
-   * instance serves any more. `onWait` is called with each new reason to wait.
+   * Resolves at once when this process can read the whole log, or when no newer instance serves. Otherwise waits, and
+   * resolves when the last newer instance has stopped. `onWait` is called with each new reason to wait.
    */
   async admitted(onWait: (reason: string) => void): Promise<void> {
     let reason: string | undefined;

@@ -1,5 +1,5 @@
 /**
- * Bounds a wait whose whole length is unknown, such as reading a log of any length, by the time without progress.
+ * Ends a wait after a time without progress. This suits a wait whose total length is unknown, such as reading a log.
  */
 import { Fault, type Timers } from "@bioxen/kernel";
 
@@ -13,7 +13,10 @@ export interface ProgressOptions {
   readonly timers: Timers;
 }
 
-/** Waits for `work`. Throws `Fault` TIMEOUT (retryable) after `limitMs` to twice `limitMs` without progress. */
+/**
+ * Waits for `work`. Throws `Fault` TIMEOUT (retryable) when `work` makes no progress. The error comes between `limitMs`
+ * and twice `limitMs` after the last progress.
+ */
 export async function unlessStalled<T>(work: Promise<T>, options: ProgressOptions): Promise<T> {
   const { progress, limitMs, what, timers } = options;
   let last = progress();

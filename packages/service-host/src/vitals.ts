@@ -10,10 +10,10 @@ import type { Vitals } from "./metrics.ts";
 const SAMPLE_INTERVAL_MS = 2_000;
 /** Interval of the timer that measures delays of the event loop, ms. */
 const TICK_MS = 100;
-/** Interval between two looks at the store, ms. Each is about ten requests to the server. */
+/** Interval between two inspections of the store, ms. One inspection takes about ten requests to the server. */
 const INSPECT_INTERVAL_MS = 10_000;
 const MICROSECONDS_PER_MS = 1_000;
-/** Maximum number of unreadable messages that one answer lists: enough to act on, and small for a probe. */
+/** Maximum number of unreadable messages in one answer: enough for an operator to act, and few enough for a probe. */
 const MAX_LISTED_UNREADABLE = 20;
 
 export type InspectStore = () => Promise<NonNullable<ServiceSample["store"]>>;
@@ -87,7 +87,7 @@ export class ProcessVitals {
     this.#serves = true;
   }
 
-  /** Notes the reason why the process does no work yet; undefined: it waits for nothing. */
+  /** Notes the reason why the process does no work yet; undefined when the process does not wait. */
   waits(reason: string | undefined): void {
     this.#waiting = reason;
   }
@@ -137,7 +137,8 @@ export class ProcessVitals {
   }
 
   async #inspect(): Promise<void> {
-    // The server is unreachable, or this login may not list streams: the state of the store is then unknown.
+    // The inspection fails when the server is unreachable, or when this login may not list streams. The state of the
+    // store is then unknown.
     this.#store = await this.#inspectStore?.().catch(() => undefined);
   }
 

@@ -49,7 +49,10 @@ class Rival {
    * lost.
    */
   readonly changes: (number | "lost")[] = [];
-  /** The other holders that this contender has seen, in order. The prefix `superseded by` marks its own successor. */
+  /**
+   * The other holders that this contender has seen, in order. The prefix `superseded by` marks a holder that took the
+   * lease from this contender.
+   */
   readonly others: string[] = [];
   readonly lease: Lease;
 

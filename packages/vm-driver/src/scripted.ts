@@ -30,7 +30,7 @@ export type ScriptedVerb = "start" | "pause" | "resume" | "stop" | "resize" | "e
 export type Behaviour =
   /** The call has no effect and rejects with this error. */
   | { readonly kind: "refuse"; readonly error: DriverError }
-  /** The call is carried out and answered only at `release`, like the late success of an abandoned call. */
+  /** The call is carried out and answered only at `release`. Its caller may have given up before. */
   | { readonly kind: "late-effect" }
   /** The call is carried out at once, and answered at `release`. */
   | { readonly kind: "late-reply" }
@@ -53,10 +53,14 @@ export interface ScriptedOptions {
 }
 
 export interface ScriptedDriver extends VmDriver {
-  /** Applies the fault to the next `times` calls (default 1) of the verb, of `vmId` or any VM. Faults apply in turn. */
+  /**
+   * Applies the fault to the next `times` calls (default 1) of the verb for `vmId`, or for any VM if `vmId` is absent.
+   * Several faults apply in the order in which they were added.
+   */
   script(verb: ScriptedVerb, behaviour: Behaviour, options?: { vmId?: string; times?: number }): void;
   /**
-   * Ends the delay of all deferred calls and replies, in order; with `vmId`, only for this VM. Returns their number.
+   * Completes all deferred calls and replies, in order; with `vmId`, only those of this VM. Returns the number of
+   * completed calls and replies.
    */
   release(vmId?: string): number;
   /** Every call so far, in order, including rejected ones. */

@@ -18,7 +18,7 @@ export interface AgentProcesses {
   readonly processes: readonly AgentProcess[];
 }
 
-/** Returns the processes of each agent in order of its id. Agents of older versions do not state their id. */
+/** Returns the agents with their processes, in order of agent id. Older agents report no id and are left out. */
 export function agentsOf(instances: readonly ServiceInstance[]): AgentProcesses[] {
   const byId = new Map<string, AgentProcess[]>();
   for (const { agentId, waiting, process } of instances) {

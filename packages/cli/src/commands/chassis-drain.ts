@@ -15,7 +15,7 @@ import { table } from "../terminal.ts";
 /** Interval at which a drain is polled, ms. */
 const POLL_INTERVAL_MS = 200;
 /**
- * Time that the command still waits for the end of a drain after the deadline of the drain, ms. After that time, the
+ * Time for which the command goes on waiting after the deadline of a drain, ms. If the drain has not ended by then, the
  * service counts as unreachable.
  */
 const GRACE_MS = 30_000;

@@ -8,7 +8,7 @@ import { inspectionOf, noLossOf, searchGap } from "../log-inspection.ts";
 import type { Session } from "../session.ts";
 import type { Finding } from "./finding.ts";
 
-/** Longest time for reading the log, ms: about half a million events. */
+/** Longest time for reading the log, ms. About half a million events are read in this time. */
 const SEARCH_BUDGET_MS = 3_000;
 const REMEDY =
   "restore a backup of the store, or go on with what is left: `bioxen up --accept-older-log` (docs/how-to/damaged-log.md)";

@@ -6,7 +6,7 @@ import { endOf } from "../outcome.ts";
 import type { Session } from "../session.ts";
 import type { Finding } from "./finding.ts";
 
-/** Names each message of the log that no service can read, with what to do about it. */
+/** Returns the findings about messages of the log that no service can read, each with its remedy. */
 export async function logFindings(session: Session): Promise<Finding[]> {
   const reply = await session.call("logProblems", {}).catch((thrown: unknown) => endOf(thrown));
   if (!("ok" in reply) || !reply.ok) {

@@ -1,5 +1,6 @@
 /**
- * What `bioxen doctor` says about the NATS server itself: its version, which clients it serves, and its largest message.
+ * What `bioxen doctor` reports about the NATS server: its version, the clients that it accepts, and its maximum message
+ * size.
  */
 import { NEEDED_MAX_PAYLOAD_BYTES } from "@bioxen/contracts";
 import { isSupportedServer, OLDEST_SERVER } from "@bioxen/nats";
@@ -17,8 +18,9 @@ export function serverFinding(server: string, version: string): Finding {
 }
 
 /**
- * Says which clients may send commands and publish events. `server`: the URLs, separated by commas. Without a login,
- * every client that can connect can also forge events. `events verify` does not find forged events with a valid chain.
+ * Returns a finding that says which clients may send commands and publish events. `server` has the URLs of the server,
+ * separated by commas. On a server without logins, every client that can connect can also forge events. `events verify`
+ * does not find forged events with a valid chain.
  */
 export function accessFinding(server: string, demandsLogin: boolean): Finding {
   const check = "access";

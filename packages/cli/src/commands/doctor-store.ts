@@ -61,7 +61,7 @@ function kindFinding(check: "streams" | "buckets", all: readonly StoredStream[])
   return { check, verdict: "fail", found: wrong.join("; "), remedy: RESTART };
 }
 
-/** Checks whether every stream and bucket has as many current copies as it should have. */
+/** Checks whether every stream and bucket has as many up-to-date copies as its configuration requires. */
 function copiesFinding(all: readonly StoredStream[]): Finding {
   const present = all.flatMap(({ name, present }) =>
     present === undefined ? [] : [{ name, ...present.copies }],

@@ -70,7 +70,7 @@ async function clusterFindings(options: GlobalOptions): Promise<Finding[]> {
   try {
     session = await Session.open(options, { repeat: false });
   } catch (thrown) {
-    // A refusal already names its remedy.
+    // The message of a refused connection, and of an error that is not a `Fault`, already names the remedy.
     const isRefused = thrown instanceof ConnectionRefused || !(thrown instanceof Fault);
     const { message } = endOf(thrown);
     return [

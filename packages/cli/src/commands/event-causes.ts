@@ -13,11 +13,11 @@ import { walkLog } from "../walk-log.ts";
 import type { EventReference } from "./event-words.ts";
 
 /**
- * The cause of an event is searched among this number of events before the event, and the effects among this number of
- * events after it. An effect follows its cause within milliseconds, and 1 000 events are read in tens of milliseconds.
+ * Number of events before an event in which its cause is searched, and number of events after it in which its effects
+ * are searched. An effect follows its cause within milliseconds. 1 000 events are read in tens of milliseconds.
  *
- * A cause that is further back is searched among all earlier events of the same aggregate. A `placed` event is the
- * exception: its cause is the event of its reservation, which belongs to the ledger and is read by its sequence.
+ * An older cause is searched among all earlier events of the same aggregate. A `placed` event is the exception: its
+ * cause is the reservation event in the ledger, which is read by its sequence.
  */
 export const CONTEXT_EVENTS = 1_000;
 
@@ -29,8 +29,8 @@ export interface EventInContext {
 }
 
 /**
- * Returns the event `seq` with its cause and effects. Throws when the log does not have the event, when the event cannot
- * be read, or when the log gives no event for `stallMs`. Other messages that cannot be read are left out.
+ * Returns the event `seq` with its cause and effects. Throws when the log does not have the event, when the event
+ * cannot be read, or when the log gives no event for `stallMs`. Other messages that cannot be read are left out.
  */
 export async function eventInContext(log: EventLog, seq: number, stallMs: number): Promise<EventInContext> {
   const around: StoredEvent[] = [];

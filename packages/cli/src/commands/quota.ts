@@ -46,7 +46,7 @@ export function addQuotaCommands(program: Command): void {
       const resources = limitsOf(options);
       await withSession(command, async (session, { json }) => {
         const begun = await session.call("quotaSet", { label, resources });
-        // The reply of the command has only the holding VMs that fit in one message; a query then reads all of them.
+        // The reply lists only as many VMs of the quota as fit in one message. If VMs are missing, a query reads all.
         const isCut = begun.ok && begun.cursor !== null;
         const { quota } = isCut ? await session.ask("quotaGet", { label }) : { quota: null };
         const reply = begun.ok && quota !== null ? { ...begun, quota, cursor: null } : begun;

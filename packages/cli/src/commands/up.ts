@@ -1,8 +1,9 @@
 /**
- * `bioxen up`: starts a local stack, here or in the background.
+ * `bioxen up`: starts a local stack, in the foreground or in the background.
  *
  * The stack ends with this command: on SIGINT, SIGTERM and SIGHUP, and when the launcher of the command has ended. With
- * --detach, the stack outlives the command as soon as the stack is up. Before that, it still ends with the command.
+ * --detach, the stack ends with the command only while the stack is starting. Once the stack is up, the command ends
+ * and the stack keeps running in the background.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";

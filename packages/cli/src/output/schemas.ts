@@ -149,7 +149,7 @@ const FLEET = replyOf("monitorFleet").omit({ ok: true, samples: true });
 /** Output by command name, such as `vm create`. A test fails when a command is missing here. */
 export const OUTPUTS: Readonly<Record<string, Output>> = {
   up: shaped({ ...stack, pid: z.int().optional() }),
-  /** `leftovers`: number of processes that a killed stack had left and that were ended. */
+  /** `leftovers`: number of processes of a killed stack that were still running and that `down` ended. */
   down: shaped({ changed: z.boolean(), leftovers: count }),
   status: document(statusOutput),
   "fake-xapi": document(

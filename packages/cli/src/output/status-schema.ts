@@ -45,7 +45,7 @@ export const statusOutput = z.object({
   services: z.array(service),
   /** Number of messages of the log that no service can read; null when lifecycle does not answer. */
   unreadable: count.nullable(),
-  /** Processes by agent id; an agent of an older version does not state its id. */
+  /** The agents with their processes, in order of agent id. Agents of older versions report no id and are left out. */
   agents: z.array(agent),
   /** Instances that answer no requests, because an instance of a newer release answers them. */
   standBys: z.array(standBy),

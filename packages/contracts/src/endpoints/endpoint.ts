@@ -31,8 +31,8 @@ export function endpoint<Request extends z.ZodType, Result extends z.ZodType>(
 }
 
 /**
- * Makes an entry whose result is split over pages. Its request must have the fields of `pageRequest`, its result those
- * of `pageResult`.
+ * Makes a catalogue entry whose result is split over pages. The request of `one` must have the fields of `pageRequest`,
+ * and its result the fields of `pageResult`.
  */
 export function paged<E extends Endpoint>(one: E, pages: PageShape): E {
   return { ...one, pages };

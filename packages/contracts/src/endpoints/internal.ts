@@ -17,8 +17,8 @@ import { agentCheckpointSubject, agentExecSubject } from "../subjects.ts";
 import { type Endpoint, endpoint } from "./endpoint.ts";
 
 /**
- * Maximum number of reasons why one VM has no place. The scheduler names 16 chassis and counts the others by kind of
- * reason; every reason is stored in the log and shown in the view of the VM.
+ * Maximum number of reasons why one VM has no place. The scheduler names 16 chassis, and only counts the other chassis
+ * by kind of reason. Every reason is stored in the log and shown in the view of the VM.
  */
 export const MAX_REASONS = 256;
 const reason = placementRefusal.extend({ code: z.string().max(63), message: z.string().max(4_096) });
@@ -28,7 +28,7 @@ const reason = placementRefusal.extend({ code: z.string().max(63), message: z.st
  * number near 2^53 would end the checkpoints of its VM.
  */
 const MAX_SIM_MINUTES = 1_000_000_000_000;
-/** A guest state as an agent reports it. Its id is one token of the subject under which the state is stored. */
+/** A guest state as an agent reports it. Its `checkpointId` becomes one token of the subject that stores the state. */
 const reportedCheckpoint = checkpointRecord.extend({
   checkpointId: z.string().regex(/^[A-Za-z0-9_-]{1,63}$/, "must be 1 to 63 letters, digits, '-' or '_'"),
   simMinutes: z.int().min(0).max(MAX_SIM_MINUTES),

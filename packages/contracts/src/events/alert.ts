@@ -27,8 +27,8 @@ export const ALERT_EVENTS = {
     code: z.enum(CLEARING_CODES),
   }),
   /**
-   * The notifications were sent. Each notification was published, and delivered to every webhook except those in
-   * `undelivered`: every attempt to deliver to these webhooks has failed.
+   * The notifications were sent. Each notification was published, and was delivered to every webhook that is not in
+   * `undelivered`. For the webhooks in `undelivered`, every delivery attempt has failed.
    */
   "bioxen.alert.notified.v1": z.object({
     notifications: z

@@ -21,10 +21,11 @@ export const QUOTA_EVENTS = {
   "bioxen.quota.set.v1": z.object({ label: z.string(), resources: recordedAmounts }),
   /**
    * From this event on, the limits of the last `set` event hold. All amounts that VMs with the label hold are charged.
-   * Every allocator that can still reserve knows the quota. No charge under earlier, higher limits can still be used.
+   * Every allocator that can still reserve knows the quota. No reservation can use a charge from before the last `set`
+   * event, when the limits may have been higher.
    *
-   * With `partial` the event only charges amounts that VMs hold already. Further such charges follow, and the limits do
-   * not hold yet. A quota with too many VMs for one event has several partial events before the final one.
+   * With `partial` the event only charges amounts that VMs hold already. More such events follow, and the limits do not
+   * hold yet. A quota with too many VMs for one event has several partial events before the final event.
    */
   "bioxen.quota.enforced.v1": z.object({
     charges: z.array(quotaCharge),

@@ -18,7 +18,7 @@ export interface Drain {
   readonly status: (typeof DRAIN_STATUSES)[number];
   /** The VMs of the drain by VM id. A value of null means that the VM has not left the chassis yet. */
   readonly vms: Readonly<Record<string, LeftVm | null>>;
-  /** For each VM that was still on the chassis when the drain was given up: the reason, by VM id. Empty otherwise. */
+  /** After the drain was given up: why each VM in this record was still on the chassis, by VM id. Empty otherwise. */
   readonly remaining: Readonly<Record<string, string>>;
   readonly wasCordoned: boolean;
   readonly parallelism: number;

@@ -9,7 +9,10 @@ import { remainingReason } from "../preemption.ts";
 import { stopping } from "./vm-run.ts";
 import type { Observations, Vm } from "./vm-state.ts";
 
-/** For each kind of change by another tool: the `reason` that the VM has after its state has followed the change. */
+/**
+ * The `reason` that a VM gets when another tool has changed the VM's machine and the VM's state follows the change. The
+ * key is the kind of change.
+ */
 export const SEEN_REASONS: Readonly<Record<SeenChange, string>> = {
   paused: "it was paused in its pool, and not by BioXen",
   suspended: "it was suspended in its pool, and not by BioXen",

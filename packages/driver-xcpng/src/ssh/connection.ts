@@ -21,8 +21,8 @@ async function loaded(): Promise<typeof import("ssh2")> {
 }
 
 /**
- * Returns the name of the type of a public key in wire form. The key starts with four bytes that hold the length of
- * that name; the name follows.
+ * Returns the type of a public key in wire form, such as `ssh-ed25519`. The first four bytes of the key hold the length
+ * of this type name; the name follows.
  */
 function typeOf(key: Buffer): string {
   return key.toString("latin1", 4, 4 + key.readUInt32BE(0));

@@ -146,9 +146,9 @@ export class LedgerCommands {
     const { executed, intent, ledgerSeq, overQuota, quotaSeq } = granted;
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
     const { state, lastSeq } = executed.current;
-    // For a repeated command, `state` is the state right after its reservation, so the fence equals `lastSeq`. For a
-    // new command, `state` can already contain later events of other instances, so the fence can be any sequence above
-    // `ledgerSeq`.
+    // For a repeated command, `state` is the state right after the event of its first execution, so the fence equals
+    // `lastSeq`. For a new command, `state` can already contain later events of other instances, so the fence can be
+    // any sequence above `ledgerSeq`.
     const isReserved = (vmId: string) => {
       const fence = executed.changed ? state.entries[vmId]?.fence : undefined;
       return fence !== undefined && (fence === lastSeq || fence > ledgerSeq);
@@ -170,8 +170,8 @@ export class LedgerCommands {
   }
 
   /**
-   * Reads the log to its end if, by the state known here, a VM does not ask for its reservation. The scheduler may have
-   * read events of the VM that this instance has not.
+   * Reads the log to its end if a VM does not ask for its proposed reservation, according to the state known here. The
+   * scheduler may already know newer events of the VM than this instance.
    */
   async #knowDemand(reservations: readonly ProposedReservation[]): Promise<void> {
     const isAsked = (one: ProposedReservation) => demandMisfit(this.#ports.vmOf(one.vmId), one) === undefined;
@@ -184,7 +184,7 @@ export class LedgerCommands {
   ): Promise<Handled<ResultOf<"ledgerResize">>> {
     const { vmOf, caughtUp } = this.#ports;
     const named = { vmId, fence, amounts };
-    // Lifecycle may have read events of the VM that this instance has not.
+    // Lifecycle may already know newer events of the VM than this instance.
     if (resizeObstacle(vmOf(vmId), named) !== undefined) await caughtUp();
     const resize = () => ({ type: "resize" as const, chassisId, ...named, vm: vmOf(vmId) });
     const { executed } = await this.#grant(chassisId, causation, (ledger) => ({

@@ -44,7 +44,7 @@ export class ProposerTokens {
     if (newest > 0 && (token ?? 0) <= newest) return undefined;
     if (token !== undefined && !this.#isPossible(token)) return impossible(token);
     const onRecord = await this.#ports.leases.tokenOnRecord(PROPOSER_LEASE);
-    // Any client can overwrite the record. A record with an impossible token is therefore ignored.
+    // Any client can overwrite the record. A token on record that cannot have been issued is therefore ignored.
     if (onRecord !== undefined && this.#isPossible(onRecord)) {
       this.#newestIssued = Math.max(this.#newestIssued, onRecord);
     }

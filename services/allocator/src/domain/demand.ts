@@ -1,9 +1,9 @@
 /**
  * Whether a VM asks for the reservation that a plan proposes for it.
  *
- * A plan is made on a view that may be outdated, and any client can send a plan. A reservation for a VM that waits for
- * no place would occupy room that no event of the VM frees soon. A reservation with other amounts than the VM's request
- * would give the VM an allocation that it did not ask for.
+ * A plan may rest on an outdated view, and any client can send a plan. A reservation for a VM that does not wait for a
+ * place would occupy room, and no event of the VM would free that room soon. A reservation with other amounts than the
+ * VM's request would give the VM an allocation that it did not ask for.
  */
 import type { Misfit, PlacementDecision, VmState } from "@bioxen/contracts";
 import { type Amounts, equalAmounts } from "@bioxen/kernel";
@@ -17,8 +17,8 @@ export interface ProposedReservation {
 }
 
 /**
- * Returns why the VM does not ask for this reservation; undefined when it waits for a place, or moves and has no target
- * yet, in this incarnation and with these amounts.
+ * Returns why the VM does not ask for this reservation. Returns undefined when the VM has this incarnation, requests
+ * exactly these amounts, and waits for a place or for a target of its move.
  */
 export function demandMisfit(
   vm: VmState,
@@ -35,8 +35,8 @@ export function demandMisfit(
 }
 
 /**
- * Returns why an entry of this VM is not resized to `amounts`; undefined when the VM runs or is paused under `fence`,
- * and `amounts` leaves out no resource of its request. The VM adopts what its ledger grants.
+ * Returns why the VM's ledger entry must not be resized to `amounts`. Returns undefined when the VM runs or is paused
+ * under `fence`, and `amounts` has every resource of the VM's request. After a resize, the VM adopts the new amounts.
  */
 export function resizeObstacle(
   vm: VmState,

@@ -34,8 +34,8 @@ import { ChargedIncarnations } from "./charged-incarnations.ts";
 /** Maximum number of quotas that can exist. Every change of a ledger reads each of them. */
 export const MAX_QUOTAS = 1_000;
 /**
- * Maximum number of charges that one event of a count or a settlement names, so that it fits in a message of 64 KB: a
- * charge takes 350 bytes at most. The next event names further ones.
+ * Maximum number of charges in one event that counts held amounts or settles charges, so that the event fits in a
+ * message of 64 KB. A charge takes 350 bytes at most. The next event names further charges.
  */
 export const MAX_CHARGES_PER_EVENT = 150;
 
@@ -164,8 +164,8 @@ export interface QuotaPartition {
  *
  * Another process may still use an older charge for the same VM on the same state of the ledger. Each resource is then
  * charged with the larger of the older and the requested amount. A VM that moves holds resources on two chassis and
- * counts once. A VM that gave up its place has no claim to the room of that place, although its charge is not settled
- * yet.
+ * counts once. A VM that gave up its place competes for room like any other VM, even while the charge for that place is
+ * not settled yet.
  */
 export function partitionByQuota(
   quota: Quota,

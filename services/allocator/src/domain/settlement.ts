@@ -19,8 +19,8 @@ import { accept, amountOf, type Decision, UNCHANGED } from "@bioxen/kernel";
 export const EXPIRY_GRACE_MS = 10_000;
 
 /**
- * Maximum number of entries that one event names, so that it fits in a message of 64 KB: an entry takes 110 bytes at
- * most. The next event names further ones.
+ * Maximum number of entries that one event names, so that the event fits in a message of 64 KB. An entry takes 110
+ * bytes at most. The next event names further entries.
  */
 export const MAX_SETTLED_ENTRIES = 500;
 

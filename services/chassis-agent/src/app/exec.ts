@@ -20,8 +20,8 @@ const TEMPORARY: readonly DriverErrorCode[] = [
 /** Time for which an outcome is remembered, ms: for 2 min the contract promises the first outcome to every repeat. */
 const KEPT_MS = 120_000;
 /**
- * Maximum number of remembered outcomes, each at most about 400 KB. If this many other commands came in between, the
- * repeat of a command runs its program again.
+ * Maximum number of remembered outcomes, each at most about 400 KB. If a command is repeated only after this many other
+ * commands, the repeat runs the program again.
  */
 const MAX_KEPT = 64;
 

@@ -117,7 +117,8 @@ export class GuestStates {
     if (driver.snapshots !== undefined && holder !== undefined && holder !== vmId) {
       return refuse("UNSUPPORTED", `${vmId} cannot be forked: its state cannot leave this host`);
     }
-    // With `driver.snapshots`, guests outlive the agent and store their own restore count. Otherwise this agent has it.
+    // With `driver.snapshots`, guests outlive the agent and store their own restore count. Otherwise this agent stores
+    // the restore count.
     const start = driver.snapshots === undefined ? this.#starts.get(vmId) : guestIn(driver, vmId);
     if (start?.fence !== fence)
       return refuse("UNAVAILABLE", `${vmId} has no guest at this agent`, { retryable: true });

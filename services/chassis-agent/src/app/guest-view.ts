@@ -28,7 +28,7 @@ export class GuestView {
     this.#isHolding = isHolding;
   }
 
-  /** Notes where every VM is. Called once, before the first event of {@link noteVm}. */
+  /** Notes where every VM is. Called once, before {@link noteVm} is called for the first event. */
   begin(): void {
     for (const vmId of this.vms.ids()) this.noteVm(vmId);
   }

@@ -17,7 +17,7 @@ import type { GuestView } from "./guest-view.ts";
 import { KeptSnapshots } from "./kept-snapshots.ts";
 import type { Reports } from "./reports.ts";
 
-/** Delay until the agent repeats a report that the log does not show yet, or checks again if it has its claim, ms. */
+/** Delay until the agent repeats a report that is not in the log yet, or checks again whether it has its claim, ms. */
 const REPORT_AGAIN_MS = 500;
 /** Maximum number of actions in one step of a VM. A start, a resize, a pause and their reports together need fewer. */
 const MAX_ACTIONS_PER_STEP = 8;
@@ -124,8 +124,8 @@ export class Guests {
   }
 
   /**
-   * Pauses a guest that must not run, and does nothing else. Without the claim, another process may be the agent by
-   * now, and that process controls the guest. A guest in a pool is the same machine for both processes.
+   * Pauses a guest that must not run, and takes no other action, because this process does not hold the claim. Another
+   * process may be the agent by now and control the guest. A guest in a pool is the same machine for both processes.
    */
   async #pauseHeld(vmId: string): Promise<StepResult> {
     const action = this.#next(vmId);

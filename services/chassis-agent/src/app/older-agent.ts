@@ -4,18 +4,21 @@
  *
  * Heartbeats of version 0.1.0 do not name their process. The first process that makes a claim on an agent id listens
  * for such heartbeats before it runs guests. It listens only if the log has a chassis of the agent: without a chassis,
- * the older process can run no guest. Not covered: version 0.1.0 is started again after a newer process has run.
+ * the older process can run no guest. Not covered: a process of version 0.1.0 that starts after a newer process ran.
  */
 import { ALL_CHASSIS_TELEMETRY, chassisSample, SAMPLE_INTERVAL_MS } from "@bioxen/contracts";
 import type { ServicePorts } from "@bioxen/kernel";
 
-/** Time without a heartbeat of version 0.1.0 after which no such agent runs, ms. Two heartbeats may be late or lost. */
+/**
+ * An agent of version 0.1.0 counts as ended after this time without a heartbeat, ms. Up to two heartbeats may be late
+ * or lost.
+ */
 export const OLDER_AGENT_QUIET_MS = 2.5 * SAMPLE_INTERVAL_MS;
 
 export interface OlderAgentOptions {
   readonly ports: Pick<ServicePorts, "bus" | "timers" | "logger">;
   readonly agentId: string;
-  /** Called with the reason when an older agent is heard. */
+  /** Called with the reason to wait when the first heartbeat of an older agent arrives. */
   readonly onWait: (reason: string) => void;
 }
 

@@ -82,7 +82,7 @@ export class Registrations {
     return this.#register(own);
   }
 
-  /** Returns the other agent that runs the chassis; undefined when none does, or when it has fallen silent. */
+  /** Returns the id of the other agent that runs the chassis; undefined if no such agent exists, or if it is silent. */
   async #rivalOf(chassisId: string): Promise<string | undefined> {
     const { ports, view, agentId } = this.#options;
     const known = view.registered(chassisId);

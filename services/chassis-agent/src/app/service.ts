@@ -86,8 +86,8 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
     discovery: { agent: agentId },
     /** Resolves once this process is the agent: see `claim.ts` and `older-agent.ts`. */
     async admitted(onWait: (reason: string) => void) {
-      // If the token cannot be read, this counts as the first claim. The process then listens for an older agent, which
-      // costs only time.
+      // If the token cannot be read, this process assumes that its claim is the first claim on the agent id. It then
+      // listens for an older agent, which costs only time.
       const isFirstClaim = (await claim.tokenOnRecord().catch(() => undefined)) === undefined;
       await claim.granted(onWait);
       if (isFirstClaim && view.hosted().length > 0) await olderAgentGone({ ports, agentId, onWait });
@@ -116,7 +116,7 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
   };
 }
 
-/** The chassis that this process should run by its configuration or the log, and that another process runs. */
+/** Returns the chassis that this process should run, by its configuration or the log, but that another process runs. */
 function refusedBy(
   { waitsFor }: AgentClaim,
   registrations: Registrations,

@@ -3,7 +3,7 @@
  * oversubscribed chassis.
  *
  * Before each step of simulated time the guests' caps are set through the driver. Lent capacity therefore returns to
- * its owner in the very quantum in which the owner can use it. A resumed owner has its allocation from its first
+ * its owner in the same quantum in which the owner can use it. A resumed owner has its allocation from its first
  * quantum on. The exception is an oversubscribed chassis whose guests demand more than its real capacity: these guests
  * share the real capacity. Caps are not in the log: the ledger has the allocations. A chassis is skipped if it is not
  * oversubscribed and no VM on it has a `burst` ceiling.

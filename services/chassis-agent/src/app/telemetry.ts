@@ -30,7 +30,7 @@ const MAX_TICK_MS = 5_000;
 export interface TelemetryOptions {
   readonly ports: ServicePorts;
   readonly agentId: string;
-  /** Names this process among all that ever had this agent id. */
+  /** Names this process; unique among all processes that ever had this agent id. */
   readonly instance: string;
   readonly claim: Pick<AgentClaim, "isHeld">;
   readonly drivers: Drivers;

@@ -38,7 +38,7 @@ export interface Contact {
 }
 
 /**
- * Returns the contact whose query was sent last. The candidates are `present`, and every contact of `answered` whose
+ * Returns the answered query that was sent last. The candidates are `present`, and every element of `answered` whose
  * `lastSeq` is at most `appliedSeq`.
  */
 export function latestOf(present: Contact, answered: readonly Contact[], appliedSeq: number): Contact {

@@ -15,15 +15,15 @@ const CALL_TIMEOUT_MS = 10_000;
 
 interface Reported {
   readonly kinds: string;
-  /** The instant since which the VM had waited, epoch ms. */
+  /** The instant at which the VM's wait began, epoch ms. */
   readonly sinceMs: number | undefined;
 }
 
 export class DeferralReports {
   readonly #bus: Caller;
-  /** Returns the reasons that the log has for the VM's present wait; none when it has recorded none. */
+  /** Returns the reasons that the log has for the VM's present wait. The list is empty when the log has no reason. */
   readonly #recordedOf: (vmId: string) => readonly PlacementRefusal[];
-  /** By VM id, the kinds of the reasons that were last reported, and the wait in which the VM had them. */
+  /** By VM id, the last report: the kinds of the reported reasons, and the start of the wait that they explain. */
   readonly #reported = new Map<string, Reported>();
 
   constructor(bus: Caller, recordedOf: (vmId: string) => readonly PlacementRefusal[]) {
@@ -46,12 +46,12 @@ export class DeferralReports {
   }
 
   /**
-   * Reports the deferrals whose reasons have changed, in pages of `MAX_PAGE`, or smaller ones
-   * that fit in a message.
+   * Reports the deferrals whose reasons have changed, in pages. A page has at most `MAX_PAGE` deferrals, and fewer if
+   * these would not fit in a message.
    *
-   * `waiting` are all VMs that wait; earlier reports about any other VM are forgotten. `acts` is called before each
-   * page: an instance that has lost its lease reports nothing more. Throws `Fault` UNAVAILABLE when lifecycle rejects a
-   * page.
+   * `waiting` are all VMs that wait; earlier reports about any other VM are forgotten. `acts` returns false when this
+   * instance has lost its lease; the instance then sends no further page. Throws `Fault` UNAVAILABLE when lifecycle
+   * rejects a page.
    */
   async report(
     deferrals: readonly Deferral[],

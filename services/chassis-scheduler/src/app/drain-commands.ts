@@ -57,7 +57,7 @@ export class DrainCommands {
     );
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
     const drain = drains.get(chassisId).state;
-    // If this instance dies before it cordons the chassis, `DrainProcess` on the lease holder does so.
+    // If this instance dies before it cordons the chassis, `DrainProcess` on the lease holder cordons the chassis.
     if (isDraining(drain)) {
       const command = { type: "cordon-for-drain", chassisId, drain } as const;
       await chassis.execute(chassisId, causedBy(drain.startedBy), (now) =>

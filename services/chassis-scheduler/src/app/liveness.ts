@@ -62,7 +62,7 @@ export class ChassisLiveness {
   readonly #agents = new Map<string, TrackedAgent>();
   /**
    * By chassis id, the state that was last passed to `onChange`. `of` returns this state even if a newer one is known.
-   * A caller that acted on an unreported state would not be woken when that state ends.
+   * `onChange` would not report the end of a state that was never reported, so no caller may act on such a state.
    */
   readonly #reportedStates = new Map<string, Liveness["state"]>();
   readonly #stops: (() => void)[] = [];
@@ -119,8 +119,8 @@ export class ChassisLiveness {
     const before = this.of(chassisId).state;
     if (before === state || state === "unknown") return;
     const heardAtMs = this.#agents.get(chassisId)?.stats.heardAtMs ?? 0;
-    // After this process missed its own echo, the measured silence of each agent restarts at zero. A restarted count is
-    // no sign of life, so a suspect chassis stays suspect until its next heartbeat.
+    // After a time in which this process could receive no message, the measured silence of each agent restarts at zero.
+    // That restart is no sign of life, so a suspect chassis stays suspect until its next heartbeat.
     if (before === "suspect" && heardAtMs < this.#listener.sinceMs) return;
     this.#reportedStates.set(chassisId, state);
     onChange(chassisId, state);

@@ -179,8 +179,8 @@ export class PlacementProcess {
 }
 
 /**
- * Returns the placements without the moves that exceed the parallelism of a drain. Later rounds place these VMs.
- * `slots` has, by draining chassis, the number of further moves allowed; each move lowers that number.
+ * Returns the placements without the moves that exceed the parallelism of a drain. Later rounds place the VMs of the
+ * omitted moves. `slots` has, by draining chassis, the number of further moves allowed; each move lowers that number.
  */
 function withinSlots(placements: readonly Placement[], slots: Map<string, number>): readonly Placement[] {
   if (slots.size === 0) return placements;
@@ -194,7 +194,7 @@ function withinSlots(placements: readonly Placement[], slots: Map<string, number
   );
 }
 
-/** Returns why the VM has no place, or no target for its move, as the log says. */
+/** Returns the reasons, recorded in the log, why the VM has no place, or why its move has no target. */
 function recordedReasons(vm: VmState): readonly PlacementRefusal[] {
   if (!vm.exists) return [];
   return vm.migration === null ? vm.refusals : vm.migration.refusals;

@@ -119,7 +119,10 @@ export class PlacementQueries {
     };
   }
 
-  /** Returns the VMs whose planned chassis differs from their present chassis. A chassis is null if there is none. */
+  /**
+   * Returns the VMs whose planned chassis (`to`) differs from their present chassis (`from`). `from` is null for a VM
+   * without a chassis, and `to` for a VM that the plan does not place.
+   */
   #changes(
     vms: readonly WaitingVm[],
     placements: readonly Placement[],

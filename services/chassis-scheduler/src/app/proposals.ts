@@ -109,8 +109,9 @@ export class Proposals {
   }
 
   /**
-   * Returns whether the token of a reply can have been issued. Any client of the server can reply: a token beyond the
-   * clock and beyond every ledger would make this scheduler issue tokens that the allocator refuses.
+   * Returns true if the token in a reply can have been issued. Any client of the server can reply, with any token. A
+   * token far above the clock and above the tokens in all ledgers must not be believed: this scheduler would then issue
+   * tokens that the allocator refuses.
    */
   #isPossible(token: number): boolean {
     const recorded = [...this.#cluster.ledgers.values()].map(({ proposerToken }) => proposerToken);

@@ -77,7 +77,7 @@ type VictimHolding = Pick<Vm, "fence" | "allocation">;
 
 export class ReplanTriggers {
   readonly #cluster: Pick<Cluster, "vms" | "quotaStates" | "waiting" | "hasAffinityWaiters">;
-  /** By VM id, the holding as of the VM's last event. A VM without resources for preemption to take has no entry. */
+  /** By VM id, the holding after the VM's last event. A VM has no entry if preemption could take nothing from it. */
   readonly #holdings = new Map<string, VictimHolding>();
 
   constructor(cluster: Pick<Cluster, "vms" | "quotaStates" | "waiting" | "hasAffinityWaiters">) {

@@ -66,7 +66,7 @@ export class WaitingVms {
     return this.#ledgersOf.of(vmId);
   }
 
-  /** Returns the waiting VMs, without those whose events cannot be read: no reservation could reach them. */
+  /** Returns the waiting VMs, except VMs whose events cannot be read: such a VM could not take a reservation. */
   all(): WaitingVm[] {
     return [...this.#waiting.values()].filter(({ vmId }) => this.#vms.asideOf(vmId) === undefined);
   }

@@ -28,7 +28,7 @@ import { chassisNotFound } from "./chassis.ts";
 const MAX_NAMED = 500;
 /** Maximum number of VMs that one event names with their reasons. Such a VM takes 350 bytes at most. */
 const MAX_EXPLAINED = 150;
-/** Maximum number of VMs that join a drain in one event, beside those that left it. */
+/** Maximum number of VMs that one event adds to a drain. The same event also names the VMs that left the drain. */
 const MAX_JOINED = 100;
 /** Maximum length of a reason in a drain event, characters. The state of the VM has the whole reason. */
 const MAX_REASON = 200;

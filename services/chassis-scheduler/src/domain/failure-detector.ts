@@ -1,18 +1,18 @@
 /**
  * Failure detector: decides from heartbeats and from silence whether the agent of a chassis is alive.
  *
- * A silent agent may be dead, cut off or slow, and these look alike from here. Silence therefore has two verdicts:
- * `suspect` comes early and costs little (new VMs go to other chassis), `lost` comes late and moves VMs. Both limits
- * follow the rhythm of the heartbeats: they are longer on a path that delays or drops heartbeats.
+ * A silent agent may be dead, cut off or slow, and the detector cannot distinguish these cases. Silence therefore has
+ * two limits. After the first limit the agent is `suspect`, which costs little: new VMs go to other chassis. After the
+ * second limit the agent is `lost`, and its VMs move. Both limits are longer on a path that delays or drops heartbeats.
  *
- * Silence counts only while a heartbeat could have arrived. The listener publishes an echo to itself over the same
- * server. A gap in the echo (a stalled process, a cut connection, a restarted server) proves that no heartbeat could
- * have been received, so the silence of every agent restarts at zero. Silence before `sinceMs`, when this process took
- * up its present role, does not count either.
+ * Silence counts only while a heartbeat could have arrived. The listener sends test messages (echoes) to itself over
+ * the same server. A gap between echoes (a stalled process, a cut connection, a restarted server) proves that no
+ * heartbeat could have been received. The silence of every agent then restarts at zero. Silence before `sinceMs`, when
+ * this process took up its present role, does not count either.
  *
  * The functions read no clock: every instant is an argument, in milliseconds of the caller's monotonic clock. Not
- * covered: a network that carries the echo but drops the messages of one agent. The detector declares that agent lost,
- * and the agent holds its guests by itself once the log does not answer it
+ * covered: a network that carries the echoes but drops the messages of one agent. The detector declares that agent
+ * lost, and the agent holds its guests by itself once the log does not answer its queries
  * (`services/chassis-agent/src/domain/self-fence.ts`).
  */
 import { SAMPLE_INTERVAL_MS } from "@bioxen/contracts";
@@ -50,7 +50,10 @@ export interface Evidence {
   readonly stats: HeartbeatStats;
   /** Instant since which the listener would have received every heartbeat of this agent, without a gap, ms. */
   readonly sinceMs: number;
-  /** End of the span, ms: the last echo, after which the listener cannot tell silence from deafness. */
+  /**
+   * End of the span, ms: the instant at which the listener last received a test message that it sent to itself. Later
+   * silence does not count, because heartbeats may have failed to reach the listener.
+   */
   readonly echoAtMs: number;
 }
 
@@ -96,7 +99,7 @@ export function afterHeartbeat(
   invariant(nowMs >= (heardAtMs ?? nowMs), "heartbeats are timed by a monotonic clock", { heardAtMs, nowMs });
   const wasDeaf = heardAtMs === null || heardAtMs < listeningSinceMs;
   const gapMs = heardAtMs === null ? 0 : nowMs - heardAtMs;
-  // The agent's absence, or the listener's deafness, says nothing about the rhythm of the path.
+  // An interval in which the agent was absent, or the listener could receive nothing, says nothing about the path.
   const wasAbsent = !wasDeaf && gapMs >= timeoutsOf(stats, limits).lostAfterMs;
   const wasSteady = steadySinceMs !== null && !wasDeaf && gapMs < timeoutsOf(stats, limits).suspectAfterMs;
   const steady = { heardAtMs: nowMs, steadySinceMs: wasSteady ? steadySinceMs : nowMs };

@@ -31,7 +31,7 @@ export type VmChanged = ResultOf<"vmCreate">;
 export type SeqChanged = ResultOf<"vmReport">;
 
 /**
- * Checks a sequence that a command of another service names. Returns the refusal of the command if the sequence is
+ * Checks a sequence in a command that comes from another service. Returns the refusal of the command if the sequence is
  * beyond the end of the log; otherwise undefined. Asks the log only when this instance does not know the sequence.
  */
 export async function beyondKnownLog(

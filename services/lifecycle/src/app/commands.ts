@@ -1,5 +1,5 @@
 /**
- * The commands create, start, pause, resume, stop and destroy. This layer looks up the facts, and the decider decides.
+ * The commands that create, start, pause, resume, stop and destroy a VM. This layer looks up the facts for the decider.
  */
 import { type Handled, isHeldByPreemption, type ParsedRequestOf, type VmState } from "@bioxen/contracts";
 import type { Causation } from "@bioxen/kernel";

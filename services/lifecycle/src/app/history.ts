@@ -20,16 +20,16 @@ type VmHistory = ResultOf<"vmHistory">;
 type History = VmHistory["events"];
 type EventReference = NonNullable<History[number]["causedBy"]>;
 
-/** Number of events that one read of the log returns: about 170 kB of checkpoints. */
+/** Number of events that one read of the log returns. If all are checkpoint events, the read returns about 170 kB. */
 const EVENTS_PER_READ = 256;
 /** Number of VMs whose earlier events are kept for the next page of their histories. */
 const MAX_KEPT = 4;
 
 export interface HistoryPage {
   readonly vmId: string;
-  /** Sequence of the state that all pages show. */
+  /** Sequence up to which the history is shown, the same for all pages; no page has a later event. */
   readonly seq: number;
-  /** Sequence of the last event on the pages before; 0 for the first page. */
+  /** Sequence of the last event on the previous page; 0 for the first page. */
   readonly afterSeq: number;
   readonly limit: number | undefined;
   readonly maxBytes: number;

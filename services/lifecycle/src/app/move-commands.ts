@@ -57,7 +57,7 @@ export class MoveCommands {
       const from = chassis.get(fromChassisId);
       return from.registered && from.cordoned;
     };
-    // A drain cordons its chassis before it asks for moves; this instance may not have read that event yet.
+    // A drain cordons its chassis before it requests moves. This instance may not have read the cordon's event yet.
     if (code === "DRAIN" && !isCordoned()) await caughtUp();
     const request = { toChassisId: toChassisId ?? null, code, reason };
     const decide = (state: VmState) => {

@@ -40,8 +40,8 @@ export type WorldCommand =
   | { readonly type: "restart"; readonly nowMs: number };
 
 /**
- * Gives a waiting VM its reserved place. The allocator may already be releasing an expired reservation, so the VM does
- * not take it, and waits for another reservation.
+ * Gives a waiting VM its reserved place. The VM does not take a reservation that has expired, because the allocator may
+ * already be releasing that reservation. The VM then waits for another one.
  */
 function decidePlace(state: VmState, { place, nowMs }: CommandOf<WorldCommand, "place">): VmDecision {
   if (!isForWaiting(state, place.entry) || !isCurrent(place.entry, place.entry.fence, nowMs))

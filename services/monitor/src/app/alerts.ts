@@ -83,8 +83,8 @@ export class Alerts {
       const { kind, id: ruleId } = aggregateOf(envelope.subject);
       if (kind !== "alert") return;
       // The removal ended every alert of the rule, so the evaluator first forgets the rule. The fold may already have a
-      // later event that sets the same rule again. The evaluator would otherwise find no change, and raise no alert for
-      // a target that is still in breach.
+      // later event that sets the same rule again. An evaluator that remembered the rule would then find no change, and
+      // raise no alert for a target that is still in breach.
       if (envelope.type === "bioxen.alert.rule-removed.v1") this.#forgetRule(ruleId);
       this.#follow(ruleId);
       this.#deliveries.wake(ruleId);
@@ -167,7 +167,7 @@ export class Alerts {
         continue;
       }
       changes += 1;
-      // Removed first: a change during the append opens the target again, and must not be lost.
+      // The target is removed before the append. A change during the append adds it again, and that entry must remain.
       open?.delete(target);
       await this.#correctAlert(ruleId, target).catch((thrown: unknown) => {
         open?.add(target);

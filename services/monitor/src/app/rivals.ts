@@ -1,20 +1,20 @@
 /**
  * Counts the rivals of every chassis: processes that want to run the chassis while another process runs it.
  *
- * There are two signs of a rival. First, its status samples name the chassis as refused, because another process holds
- * its agent id, or because another agent runs the chassis. Second, heartbeats of the chassis come from two processes by
- * turns. One of them is then an agent of a version that refuses no chassis.
+ * There are two signs of a rival. First, the rival's status samples name the chassis as refused. The reason is that
+ * another process holds the rival's agent id, or that another agent runs the chassis. Second, heartbeats of the chassis
+ * come alternately from two processes. One of these processes is then an agent of a version that refuses no chassis.
  */
 import type { ChassisSample, ServiceSample } from "@bioxen/contracts";
 
 /**
- * Time for which a process counts after its last message, ms: two status samples, which are sent every 2 s, and a
- * margin. A rolling restart makes two processes count for no longer than this.
+ * Time for which a process is counted after its last message, ms. It covers two status samples, which are sent every
+ * 2 s, and a margin. In a rolling restart, both processes are counted for no longer than this time.
  */
 const HEARD_MS = 4_500;
-/** Maximum number of processes that are counted per chassis: further ones change no decision. */
+/** Maximum number of processes that are counted per chassis: further processes change no decision. */
 const MAX_PROCESSES = 16;
-/** Stands for the process of a heartbeat from an older version, whose heartbeats do not name their process. */
+/** The name of a process of an older version, whose heartbeats do not name their process. */
 const UNNAMED = "";
 
 export class Rivals {

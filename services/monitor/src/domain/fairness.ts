@@ -12,8 +12,8 @@ export function jainsIndex(shares: readonly number[]): number | null {
 }
 
 /**
- * Returns the share of its demand that a VM was granted, 0 to 1. It is the smallest share among the VM's resources,
- * because the scarcest resource limits growth. Returns undefined when the VM demands nothing.
+ * Returns the granted share of a VM's demand, 0 to 1. This is the smallest share among the VM's resources, because the
+ * scarcest resource limits growth. Returns undefined when the VM demands nothing.
  */
 export function grantedShare(
   granted: Readonly<Record<string, number>>,

@@ -42,7 +42,7 @@ class Ring {
     this.#length = points;
   }
 
-  /** Adds a finer point. If it begins a new span, returns the coarser point of the previous span; else undefined. */
+  /** Adds a point. If the point begins a new span, returns the mean of the previous span's points; else undefined. */
   add(point: FleetPoint): FleetPoint | undefined {
     const atMs = this.#begin(point);
     const [first] = this.#open;

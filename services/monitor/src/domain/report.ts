@@ -102,7 +102,10 @@ function silentChassis({ chassis }: ReportInput): Finding[] {
   );
 }
 
-/** Returns a finding for each chassis that a working agent was refused. A waiting agent has a finding of its own. */
+/**
+ * Returns a finding for each chassis that an agent should run but another agent runs. Skips agents that wait for their
+ * claim, because `services` returns a finding for each waiting instance.
+ */
 function contestedChassis({ services: all }: ReportInput): Finding[] {
   return all.flatMap(({ waiting, agent }) =>
     waiting !== undefined || agent === undefined
