@@ -18,7 +18,7 @@ import type { LuaRuntime } from "./lua-runtime.ts";
 const NAMES = ["__index", "__newindex", "__gc", "__mode", "__len"];
 /** A string of more than 40 bytes. Lua interns no string that long, so it never equals a key. */
 const UNMATCHED = "a name that no table can have as the key of a metamethod";
-/** Number of bytes, from the address of the state on, in which the array of metamethod names is searched. */
+/** The array of metamethod names is searched for in this many bytes, beginning at the address of the state. */
 const SEARCH_BYTES = 4096;
 
 /** Disables weak tables in `L`. Call inside `protect`. */

@@ -103,7 +103,7 @@ export function positionOf(event: StoredEvent): EventPosition {
 
 /** Length of `2026-01-01T00:00:00`, characters. */
 const SECOND_LENGTH = 19;
-/** Length of a whole instant in the form that services write, characters. */
+/** Length of a complete timestamp in the form that services write: 24 characters. */
 const INSTANT_LENGTH = 24;
 let lastSecond = "";
 let lastSecondMs = 0;

@@ -279,8 +279,8 @@ export class PoolVms {
   }
 
   /**
-   * Destroys the clones that an interrupted start of this agent left. Such a clone has no `other_config` keys, and this
-   * process is not making it.
+   * Destroys unfinished clones: an agent that was interrupted while it made a machine has left them. An unfinished clone
+   * has no `other_config` keys. The clones that this process is making now are kept.
    */
   async sweep(): Promise<void> {
     for (const ref of this.#inventory.unfinishedClones()) {

@@ -139,8 +139,8 @@ export function isOutdated(
 }
 
 /**
- * True when the quota holds a charge of at least these amounts that is valid for an append to the ledger in its state
- * after `ledgerSeq`.
+ * True when the quota holds a charge that covers these amounts. The charge must be valid for an append to the ledger
+ * whose last event is `ledgerSeq`.
  */
 export function isCharged(
   quota: Quota,

@@ -46,8 +46,8 @@ export class WaitingVms {
   }
 
   /**
-   * Calls `noteVm` for each VM whose entry in the ledger has changed. Call it after each event of the ledger, once the
-   * fold has applied it.
+   * Calls `noteVm` for each VM whose entry in the ledger has changed. Call this method after each event of the ledger,
+   * once the fold has applied that event.
    */
   noteLedger(chassisId: string): void {
     for (const vmId of this.#ledgersOf.note(chassisId, this.#ledgers.get(chassisId))) this.noteVm(vmId);
