@@ -46,11 +46,11 @@ async function processOn(stored: MemoryEventLog, name: string) {
     chassis.execute(id, because(causeId), () => accept(event));
   const record = (event: LogEvent, causeId: string) =>
     records.execute(LOG_SKIPS_ID, because(causeId), () => accept(event));
-  const skip = (seq: number, subject = SUBJECT) => {
+  const recordSkip = (seq: number, subject = SUBJECT) => {
     const data = { seq, subject, digest: "d", problem: "p", newer: true, reason: "r", by: "b" };
     return record({ type: "bioxen.log.skipped.v1", data }, `skip ${seq}`);
   };
-  const unskip = (seq: number, subject = SUBJECT) =>
+  const recordUnskip = (seq: number, subject = SUBJECT) =>
     record(
       { type: "bioxen.log.unskipped.v1", data: { seq, subject, reason: "r", by: "b" } },
       `unskip ${seq}`,
@@ -59,7 +59,7 @@ async function processOn(stored: MemoryEventLog, name: string) {
     await feed.applied(await stored.lastSeq());
     await settle();
   };
-  return { chassis, feed, heard, append, skip, unskip, caughtUp, clock };
+  return { chassis, feed, heard, append, recordSkip, recordUnskip, caughtUp, clock };
 }
 
 const register = registeredChassis();
@@ -74,7 +74,7 @@ describe("a skip", () => {
     await running.caughtUp();
     await expect(running.append(cordon, "2")).rejects.toMatchObject({ code: "CORRUPT_EVENT" });
     running.heard.length = 0;
-    await running.skip(2);
+    await running.recordSkip(2);
     await running.caughtUp();
     expect(running.feed.unreadable()).toEqual([]);
     expect(running.heard).toEqual(["3 log/skips", "1 chassis/c1"]);
@@ -91,7 +91,7 @@ describe("a skip", () => {
     await first.append(register, "1");
     log.putBytes(SUBJECT, POISON);
     await first.caughtUp();
-    await first.skip(2);
+    await first.recordSkip(2);
     await first.caughtUp();
     await first.append(cordon, "2");
     const later = await processOn(log, "b");
@@ -109,11 +109,11 @@ describe("a skip", () => {
     log.putBytes(SUBJECT, POISON);
     await running.caughtUp();
     expect(running.feed.unreadable()).toMatchObject([{ seq: 2 }]);
-    await running.skip(2);
+    await running.recordSkip(2);
     await running.caughtUp();
     expect(running.chassis.get("c1")).toMatchObject({ version: 2, lastSeq: 3 });
     expect(running.feed.unreadable()).toMatchObject([{ seq: 4 }]);
-    await running.skip(4);
+    await running.recordSkip(4);
     await running.caughtUp();
     expect(running.feed.unreadable()).toEqual([]);
     expect(await running.append(cordon, "3")).toMatchObject({ current: { version: 3 } });
@@ -125,7 +125,7 @@ describe("a skip", () => {
     await running.append(register, "1");
     log.putBytes(SUBJECT, POISON);
     await running.caughtUp();
-    await running.skip(2);
+    await running.recordSkip(2);
     log.setAway(true);
     await settle();
     log.setAway(false);
@@ -140,9 +140,9 @@ describe("a skip", () => {
     await running.append(register, "1");
     log.putBytes(SUBJECT, POISON);
     await running.caughtUp();
-    await running.skip(2);
+    await running.recordSkip(2);
     await running.caughtUp();
-    await running.unskip(2);
+    await running.recordUnskip(2);
     await running.caughtUp();
     const later = await processOn(log, "b");
     for (const { feed, append } of [running, later]) {
@@ -173,16 +173,14 @@ describe("an unreadable message", () => {
     log.putBytes(eventSubject("log", LOG_SKIPS_ID), POISON);
     await running.caughtUp();
     expect(running.feed.unreadable().map(({ seq }) => seq)).toEqual([2, 3]);
-    await running.skip(2);
+    await running.recordSkip(2);
     await running.caughtUp();
     expect(running.feed.unreadable().map(({ seq }) => seq)).toEqual([3]);
     const later = await processOn(log, "b");
     expect(later.feed.unreadable().map(({ seq }) => seq)).toEqual([3]);
-    for (const { skip, caughtUp, feed } of [later]) {
-      await skip(3, eventSubject("log", LOG_SKIPS_ID));
-      await caughtUp();
-      expect(feed.unreadable()).toEqual([]);
-    }
+    await later.recordSkip(3, eventSubject("log", LOG_SKIPS_ID));
+    await later.caughtUp();
+    expect(later.feed.unreadable()).toEqual([]);
     await running.caughtUp();
     expect(running.feed.unreadable()).toEqual([]);
     expect((await processOn(log, "c")).feed.unreadable()).toEqual([]);
@@ -195,10 +193,10 @@ describe("an unreadable message", () => {
     const running = await processOn(log, "a");
     expect(running.feed.unreadable()).toMatchObject([{ seq: 1 }]);
     expect(running.feed.capture(0)).toBeUndefined();
-    await running.skip(1, subject);
+    await running.recordSkip(1, subject);
     await running.caughtUp();
     expect(running.feed.unreadable()).toEqual([]);
-    await running.unskip(1, subject);
+    await running.recordUnskip(1, subject);
     await running.caughtUp();
     expect(running.feed.unreadable()).toMatchObject([{ seq: 1 }]);
   });

@@ -14,27 +14,20 @@ import {
   type PageShape,
   StatePages,
 } from "@bioxen/contracts";
-import { Aggregates, EventFeed, type IdSource } from "@bioxen/kernel";
+import { Aggregates, EventFeed } from "@bioxen/kernel";
 import { beforeEach, describe, expect, it } from "vitest";
-import { appendNext, FakeClock, MemoryEventLog, registeredChassis } from "../src/index.ts";
+import { appendNext, FakeClock, idsInOrder, MemoryEventLog, registeredChassis } from "../src/index.ts";
 
 const SHAPE: PageShape = { chassis: "items" };
 type Listing = { chassis: { chassisId: string; cordoned: boolean }[] } & Page;
 
 let log: MemoryEventLog;
+/** The feed of every instance of the test. */
+let feeds: EventFeed[];
 beforeEach(() => {
   log = new MemoryEventLog();
+  feeds = [];
 });
-
-function numbered(prefix: string): IdSource {
-  let count = 0;
-  return {
-    next: () => {
-      count += 1;
-      return `${prefix}-${count}`;
-    },
-  };
-}
 
 /** One instance of a service that lists the registered chassis. */
 class Instance {
@@ -50,10 +43,11 @@ class Instance {
       fold: chassisFold,
       log,
       clock,
-      ids: numbered("id"),
+      ids: idsInOrder(),
       source: "/bioxen/test",
     });
     const feed = new EventFeed(log, [this.states], clock);
+    feeds.push(feed);
     void feed.start();
     const { states } = this;
     this.pages = new StatePages({
@@ -90,7 +84,11 @@ const register = (id: string) => appendNext(log, "chassis", id, registeredChassi
 const cordon = (id: string) =>
   appendNext(log, "chassis", id, { type: "bioxen.chassis.cordoned.v1", data: {} });
 const idOf = (i: number) => `c${String(i).padStart(4, "0")}`;
-const settled = () => new Promise((resolve) => setTimeout(resolve, 0));
+/** Resolves once every instance has applied what the log holds now. */
+const settled = async () => {
+  const lastSeq = await log.lastSeq();
+  await Promise.all(feeds.map((feed) => feed.applied(lastSeq)));
+};
 
 /** The listing of version 0.1.0: the things whose ids are above the cursor, in the present state. */
 function pageOfVersion010(ids: readonly string[], limit: number, cursor?: string): Listing {
@@ -208,7 +206,7 @@ describe("pages of states", () => {
 
 describe("pages of a computed result", () => {
   const clock = new FakeClock();
-  const pages = new FrozenPages({ clock, timers: clock, ids: numbered("f"), appliedSeq: () => 7 });
+  const pages = new FrozenPages({ clock, timers: clock, ids: idsInOrder("f"), appliedSeq: () => 7 });
   const resultOf = (items: number) => ({
     chassis: Array.from({ length: items }, (_, i) => ({ i, text: "x".repeat(90) })),
   });
