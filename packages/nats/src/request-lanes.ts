@@ -33,11 +33,12 @@ export type LaneName = (typeof LANES)[number];
 /** Longest time that a request waits for its start, ms: half of the time after which callers give up by default. */
 const WAIT_MS = 5_000;
 /**
- * Limits of each lane. 64 commands at a time keep the disk of the log busy. The waiting requests of a lane take at most
- * 16 MiB. A slow machine (1 000 commands/s) serves all of them within {@link WAIT_MS}.
+ * Limits of each lane. The server stores one event at a time, so 16 commands at a time keep the disk of the log busy;
+ * more commands only compete with queries for the processor. The waiting commands take at most 8 MiB. A slow machine
+ * (500 commands/s) serves all of them within {@link WAIT_MS}.
  */
 const LIMITS: Readonly<Record<LaneName, LaneLimits>> = {
-  commands: { underWay: 64, reserved: 32, waiting: 4_096, waitMs: WAIT_MS },
+  commands: { underWay: 16, reserved: 32, waiting: 2_048, waitMs: WAIT_MS },
   programs: { underWay: 256, reserved: 64, waiting: 1_024, waitMs: WAIT_MS },
   queries: { underWay: 64, reserved: 32, waiting: 4_096, waitMs: WAIT_MS },
   internal: { underWay: 256, reserved: 64, waiting: 4_096, waitMs: WAIT_MS },
