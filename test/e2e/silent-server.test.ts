@@ -74,7 +74,7 @@ function argumentsOf(path: string): readonly string[] {
 
 describe.each(["mute", "stopped"] as const)("with a %s server", (kind) => {
   it("every command ends in time, with exit code 3", async () => {
-    const paths = commandPaths().filter((path) => !WITHOUT_SERVER.test(path));
+    const paths = (await commandPaths()).filter((path) => !WITHOUT_SERVER.test(path));
     const outcomes: string[] = [];
     const work = paths.entries();
     const worker = async (cli: CliProcess) => {

@@ -3,5 +3,5 @@ import { writeFileSync } from "node:fs";
 import { CLI_DOCUMENTS } from "../src/output/documents.ts";
 
 for (const [name, text] of Object.entries(CLI_DOCUMENTS)) {
-  writeFileSync(new URL(`../../../docs/${name}`, import.meta.url), text());
+  writeFileSync(new URL(`../../../docs/${name}`, import.meta.url), await text());
 }

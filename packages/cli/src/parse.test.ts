@@ -27,7 +27,7 @@ function parse(option: Option, text: string): { value: unknown } | { problem: st
 }
 
 /** The options that take an integer or a number only: their parser says so about a word. */
-const NUMERIC = optionsOf(createProgram()).filter(({ option }) => {
+const NUMERIC = optionsOf(await createProgram()).filter(({ option }) => {
   const outcome = option.parseArg === undefined ? undefined : parse(option, "word");
   return (
     outcome !== undefined &&

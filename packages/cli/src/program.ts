@@ -3,31 +3,18 @@
  */
 import { BIOXEN_VERSION } from "@bioxen/contracts";
 import { Command, CommanderError } from "commander";
-import { addAlertCommands } from "./commands/alerts.ts";
-import { addApplyCommand } from "./commands/apply.ts";
-import { addChassisCommands, addLedgerCommands } from "./commands/chassis.ts";
-import { addCompletionCommands } from "./commands/completion.ts";
-import { addConfigCommands } from "./commands/config.ts";
-import { addDemoCommand } from "./commands/demo.ts";
-import { addDoctorCommand } from "./commands/doctor.ts";
-import { addEventCommands } from "./commands/events.ts";
-import { addFakeXapiCommand } from "./commands/fake-xapi.ts";
-import { addJobCommands } from "./commands/jobs.ts";
-import { openMenu } from "./commands/menu.ts";
-import { addQuotaCommands } from "./commands/quota.ts";
-import { addReplayCommand } from "./commands/replay.ts";
-import { addReportCommands } from "./commands/report.ts";
-import { addStackCommands } from "./commands/stack.ts";
-import { addStateCommand } from "./commands/state.ts";
-import { addTopCommand } from "./commands/top.ts";
-import { addVmCommands } from "./commands/vm.ts";
+import { addCommands } from "./catalogue.ts";
 import { isHidden } from "./completion/tree.ts";
 import { onStdoutClosed } from "./interruption.ts";
 import { CommandEnd, EXIT_DONE, EXIT_USAGE } from "./outcome.ts";
 import { conclude, sayJson } from "./run.ts";
 import { CONNECTION_KEYS, settingOf, settingOptions, withSettings } from "./settings.ts";
 
-export function createProgram(): Command {
+/**
+ * Returns the command `bioxen` with the commands that a line with these words can call; without words, with all
+ * commands.
+ */
+export async function createProgram(words: readonly string[] = []): Promise<Command> {
   const program = new Command("bioxen")
     .description("a hypervisor for biological virtual machines")
     .version(BIOXEN_VERSION)
@@ -36,35 +23,22 @@ export function createProgram(): Command {
       // `bioxen config` must work on a malformed settings file, to show and repair it.
       if (command.parent?.name() !== "config") await withSettings(command);
     });
-  addStackCommands(program);
-  addFakeXapiCommand(program);
-  addDoctorCommand(program);
-  addDemoCommand(program);
-  addTopCommand(program);
-  addVmCommands(program);
-  addApplyCommand(program);
-  addChassisCommands(program);
-  addLedgerCommands(program);
-  addQuotaCommands(program);
-  addEventCommands(program);
-  addStateCommand(program);
-  addReplayCommand(program);
-  addJobCommands(program);
-  addAlertCommands(program);
-  addReportCommands(program);
-  addConfigCommands(program);
-  addCompletionCommands(program);
+  await addCommands(program, words);
   addGlobals(program);
   program.addHelpText("after", connectionHelp());
   return program;
 }
 
 /** Returns the names of all visible commands that have no subcommands, such as `vm create`. */
-export function commandPaths(command: Command = createProgram(), before = ""): string[] {
+export async function commandPaths(): Promise<string[]> {
+  return pathsBelow(await createProgram(), "");
+}
+
+function pathsBelow(command: Command, before: string): string[] {
   const shown = command.commands.filter((child) => !isHidden(child));
   return shown.flatMap((child) => {
     const words = `${before}${child.name()}`;
-    return child.commands.length === 0 ? [words] : commandPaths(child, `${words} `);
+    return child.commands.length === 0 ? [words] : pathsBelow(child, `${words} `);
   });
 }
 
@@ -117,11 +91,13 @@ function withGlobalsLast(args: readonly string[]): string[] {
 export async function runProgram(argv: readonly string[]): Promise<void> {
   process.stdout.on("error", onStdoutClosed);
   const args = withGlobalsLast(argv.slice(2));
-  const program = createProgram();
   if (args.length === 0) {
-    if (process.stdin.isTTY !== true || process.stdout.isTTY !== true) return program.outputHelp();
-    return openMenu();
+    if (process.stdin.isTTY !== true || process.stdout.isTTY !== true) {
+      return (await createProgram()).outputHelp();
+    }
+    return (await import("./commands/menu.ts")).openMenu();
   }
+  const program = await createProgram(args);
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (thrown) {

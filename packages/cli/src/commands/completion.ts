@@ -21,7 +21,7 @@ Examples:
   source <(bioxen completion zsh)        in ~/.zshrc, after compinit
   bioxen completion fish | source        in ~/.config/fish/config.fish`;
 
-export function addCompletionCommands(program: Command): void {
+export function addCompletionCommand(program: Command): void {
   program
     .command("completion")
     .description(
@@ -34,6 +34,9 @@ export function addCompletionCommands(program: Command): void {
       if (globalsOf(command).json === true) sayJson({ ok: true, shell, script });
       else say(script.trimEnd());
     });
+}
+
+export function addIdsCommand(program: Command): void {
   program
     .command("__ids", { hidden: true })
     .addArgument(new Argument("<kind>").choices(ID_KINDS))

@@ -20,13 +20,7 @@ import type { Session } from "../session.ts";
 import { minutes, table } from "../terminal.ts";
 import { untilInterrupted } from "../until.ts";
 import { ledgerWords, pastChassisTable } from "./chassis.ts";
-import { addConsoleCommand } from "./vm-console.ts";
-import { addCreateCommands } from "./vm-create.ts";
 import { addHistoryCommand } from "./vm-history.ts";
-import { addMigrateCommand } from "./vm-migrate.ts";
-import { addOptimiseCommand } from "./vm-optimise.ts";
-import { addSnapshotCommands } from "./vm-snapshots.ts";
-import { addVerbCommands } from "./vm-verbs.ts";
 import { vmTable, vmWords } from "./vm-words.ts";
 
 /** Longest wait for the first measurement of a VM that has just started, ms. */
@@ -38,16 +32,7 @@ Example:
   bioxen vm exec c1 -e 'return cell.growth_rate()'
   bioxen vm exec x1 -e 'uname -a'                   shell in a machine of a pool; needs SSH, see docs/how-to/xcpng.md`;
 
-export function addVmCommands(program: Command): void {
-  const vm = program.command("vm").description("biological virtual machines");
-  addCreateCommands(vm);
-  addVerbCommands(vm);
-  addMigrateCommand(vm);
-  addViewCommands(vm);
-  addStreams(vm);
-  addConsoleCommand(vm);
-  addSnapshotCommands(vm);
-  addOptimiseCommand(vm);
+export function addExecCommand(vm: Command): void {
   vm.command("exec <id> [file]")
     .description("run Lua in a running cell, or shell in a running machine of a pool; - reads standard input")
     .option("-e, --eval <source>", "source text, in place of a file")
@@ -74,7 +59,7 @@ export function addVmCommands(program: Command): void {
     });
 }
 
-function addViewCommands(vm: Command): void {
+export function addViewCommands(vm: Command): void {
   vm.command("ls")
     .description("list VMs, destroyed ones only with --state destroyed")
     .addOption(oneOf("--state <state>", "only VMs in this state", VM_STATES))
@@ -158,7 +143,7 @@ async function firstSample(session: Session, vm: VmView): Promise<VmSample | nul
   }
 }
 
-function addStreams(vm: Command): void {
+export function addStreamCommands(vm: Command): void {
   vm.command("watch <id>")
     .description("print measurements as they arrive, until Ctrl-C")
     .action(async (vmId: string, _options, command: Command) => {

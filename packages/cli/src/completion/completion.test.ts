@@ -12,7 +12,7 @@ import { fishCompletion } from "./fish.ts";
 import { completionTree } from "./tree.ts";
 import { zshCompletion } from "./zsh.ts";
 
-const TREE = completionTree(createProgram());
+const TREE = completionTree(await createProgram());
 /** Ids that the stub of `bioxen __ids` prints in place of a running BioXen. */
 const IDS = { vm: ["cell-1", "cell-2"], chassis: ["ecoli-1"], rule: ["chassis-lost"] };
 
@@ -53,12 +53,13 @@ function bashOffers(...lines: readonly string[]): string[][] {
 const offered = (line: string) => bashOffers(line)[0] ?? [];
 
 describe("completion in bash", () => {
-  it("offers every command after its parent, and every option after its command", () => {
+  it("offers every command after its parent, and every option after its command", async () => {
     const commands = TREE.filter(({ commands: children }) => children.length > 0);
     const offers = bashOffers(...commands.map(({ path }) => `bioxen ${path} `.replace("  ", " ")));
     expect(offers).toEqual(commands.map(({ commands: children }) => children.map(({ name }) => name)));
-    const leaves = TREE.filter(({ path }) => commandPaths().includes(path));
-    expect(leaves).toHaveLength(commandPaths().length);
+    const paths = await commandPaths();
+    const leaves = TREE.filter(({ path }) => paths.includes(path));
+    expect(leaves).toHaveLength(paths.length);
     const flags = bashOffers(...leaves.map(({ path }) => `bioxen ${path} -`));
     expect(flags).toEqual(leaves.map(({ options }) => options.flatMap((option) => option.flags)));
   });

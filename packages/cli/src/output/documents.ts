@@ -57,12 +57,12 @@ function sectionsOf(command: Command, words: string): string[] {
 }
 
 /** The text of docs/cli.md. */
-function cliDocument(): string {
-  return `${HEAD}${sectionsOf(createProgram(), "").join("\n\n")}\n`;
+async function cliDocument(): Promise<string> {
+  return `${HEAD}${sectionsOf(await createProgram(), "").join("\n\n")}\n`;
 }
 
 /** Functions that return the text of a document, by its file name in docs/. */
-export const CLI_DOCUMENTS: Readonly<Record<string, () => string>> = {
+export const CLI_DOCUMENTS: Readonly<Record<string, () => string | Promise<string>>> = {
   "cli.md": cliDocument,
   "cli.schema.json": outputSchemaDocument,
   "fleet.schema.json": fleetSchemaDocument,
