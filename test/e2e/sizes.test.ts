@@ -7,6 +7,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { MAX_PAGE } from "@bioxen/contracts";
 import { TestServer } from "@bioxen/testkit";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -15,9 +16,9 @@ import type { Json } from "./json.ts";
 import { BIG, chassisIdOf, vmIdOf, writeLargeLog } from "./large-log.ts";
 
 const MAX_PAYLOAD = 65_536;
-const VMS = 1_000;
-const CHASSIS = 600;
-const CHECKPOINTS = 1_000;
+const VMS = 5_000;
+const CHASSIS = 1_500;
+const CHECKPOINTS = 5_000;
 /** The four events before its checkpoints: created, start-requested, placed, started. */
 const HISTORY = CHECKPOINTS + 4;
 const SERVICES = ["lifecycle", "allocator", "chassis-scheduler", "monitor"] as const;
@@ -102,7 +103,7 @@ describe("queries of a large fleet", () => {
     ["qry.vm.history", { vmId: vmIdOf(0) }, (page: Json) => page.events, HISTORY],
     ["qry.ledger.get", { chassisId: BIG }, (page: Json) => page.ledger.entries, VMS],
     ["qry.ledger.get", { chassisId: BIG, limit: 100 }, (page: Json) => page.ledger.entries, VMS],
-    ["qry.vm.get", { vmId: vmIdOf(1), atSeq: 4_000 }, (page: Json) => page.ledger.entries, undefined],
+    ["qry.vm.get", { vmId: vmIdOf(1), atSeq: 4 * VMS }, (page: Json) => page.ledger.entries, undefined],
     ["qry.placement.explain", { vmId: vmIdOf(1) }, (page: Json) => page.candidates, CHASSIS + 1],
   ])("%s %j answers in pages that fit", async (subject, request, itemsOf, count) => {
     const pages = await pagesOf(subject as string, request as object);
@@ -113,8 +114,8 @@ describe("queries of a large fleet", () => {
     expect(new Set(items.map((item) => JSON.stringify(item))).size).toBeGreaterThan(1);
   });
 
-  it("a plan for many VMs names each of them, with its place or its reasons", async () => {
-    const vmIds = Array.from({ length: VMS - 1 }, (_, i) => vmIdOf(i));
+  it("a plan for as many VMs as a request may name has a place or reasons for each of them", async () => {
+    const vmIds = Array.from({ length: MAX_PAGE }, (_, i) => vmIdOf(i));
     const pages = await pagesOf("qry.placement.plan", { vmIds });
     expect(pages.length).toBeGreaterThan(1);
     const named = pages.flatMap(({ placements, deferrals }) => [...placements, ...deferrals]);
