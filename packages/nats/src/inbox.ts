@@ -17,7 +17,7 @@ import {
   type ServedEndpoint,
 } from "@bioxen/contracts";
 import type { ReplyError } from "@bioxen/kernel";
-import { Svcm } from "@nats-io/services";
+import { type Service, Svcm } from "@nats-io/services";
 import { z } from "zod";
 import type { Bus } from "./bus.ts";
 import {
@@ -29,6 +29,7 @@ import {
   payloadTooLarge,
   replyOf,
 } from "./command.ts";
+import { EndpointStatistics } from "./endpoint-statistics.ts";
 import { errorHeaders } from "./error-headers.ts";
 import { LaneConnections } from "./lane-connections.ts";
 import type { Outcomes } from "./outcomes.ts";
@@ -67,7 +68,13 @@ export interface Inbox {
 export async function openInbox(options: InboxOptions): Promise<Inbox> {
   const lanes = options.endpoints.map(({ endpoint }) => laneOf(endpoint));
   const connections = await LaneConnections.open(options.bus, lanes);
-  const receiver = new Receiver({ ...options, connections, answer: (request) => answer(options, request) });
+  const statistics = new EndpointStatistics();
+  const receiver = new Receiver({
+    ...options,
+    connections,
+    answer: (request) => answer(options, request, statistics),
+    onRefused: ({ endpoint }, error) => statistics.answered(endpoint.subject, 0, error),
+  });
   const service = await new Svcm(receiver.connection).add({
     name: options.name,
     version: options.version,
@@ -82,12 +89,13 @@ export async function openInbox(options: InboxOptions): Promise<Inbox> {
     // `bioxen doctor` reads the load of each instance from the STATS of its endpoints.
     statsHandler: async ({ subject }) => receiver.statsOf(subject),
   });
+  answerStats(service, statistics);
   const metadataOf = endpointMetadata(options);
   for (const { endpoint } of options.endpoints) {
     service.addEndpoint(endpoint.subject.replaceAll(".", "-").replaceAll("*", "any"), {
       subject: endpoint.subject,
       metadata: metadataOf(endpoint),
-      // The receiver answers the requests. The library needs a handler only to count the requests of the endpoint.
+      // The receiver answers the requests, so the handler of the library has nothing to do.
       handler: () => undefined,
     });
   }
@@ -99,6 +107,16 @@ export async function openInbox(options: InboxOptions): Promise<Inbox> {
       await receiver.stop();
       await connections.close();
     },
+  };
+}
+
+/** Replaces the library's counts in the answers to STATS by `statistics`. */
+function answerStats(service: Service, statistics: EndpointStatistics): void {
+  const stats = service.stats.bind(service);
+  service.stats = async () => {
+    const { endpoints = [], ...instance } = await stats();
+    const counted = endpoints.map((endpoint) => ({ ...endpoint, ...statistics.of(endpoint.subject) }));
+    return { ...instance, endpoints: counted };
   };
 }
 
@@ -127,14 +145,25 @@ function jsonSchema(schema: z.ZodType): string {
   return JSON.stringify(z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }));
 }
 
-async function answer(options: InboxOptions, request: Request): Promise<void> {
+async function answer(
+  options: InboxOptions,
+  request: Request,
+  statistics: EndpointStatistics,
+): Promise<void> {
+  const { subject } = request.served.endpoint;
+  const startedMs = performance.now();
+  const respondError = (error: ReplyError) => {
+    request.respond(JSON.stringify({ ok: false, error }), errorHeaders(error));
+    statistics.answered(subject, performance.now() - startedMs, error);
+  };
   try {
     const reply = replyOf(await handled(options, request));
-    if (reply.ok) request.respond(JSON.stringify(reply));
-    else respondError(request, reply.error);
+    if (!reply.ok) return respondError(reply.error);
+    request.respond(JSON.stringify(reply));
+    statistics.answered(subject, performance.now() - startedMs);
   } catch (thrown) {
-    options.onFault(request.served.endpoint.subject, thrown);
-    respondError(request, faultAsError(thrown));
+    options.onFault(subject, thrown);
+    respondError(faultAsError(thrown));
   }
 }
 
@@ -154,8 +183,4 @@ async function handled(options: InboxOptions, request: Request): Promise<Handler
   if (!causation.deduplicate || endpoint.subject.startsWith(QUERY_PREFIX)) return carryOut();
   const digest = payloadDigest(payload, data);
   return options.outcomes.once(causation.causeId, carryOut, { digest });
-}
-
-function respondError(request: Request, error: ReplyError): void {
-  request.respond(JSON.stringify({ ok: false, error }), errorHeaders(error));
 }

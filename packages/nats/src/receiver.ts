@@ -9,7 +9,14 @@ import type { Bus } from "./bus.ts";
 import { CallerCeiling } from "./caller-ceiling.ts";
 import type { LaneConnections } from "./lane-connections.ts";
 import { ReplySubjects } from "./reply-subjects.ts";
-import { type LaneLoad, type LaneName, laneOf, type Request, RequestLane } from "./request-lanes.ts";
+import {
+  type LaneLoad,
+  type LaneName,
+  laneOf,
+  type RefusedError,
+  type Request,
+  RequestLane,
+} from "./request-lanes.ts";
 
 /** Maximum number of PINGs, INFOs and STATS that are answered per second. An INFO has the schemas of all endpoints. */
 const DISCOVERIES_PER_SECOND = 100;
@@ -24,6 +31,8 @@ export interface ReceiverOptions {
   readonly onForeignReply?: ((subject: string, reply: string) => void) | undefined;
   /** Answers a request that its lane has accepted. */
   readonly answer: (request: Request) => Promise<void>;
+  /** Called for each request that its lane refuses. */
+  readonly onRefused?: ((served: ServedEndpoint, error: RefusedError) => void) | undefined;
 }
 
 /** The present load of an inbox, and its refused requests, dropped messages and lost connections since its start. */
@@ -60,7 +69,7 @@ export class Receiver {
   readonly #dropped = { reply: 0, discovery: 0 };
 
   constructor(options: ReceiverOptions) {
-    const { bus, callerLimit, connections, answer } = options;
+    const { bus, callerLimit, connections, answer, onRefused } = options;
     const lanes = new Set(options.endpoints.map(({ endpoint }) => laneOf(endpoint)));
     this.#options = options;
     this.#connections = connections;
@@ -71,6 +80,7 @@ export class Receiver {
       connection: connections.connectionOf(lane),
       ...(lane === "commands" || lane === "programs" ? { callerLimit } : {}),
       answer,
+      onRefused,
     });
     this.#lanes = new Map([...lanes].map((lane) => [lane, new RequestLane(laneOptions(lane))]));
     const subscribe: NatsConnection["subscribe"] = (subject, subscription = {}) => {

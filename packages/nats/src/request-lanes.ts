@@ -90,6 +90,14 @@ export interface LaneOptions {
   readonly callerLimit?: number | undefined;
   /** Answers a request; never rejects. */
   readonly answer: (request: Request) => Promise<void>;
+  /** Called for each request that the lane refuses. */
+  readonly onRefused?: ((served: ServedEndpoint, error: RefusedError) => void) | undefined;
+}
+
+/** Code and message of a refusal. */
+export interface RefusedError {
+  readonly code: RefusalCode;
+  readonly message: string;
 }
 
 interface PreparedRefusal {
@@ -115,7 +123,7 @@ export class RequestLane {
     const effects = {
       start: (request: Request, caller: string) => this.#start(request, caller),
       refuse: (request: Request, { reason, retryAfterMs }: AdmissionRefusal) =>
-        this.#refuse(request.reply, reason, retryAfterMs),
+        this.#refuse(request.served, request.reply, reason, retryAfterMs),
     };
     this.#admission = new Admission(LIMITS[lane], effects, nowMs);
     this.#expiring = setInterval(() => this.#admission.expire(), EXPIRE_INTERVAL_MS);
@@ -133,14 +141,14 @@ export class RequestLane {
     const caller = callerOf(reply);
     const aboveCeilingMs = this.#ceiling?.take(caller) ?? 0;
     if (aboveCeilingMs > 0) {
-      this.#refuse(reply, "ceiling", aboveCeilingMs);
+      this.#refuse(served, reply, "ceiling", aboveCeilingMs);
       return;
     }
     const { data } = message;
     const cost = costOf(data.byteLength);
     const reason = this.#admission.refusalOf(caller, cost);
     if (reason !== undefined) {
-      this.#refuse(reply, reason, this.#admission.retryAfterMs());
+      this.#refuse(served, reply, reason, this.#admission.retryAfterMs());
       return;
     }
     const { connection, lane } = this.#options;
@@ -168,8 +176,10 @@ export class RequestLane {
     this.#underWay.add(work);
   }
 
-  #refuse(reply: string, reason: Reason, retryAfterMs: number): void {
-    this.#refused[REFUSALS[reason][0]] += 1;
+  #refuse(served: ServedEndpoint, reply: string, reason: Reason, retryAfterMs: number): void {
+    const [code, message] = REFUSALS[reason];
+    this.#refused[code] += 1;
+    this.#options.onRefused?.(served, { code, message });
     if (reply === "") return;
     const { data, headers } = this.#refusalOf(reason, retryAfterMs);
     this.#options.connection.publish(reply, data, { headers });

@@ -8,8 +8,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { eventually, TestServer } from "../src/index.ts";
 
 /** Requests of one caller under way, and waiting, before it is refused. */
-const UNDER_WAY = 64;
-const WAITING = 4_096;
+const UNDER_WAY = 16;
+const WAITING = 2_048;
 const VM = JSON.stringify({ vmId: "a" });
 
 let server: TestServer;
@@ -155,8 +155,11 @@ describe("a service under a flood of one caller", () => {
     });
     const stats = await client.request("$SRV.STATS.pressed", "", { timeout: 2_000 });
     const { endpoints: shown } = stats.json<{ endpoints: { data: unknown; num_requests: number }[] }>();
+    // A request counts once it is answered; the requests under way and waiting are in `data`.
     expect(shown[0]).toMatchObject({
-      num_requests: UNDER_WAY + WAITING + refused + 11,
+      num_requests: refused + 10,
+      num_errors: refused + 10,
+      last_error: expect.stringMatching(/^RATE_LIMITED: /),
       data: { lane: "commands", waiting: WAITING, refused: { RATE_LIMITED: 10 }, connectionLosses: 0 },
     });
 
@@ -175,11 +178,11 @@ describe("a service under a flood of one caller", () => {
     const payload = `{"vmId":"large"${" ".repeat(500_000)}}`;
     large.send(UNDER_WAY);
     large.send(40, undefined, payload);
-    await large.answered(7);
-    // A request of 500 000 bytes counts as 123 small ones, so that 33 of them fill the waiting room.
+    await large.answered(24);
+    // A request of 500 000 bytes counts as 123 small ones, so that 16 of them fill the waiting room.
     await eventually(
-      "33 wait",
-      () => inbox.load().lanes.find(({ lane }) => lane === "commands")?.waiting === 33 || undefined,
+      "16 wait",
+      () => inbox.load().lanes.find(({ lane }) => lane === "commands")?.waiting === 16 || undefined,
     );
     expect(large.answers.every(({ error }) => error?.code === "UNAVAILABLE")).toBe(true);
     release();
