@@ -4,6 +4,7 @@
 import type { Accepted, Refused } from "@bioxen/client";
 import type { Command } from "commander";
 import { type CommandEnd, EXIT_DONE, EXIT_REFUSED, endOf, refused } from "./outcome.ts";
+import { screenColumns, wrapText } from "./screen.ts";
 import { type GlobalOptions, Session, type SessionOptions } from "./session.ts";
 import { CONNECTION_KEYS } from "./settings.ts";
 
@@ -18,17 +19,32 @@ export function globalsOf(command: Command): GlobalOptions {
  */
 let textOutput: NodeJS.WriteStream = process.stdout;
 
+export function textStream(): NodeJS.WriteStream {
+  return textOutput;
+}
+
 export function sayOnStderr(aside: boolean): void {
   textOutput = aside ? process.stderr : process.stdout;
 }
 
-export function say(line: string): void {
-  textOutput.write(`${line}\n`);
+/** Writes the text. On a terminal, lines that are too long for it are wrapped. */
+export function say(text: string): void {
+  textOutput.write(`${wrapText(text, screenColumns(textOutput))}\n`);
+}
+
+/** Writes the text as it is: the output of a guest, or a text that the user copies or evaluates. */
+export function sayRaw(text: string): void {
+  textOutput.write(`${text}\n`);
 }
 
 /** Writes progress and diagnostics to stderr; stdout has only the result. */
-export function note(line: string): void {
-  process.stderr.write(`${line}\n`);
+export function note(text: string): void {
+  process.stderr.write(`${wrapText(text, screenColumns(process.stderr))}\n`);
+}
+
+/** Writes the text to stderr as it is, because it contains a text that the user copies. */
+export function noteRaw(text: string): void {
+  process.stderr.write(`${text}\n`);
 }
 
 export function sayJson(value: unknown): void {

@@ -1,39 +1,30 @@
 /**
- * Text for terminals: tables, bars, colours.
+ * Text for terminals: colours, bars, states.
  */
-import { stripVTControlCharacters } from "node:util";
+
+import { shorten, width } from "./screen.ts";
 
 const COLOURS = { red: 31, green: 32, yellow: 33, cyan: 36, grey: 90, bold: 1 } as const;
 
 /** Colours of the severities of alerts and findings. */
 export const SEVERITY_COLOURS = { info: "cyan", warning: "yellow", critical: "red" } as const;
 
-/** Returns the text in a colour when stdout is a terminal and NO_COLOR is not set; otherwise the plain text. */
+/** Returns the text in a colour when {@link wantsColour} says so; otherwise the plain text. */
 export function paint(colour: keyof typeof COLOURS, text: string, on = wantsColour()): string {
   return on ? `\u001b[${COLOURS[colour]}m${text}\u001b[0m` : text;
 }
 
-function wantsColour(): boolean {
-  return process.stdout.isTTY === true && !process.env["NO_COLOR"];
-}
-
-/** Returns the number of characters in the text, without control sequences such as colours. */
-export function width(cell: string): number {
-  return stripVTControlCharacters(cell).length;
-}
-
-/** Returns a table with aligned columns; without rows, only the header. */
-export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [header.map((h) => paint("grey", h)), ...rows];
-  const widths = header.map((_, column) => Math.max(...all.map((row) => width(row[column] ?? ""))));
-  return all
-    .map((row) =>
-      row
-        .map((cell, column) => cell + " ".repeat(Math.max(0, (widths[column] ?? 0) - width(cell))))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
+/**
+ * Returns whether output has colours: with `FORCE_COLOR` always, except for the values `0` and `false`, which mean
+ * never; with `NO_COLOR` never; otherwise when stdout is a terminal.
+ */
+export function wantsColour(
+  env: NodeJS.ProcessEnv = process.env,
+  isTerminal = process.stdout.isTTY,
+): boolean {
+  const forced = env["FORCE_COLOR"];
+  if (forced !== undefined && forced !== "") return forced !== "0" && forced !== "false";
+  return isTerminal === true && !env["NO_COLOR"];
 }
 
 /**
@@ -41,10 +32,9 @@ export function table(header: readonly string[], rows: readonly (readonly string
  * contain colours.
  */
 export function fit(text: string, cells: number, right = false): string {
-  const characters = [...text];
-  if (characters.length > cells) return `${characters.slice(0, Math.max(0, cells - 1)).join("")}…`;
-  const space = " ".repeat(cells - characters.length);
-  return right ? space + text : text + space;
+  const shown = shorten(text, cells);
+  const space = " ".repeat(Math.max(0, cells - width(shown)));
+  return right ? space + shown : shown + space;
 }
 
 /** Returns a bar of `cells` characters, filled in proportion to `permille` (0 to 1000). */
@@ -59,15 +49,4 @@ export function paintState(state: string): string {
   if (name === "running") return paint("green", state);
   if (name === "error") return paint("red", state);
   return name === "pending" || name === "paused" || name === "suspect" ? paint("yellow", state) : state;
-}
-
-export function minutes(value: number | null | undefined): string {
-  return value === null || value === undefined ? "–" : `${value.toFixed(1)} min`;
-}
-
-/** Returns a duration as text in its largest unit: s, min or h. */
-export function ago(ms: number): string {
-  if (ms < 60_000) return `${Math.round(ms / 1000)} s`;
-  if (ms < 3_600_000) return `${Math.round(ms / 60_000)} min`;
-  return `${(ms / 3_600_000).toFixed(1)} h`;
 }

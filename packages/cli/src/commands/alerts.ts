@@ -1,6 +1,7 @@
 /**
  * `bioxen alerts …`: raised alerts, their rules, and undelivered notifications.
  */
+
 import {
   type ActiveAlertView,
   ALERT_METRIC_NAMES,
@@ -13,8 +14,10 @@ import {
 import type { Command } from "commander";
 import { usage } from "../outcome.ts";
 import { given, numberOf, oneOf } from "../parse.ts";
+import { ago, duration, rounded } from "../quantities.ts";
 import { say, sayJson, showReply, withSession } from "../run.ts";
-import { ago, paint, SEVERITY_COLOURS, table } from "../terminal.ts";
+import { type Column, table } from "../table.ts";
+import { paint, SEVERITY_COLOURS } from "../terminal.ts";
 
 interface RuleLine {
   readonly metric: string;
@@ -137,17 +140,45 @@ function addDeadLetters(alerts: Command): void {
     });
 }
 
+const ACTIVE_COLUMNS: readonly Column[] = [
+  { head: "SEVERITY" },
+  { head: "RULE" },
+  { head: "TARGET" },
+  { head: "VALUE WHEN RAISED", importance: 2 },
+  { head: "SINCE", importance: 1 },
+];
+const RULE_COLUMNS: readonly Column[] = [
+  { head: "RULE" },
+  { head: "RAISED WHILE", wraps: true },
+  { head: "FOR", importance: 3 },
+  { head: "MARGIN", importance: 1 },
+  { head: "SEVERITY", importance: 4 },
+  { head: "SCOPE" },
+  { head: "", importance: 2 },
+];
+/** `alerts retry` takes the first two columns, so they always stay. */
+const DEAD_COLUMNS: readonly Column[] = [
+  { head: "RULE" },
+  { head: "NOTIFICATION" },
+  { head: "WHAT", importance: 3 },
+  { head: "WEBHOOK", importance: 1 },
+  { head: "ATTEMPTS", importance: 0 },
+  { head: "REASON", wraps: true, importance: 4 },
+  { head: "GIVEN UP", importance: 2 },
+];
+
 const painted = (severity: keyof typeof SEVERITY_COLOURS) => paint(SEVERITY_COLOURS[severity], severity);
 
 export function activeTable(active: readonly ActiveAlertView[]): string {
+  if (active.length === 0) return "no alert is raised; the rules are in: bioxen alerts rules";
   const rows = active.map((alert) => [
     painted(alert.severity),
     alert.ruleId,
     alert.target,
-    `${alert.metric} = ${alert.value}`,
+    `${alert.metric} = ${rounded(alert.value)}`,
     `${ago(Date.now() - alert.sinceMs)} ago`,
   ]);
-  return table(["SEVERITY", "RULE", "TARGET", "VALUE WHEN RAISED", "SINCE"], rows);
+  return table(ACTIVE_COLUMNS, rows);
 }
 
 export function raisedWhile({ metric, above, below }: AlertRuleView): string {
@@ -155,10 +186,12 @@ export function raisedWhile({ metric, above, below }: AlertRuleView): string {
 }
 
 function ruleTable(rules: readonly AlertRuleView[]): string {
+  if (rules.length === 0)
+    return "no rule exists; set one with:\n  bioxen alerts set hungry --metric vm.growthPermille --below 700";
   const rows = rules.map((rule) => [
     rule.ruleId,
     raisedWhile(rule),
-    `${rule.forMs} ms`,
+    duration(rule.forMs),
     `${rule.clearMarginPermille} ‰`,
     painted(rule.severity),
     Object.entries(rule.scope)
@@ -166,10 +199,11 @@ function ruleTable(rules: readonly AlertRuleView[]): string {
       .join(", ") || "all",
     rule.isDefault ? "default" : "",
   ]);
-  return table(["RULE", "RAISED WHILE", "FOR", "MARGIN", "SEVERITY", "SCOPE", ""], rows);
+  return table(RULE_COLUMNS, rows);
 }
 
 export function deadTable(dead: readonly DeadNotification[]): string {
+  if (dead.length === 0) return "every notification was delivered";
   const rows = dead.map((letter) => [
     letter.ruleId,
     letter.notificationId,
@@ -179,5 +213,5 @@ export function deadTable(dead: readonly DeadNotification[]): string {
     letter.reason,
     `${ago(Date.now() - letter.diedAtMs)} ago`,
   ]);
-  return table(["RULE", "NOTIFICATION", "WHAT", "WEBHOOK", "ATTEMPTS", "REASON", "GIVEN UP"], rows);
+  return table(DEAD_COLUMNS, rows);
 }

@@ -2,6 +2,7 @@
  * `bioxen chassis drain`: starts or cancels a drain, or shows its progress; with `--wait` it follows the drain to its
  * end.
  */
+
 import { setTimeout as sleep } from "node:timers/promises";
 import { type DrainView, ENDPOINTS, MAX_DRAIN_DEADLINE_MS, type ResultOf } from "@bioxen/contracts";
 import type { Command } from "commander";
@@ -10,7 +11,7 @@ import { given, integerIn, numberOf } from "../parse.ts";
 import { Progress } from "../progress.ts";
 import { say, sayJson, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
-import { table } from "../terminal.ts";
+import { table } from "../table.ts";
 
 /** Interval at which a drain is polled, ms. */
 const POLL_INTERVAL_MS = 200;
@@ -126,5 +127,5 @@ function words(drain: DrainView | null, chassisId: string, changed: boolean): st
   const head = `${drain.chassisId} is ${drain.status}: ${drain.moved} of ${drain.vms.length} moved, ${drain.remaining} left${changed ? "" : " (no change)"}`;
   if (drain.vms.length === 0) return head;
   const rows = drain.vms.map((vm) => [vm.vmId, vm.status, vm.toChassisId ?? "", vm.reason ?? ""]);
-  return `${head}\n${table(["VM", "STATUS", "TO", "WHY"], rows)}`;
+  return `${head}\n${table(["VM", "STATUS", "TO", { head: "WHY", wraps: true }], rows)}`;
 }

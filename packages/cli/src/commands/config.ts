@@ -1,13 +1,15 @@
 /**
  * `bioxen config …`: shows settings with their origin, and changes them in the settings file.
  */
+
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { usage } from "../outcome.ts";
-import { globalsOf, say, sayJson } from "../run.ts";
+import { globalsOf, say, sayJson, sayRaw } from "../run.ts";
 import { type Resolved, type Setting, settingOf, settingsFile, withSettings } from "../settings.ts";
-import { paint, table } from "../terminal.ts";
+import { table } from "../table.ts";
+import { paint } from "../terminal.ts";
 
 const EXAMPLES = `
 Examples:
@@ -47,7 +49,7 @@ export function addConfigCommands(program: Command): void {
       const found = (await withSettings(command)).find(({ setting }) => setting.key === key);
       if (found === undefined) return;
       if (globalsOf(command).json === true) sayJson({ ok: true, ...viewOf(found) });
-      else say(valueWords(found));
+      else sayRaw(valueWords(found));
     });
   config
     .command("set <key> <value>")
@@ -125,7 +127,10 @@ function settingTable(all: readonly Resolved[], withOrigin: boolean): string {
     ...(withOrigin ? [originWords(one)] : []),
     one.setting.meaning,
   ]);
-  return table(["SETTING", "VALUE", ...(withOrigin ? ["ORIGIN"] : []), "MEANING"], rows);
+  return table(
+    ["SETTING", "VALUE", ...(withOrigin ? ["ORIGIN"] : []), { head: "MEANING", wraps: true }],
+    rows,
+  );
 }
 
 function originWords({ setting, origin }: Resolved): string {

@@ -13,6 +13,7 @@ import type { VerifierReport } from "@bioxen/log-verifier";
 import type { Command } from "commander";
 import { Interrupted, Interruption, interruptedStart } from "../interruption.ts";
 import { CommandEnd, EXIT_REFUSED, endOf } from "../outcome.ts";
+import { duration, growthRate, simTime } from "../quantities.ts";
 import { conclude, globalsOf, note, say, sayJson, sayOnStderr } from "../run.ts";
 import { Session } from "../session.ts";
 import { paint } from "../terminal.ts";
@@ -172,7 +173,7 @@ async function lookInside(session: Session): Promise<void> {
   const source = 'print("I am " .. cell.id .. ", a " .. cell.type) return cell.growth_rate()';
   say(`  > ${source}`);
   const { result, stdout, instructions } = await session.ask("vmExec", { vmId: "syn3a-1", source });
-  say(`  ${stdout.trim()}\n  ${JSON.stringify(result)} per minute, ${instructions} instructions`);
+  say(`  ${stdout.trim()}\n  ${growthRate(Number(result))}, ${instructions} Lua instructions`);
 }
 
 async function pauseOne(session: Session): Promise<void> {
@@ -181,13 +182,15 @@ async function pauseOne(session: Session): Promise<void> {
   await session.ask("vmPause", { vmId });
   const before = await newerSample(session, vmId, 0);
   const after = await newerSample(session, vmId, before.atMs + PAUSE_MS);
-  say(`  ${vmId} paused at ${before.simMinutes} simulated min, ${PAUSE_MS} ms later at ${after.simMinutes}`);
+  say(
+    `  ${vmId} paused at ${simTime(before.simMinutes)}, ${duration(PAUSE_MS)} later still at ${simTime(after.simMinutes)}`,
+  );
   if (after.simMinutes !== before.simMinutes) {
     throw new CommandEnd(EXIT_REFUSED, "a paused cell continued to grow");
   }
   await session.ask("vmResume", { vmId });
   const resumed = await newerSample(session, vmId, after.atMs + 1, (s) => s.simMinutes > after.simMinutes);
-  say(`  resumed, now at ${resumed.simMinutes} simulated min`);
+  say(`  resumed, now at ${simTime(resumed.simMinutes)}`);
 }
 
 /**

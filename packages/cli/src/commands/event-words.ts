@@ -1,6 +1,7 @@
 /**
  * Formats events as text: what happened, which service decided it, and why.
  */
+
 import {
   type AlertEvent,
   type ChassisEvent,
@@ -12,7 +13,7 @@ import {
   type VmEvent,
 } from "@bioxen/contracts";
 import type { EventEnvelope, UnreadableMessage } from "@bioxen/kernel";
-import { amountsLine } from "./vm-words.ts";
+import { amountsLine, rounded, simTime, wallClock } from "../quantities.ts";
 
 /** A reference to an event of the log, in the form that replies use. */
 export interface EventReference {
@@ -48,7 +49,7 @@ const departureLine = (left: {
     : `${left.vmId} moved to ${left.toChassisId}`;
 
 const forkLine = ({ parent, checkpoint }: (VmEvent & { type: "bioxen.vm.created.v1" })["data"]) =>
-  parent === null ? "" : `; fork of ${parent}, from minute ${checkpoint?.simMinutes ?? 0}`;
+  parent === null ? "" : `; fork of ${parent}, from ${simTime(checkpoint?.simMinutes ?? 0)}`;
 
 type Observed = (VmEvent & { type: "bioxen.vm.observed.v1" })["data"];
 
@@ -101,12 +102,12 @@ const HAPPENED: Happened = {
   "bioxen.vm.migration-cancelled.v1": (d) => `migration cancelled: ${d.reason}`,
   "bioxen.vm.observed.v1": (d) => `${seenLine(d)}, not by BioXen: ${CONSEQUENCES[d.consequence]}`,
   "bioxen.vm.destroyed.v1": (d) => `destroyed: ${d.reason}`,
-  "bioxen.vm.checkpointed.v1": (d) => `its state was stored, at minute ${d.simMinutes} (${d.bytes} bytes)`,
+  "bioxen.vm.checkpointed.v1": (d) => `its state was stored, at ${simTime(d.simMinutes)} (${d.bytes} bytes)`,
   "bioxen.vm.checkpoint-lost.v1": (d) => `its stored state is lost: ${d.code}: ${d.reason}`,
   "bioxen.vm.snapshotted.v1": (d) =>
-    `snapshot ${d.snapshotId} taken, at minute ${d.simMinutes} (${d.bytes} bytes)`,
+    `snapshot ${d.snapshotId} taken, at ${simTime(d.simMinutes)} (${d.bytes} bytes)`,
   "bioxen.vm.snapshot-deleted.v1": (d) => `snapshot ${d.snapshotId} deleted`,
-  "bioxen.vm.restored.v1": (d) => `restored from snapshot ${d.snapshotId}, minute ${d.simMinutes}`,
+  "bioxen.vm.restored.v1": (d) => `restored from snapshot ${d.snapshotId}, at ${simTime(d.simMinutes)}`,
   "bioxen.ledger.opened.v1": (d) => `opened for ${d.maxVms} VMs, offers ${amountsLine(d.offered)}`,
   "bioxen.ledger.capacity-changed.v1": (d) => `now for ${d.maxVms} VMs, offers ${amountsLine(d.offered)}`,
   "bioxen.ledger.reserved.v1": (d) =>
@@ -145,9 +146,11 @@ const HAPPENED: Happened = {
   "bioxen.alert.rule-set.v1": (d) =>
     `watches ${d.metric} ${d.above === null ? `below ${d.below}` : `above ${d.above}`} for ${d.forMs} ms, ${d.severity}`,
   "bioxen.alert.rule-removed.v1": (d) => `removed; ${plural(d.targets.length, "alert")} ended`,
-  "bioxen.alert.raised.v1": (d) => `${d.severity}: ${d.metric} of ${d.target} is ${d.value}`,
+  "bioxen.alert.raised.v1": (d) => `${d.severity}: ${d.metric} of ${d.target} is ${rounded(d.value)}`,
   "bioxen.alert.cleared.v1": (d) =>
-    d.code === "RECOVERED" ? `cleared for ${d.target}: ${d.value}` : `cleared for ${d.target}: ${d.code}`,
+    d.code === "RECOVERED"
+      ? `cleared for ${d.target}: ${d.value === null ? "–" : rounded(d.value)}`
+      : `cleared for ${d.target}: ${d.code}`,
   "bioxen.alert.notified.v1": (d) => {
     const failed = d.notifications.flatMap((n) => n.undelivered.map((u) => `${u.webhook}: ${u.reason}`));
     const sent = `notified of ${plural(d.notifications.length, "change")}`;
@@ -285,7 +288,7 @@ function becauseOf({ subject }: ReportedEvent, cause: EventReference): string {
 
 /** Returns the line that `events tail` prints for an event. */
 export function eventLine(seq: number, event: ReportedEvent & Pick<EventEnvelope, "time">): string {
-  return `#${seq} ${event.time} ${event.subject} ${whatHappened(event)} [${decidedBy(event)}]`;
+  return `#${seq} ${wallClock(Date.parse(event.time))}  ${event.subject} ${whatHappened(event)} [${decidedBy(event)}]`;
 }
 
 /** One line for a message of the log that cannot be read. */

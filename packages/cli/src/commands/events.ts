@@ -10,6 +10,7 @@ import { inspectionOf, noLossOf } from "../log-inspection.ts";
 import { CommandEnd, EXIT_REFUSED } from "../outcome.ts";
 import { sequenceOption } from "../parse.ts";
 import { requireInLog } from "../past.ts";
+import { wallClock } from "../quantities.ts";
 import { note, say, sayJson, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
 import { paint } from "../terminal.ts";
@@ -130,7 +131,7 @@ function addShow(events: Command): void {
 function eventInWords({ event: { seq, envelope }, causedBy, effects }: EventInContext): string {
   const lines = [
     paint("bold", `#${seq} ${envelope.subject}: ${whatHappened(envelope)}`),
-    `  when     ${envelope.time}, version ${envelope.aggregateversion} of ${envelope.subject}`,
+    `  when     ${wallClock(Date.parse(envelope.time))}, version ${envelope.aggregateversion} of ${envelope.subject}`,
     `  service  ${decidedBy(envelope)}`,
     `  why      ${causeOf(envelope, causedBy)}`,
     `  chain    ${envelope.correlationid}`,
@@ -138,7 +139,7 @@ function eventInWords({ event: { seq, envelope }, causedBy, effects }: EventInCo
     `  type     ${envelope.type}`,
     ...effects.map((one) => `  effect   #${one.seq} ${one.envelope.subject}: ${whatHappened(one.envelope)}`),
   ];
-  if (effects.length === 0) lines.push(`  effect   none in the next ${CONTEXT_EVENTS} events`);
+  if (effects.length === 0) lines.push(`  effect   none within the next ${CONTEXT_EVENTS} events of the log`);
   const data = JSON.stringify(envelope.data, null, 2).replaceAll("\n", "\n           ");
   return [...lines, `  data     ${data}`].join("\n");
 }

@@ -1,6 +1,7 @@
 /**
  * `bioxen jobs …`: pending durable commands, their outcomes, and dead letters.
  */
+
 import { randomUUID } from "node:crypto";
 import { COMMAND_PREFIX, isJobCommand, MAX_PAGE } from "@bioxen/contracts";
 import { messageOf } from "@bioxen/kernel";
@@ -8,9 +9,11 @@ import { commandOf, type DeadLetter, type Job, Jobs } from "@bioxen/nats";
 import type { Command } from "commander";
 import { CommandEnd, EXIT_UNREACHABLE, refused, usage } from "../outcome.ts";
 import { readSource } from "../parse.ts";
+import { ago } from "../quantities.ts";
 import { say, sayJson, showReply, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
-import { ago, paint, table } from "../terminal.ts";
+import { table } from "../table.ts";
+import { paint } from "../terminal.ts";
 
 export function addJobCommands(program: Command): void {
   const jobs = program.command("jobs").description("durable commands and dead letters");
@@ -145,6 +148,8 @@ function viewOfLetter(letter: DeadLetter): JobView {
 }
 
 function jobTable(views: readonly JobView[]): string {
+  if (views.length === 0)
+    return `no job is pending or failed; submit one with:\n  bioxen jobs submit vm.create '{"biologicalType":"syn3a"}'`;
   const rows = views.map((view) => [
     view.id,
     view.command,
@@ -152,7 +157,16 @@ function jobTable(views: readonly JobView[]): string {
     `${ago(Date.now() - view.firstAtMs)} ago`,
     view.error === null ? "" : `${view.error.code}: ${view.error.message}`,
   ]);
-  return table(["JOB", "COMMAND", "STATE", "SUBMITTED", "WHY"], rows);
+  return table(
+    [
+      "JOB",
+      "COMMAND",
+      "STATE",
+      { head: "SUBMITTED", importance: 1 },
+      { head: "WHY", wraps: true, importance: 2 },
+    ],
+    rows,
+  );
 }
 
 function notFound(message: string): CommandEnd {

@@ -1,13 +1,15 @@
 /**
  * `bioxen quota …`: limits on what the VMs with a label hold together, over all chassis.
  */
+
 import { amount, type QuotaView, type RequestOf, type ResultOf } from "@bioxen/contracts";
 import type { Command } from "commander";
 import { usage } from "../outcome.ts";
 import { given, numberOf } from "../parse.ts";
+import { amountsLine, inOptionOrder, resourceName } from "../quantities.ts";
 import { say, sayJson, showReply, withSession } from "../run.ts";
-import { bar, table } from "../terminal.ts";
-import { amountsLine } from "./vm-words.ts";
+import { table } from "../table.ts";
+import { bar } from "../terminal.ts";
 
 interface LimitOptions {
   readonly ribosomes?: number;
@@ -72,7 +74,11 @@ export function addQuotaCommands(program: Command): void {
       await withSession(command, async (session, { json }) => {
         const reply = await session.ask("quotaList", {});
         if (json === true) return sayJson(reply);
-        say(reply.quotas.length === 0 ? "no quota is set" : reply.quotas.map(quotaWords).join("\n\n"));
+        say(
+          reply.quotas.length === 0
+            ? "no quota is set; set one with:\n  bioxen quota set team=red --ribosomes 2000"
+            : reply.quotas.map(quotaWords).join("\n\n"),
+        );
       });
     });
 }
@@ -99,17 +105,24 @@ function setWords({ changed, quota }: ResultOf<"quotaSet">): string {
 }
 
 function quotaWords({ label, resources, held, holders }: QuotaView): string {
-  const rows = Object.entries(resources).map(([name, limit]) => {
+  const rows = inOptionOrder(Object.keys(resources)).map((name) => {
+    const limit = resources[name] ?? 0;
     const used = held[name] ?? 0;
     const permille = limit === 0 ? (used > 0 ? 1_000 : 0) : Math.round((used * 1_000) / limit);
-    return [name, bar(Math.min(1_000, permille)), `${(permille / 10).toFixed(1)} %`, `${used} of ${limit}`];
+    return [
+      resourceName(name),
+      bar(Math.min(1_000, permille)),
+      `${(permille / 10).toFixed(1)} %`,
+      `${used} of ${limit}`,
+    ];
   });
   const head = `${label}: ${holders.length} reservations${rows.length === 0 ? ", no limit" : ""}`;
   const parts = [head];
-  if (rows.length > 0) parts.push(table(["RESOURCE", "USE", "", "HELD OF LIMIT"], rows));
+  if (rows.length > 0)
+    parts.push(table(["RESOURCE", { head: "USE", importance: 1 }, "", "HELD OF LIMIT"], rows));
   if (holders.length > 0) {
     const places = holders.map((h) => [h.vmId, h.chassisId, amountsLine(h.amounts)]);
-    parts.push(table(["VM", "CHASSIS", "HOLDS"], places));
+    parts.push(table(["VM", "CHASSIS", { head: "HOLDS", wraps: true }], places));
   }
   return parts.join("\n");
 }

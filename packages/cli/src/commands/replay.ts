@@ -1,6 +1,7 @@
 /**
  * `bioxen replay`: places the recorded demand again, under another policy or with other chassis. Changes nothing.
  */
+
 import { CHASSIS_DEFAULTS, PLACEMENT_POLICIES, type PlacementPolicyName } from "@bioxen/contracts";
 import type { UnreadableMessage } from "@bioxen/kernel";
 import {
@@ -15,7 +16,7 @@ import { chassisCounts } from "../chassis-list.ts";
 import { usage } from "../outcome.ts";
 import { given, oneOf, sequenceOption } from "../parse.ts";
 import { note, say, sayJson, withSession } from "../run.ts";
-import { table } from "../terminal.ts";
+import { table } from "../table.ts";
 import { walkReadable } from "../walk-log.ts";
 import { unreadableLine } from "./event-words.ts";
 

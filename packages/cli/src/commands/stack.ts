@@ -1,6 +1,7 @@
 /**
  * `bioxen down` and `bioxen status`: stop and describe the local stack. `bioxen up` is in up.ts.
  */
+
 import { hostname } from "node:os";
 import { defaultedDataDir, SERVICES, stopLocalStack } from "@bioxen/local-stack";
 import {
@@ -18,7 +19,8 @@ import { EXIT_UNREACHABLE, endOf } from "../outcome.ts";
 import { conclude, globalsOf, say, sayJson, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
 import { settingOptions } from "../settings.ts";
-import { paint, table } from "../terminal.ts";
+import { table } from "../table.ts";
+import { paint } from "../terminal.ts";
 import { agentsOf, waitingLines } from "./agents.ts";
 import { standByLine, standBysOf } from "./stand-bys.ts";
 import { addUpCommand } from "./up.ts";
@@ -108,7 +110,18 @@ function addStatus(program: Command): void {
           s.versions.join(", "),
           s.processes.map(processName).join(", "),
         ]);
-        say(table(["SERVICE", "INSTANCES", "STATE", "VERSION", "PROCESS"], rows));
+        say(
+          table(
+            [
+              "SERVICE",
+              { head: "INSTANCES", importance: 1 },
+              "STATE",
+              "VERSION",
+              { head: "PROCESS", wraps: true, importance: 2 },
+            ],
+            rows,
+          ),
+        );
         for (const line of waitingLines(status.agents)) say(paint("red", line));
         for (const one of status.standBys) say(paint("yellow", standByLine(one)));
       });

@@ -5,6 +5,7 @@ import type { Command } from "commander";
 import { sequenceOption } from "../parse.ts";
 import { stateAt } from "../past.ts";
 import { Progress } from "../progress.ts";
+import { wallClock } from "../quantities.ts";
 import { say, sayJson, withSession } from "../run.ts";
 import { ledgerWords, pastChassisTable } from "./chassis.ts";
 import { vmTable } from "./vm-words.ts";
@@ -23,7 +24,7 @@ export function addStateCommand(program: Command): void {
         });
         progress.end();
         if (json === true) return sayJson({ ok: true, ...state });
-        say(`after #${at}, ${new Date(atMs).toISOString()}`);
+        say(`after #${at}, ${wallClock(atMs)}`);
         const ledgers = state.ledgers.map(ledgerWords);
         say([pastChassisTable(state.chassis), vmTable(state.vms, atMs), ...ledgers].join("\n\n"));
       });

@@ -1,6 +1,7 @@
 /**
  * `vm create`, `vm resize`, `vm plan`: the commands with resource options.
  */
+
 import {
   amount,
   BIOLOGICAL_TYPES,
@@ -21,7 +22,7 @@ import { refused, usage } from "../outcome.ts";
 import { amountOption, given, labelOption, numberOf, openChoice, rateOption, readSource } from "../parse.ts";
 import { type PlacementOptions, placementOf, withPlacementOptions } from "../placement-options.ts";
 import { note, say, sayJson, withSession } from "../run.ts";
-import { table } from "../terminal.ts";
+import { table } from "../table.ts";
 import { startAndWait } from "./vm-start.ts";
 import { vmWords } from "./vm-words.ts";
 
@@ -264,5 +265,5 @@ function planWords(plan: ResultOf<"placementPlan">): string {
       refusal?.message ?? "",
     ]),
   );
-  return [...lines, table(["VM", "CHASSIS", "SCORE", "REFUSAL"], rows)].join("\n");
+  return [...lines, table(["VM", "CHASSIS", "SCORE", { head: "REFUSAL", wraps: true }], rows)].join("\n");
 }

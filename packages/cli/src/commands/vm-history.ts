@@ -1,11 +1,13 @@
 /**
  * `bioxen vm history`: every event of a VM in words, with its cause.
  */
+
 import type { ResultOf } from "@bioxen/contracts";
 import type { EventEnvelope } from "@bioxen/kernel";
 import type { Command } from "commander";
+import { duration, wallClock } from "../quantities.ts";
 import { say, sayJson, withSession } from "../run.ts";
-import { table } from "../terminal.ts";
+import { type Column, table } from "../table.ts";
 import { causeOf, decidedBy, whatHappened } from "./event-words.ts";
 
 type VmHistory = ResultOf<"vmHistory">["events"];
@@ -30,23 +32,19 @@ function historyWords(vmId: string, events: VmHistory): string {
   const beginMs = Date.parse(envelopes[0]?.time ?? "");
   const rows = envelopes.map((event) => [
     `#${event.seq}`,
-    elapsed(Date.parse(event.time) - beginMs),
+    `+${duration(Date.parse(event.time) - beginMs)}`,
     whatHappened(event),
     decidedBy(event),
     causeOf(event, event.causedBy),
   ]);
-  const head = `${vmId}: ${envelopes.length} events since ${envelopes[0]?.time}`;
-  return `${head}\n${table(["EVENT", "AFTER", "WHAT", "SERVICE", "WHY"], rows)}`;
+  const head = `${vmId}: ${envelopes.length} events since ${wallClock(beginMs)}`;
+  return `${head}\n${table(COLUMNS, rows)}`;
 }
 
-const SECOND_MS = 1_000;
-const MINUTE_MS = 60_000;
-const HOUR_MS = 3_600_000;
-
-/** Formats the time since the first event, in the largest unit that gives at least 1: "3 min", not "180 s". */
-function elapsed(ms: number): string {
-  if (ms < SECOND_MS) return `+${ms} ms`;
-  if (ms < MINUTE_MS) return `+${(ms / SECOND_MS).toFixed(1)} s`;
-  if (ms < HOUR_MS) return `+${(ms / MINUTE_MS).toFixed(1)} min`;
-  return `+${(ms / HOUR_MS).toFixed(1)} h`;
-}
+const COLUMNS: readonly Column[] = [
+  { head: "EVENT" },
+  { head: "AFTER", importance: 2 },
+  { head: "WHAT", wraps: true },
+  { head: "SERVICE", importance: 1 },
+  { head: "WHY", wraps: true, importance: 3 },
+];

@@ -1,14 +1,16 @@
 /**
  * `bioxen vm optimise`: compares the allocation of a cell with the smallest one that gives nearly its best growth.
  */
+
 import { OPTIMISE_TOLERANCE_PERMILLE, steadyState } from "@bioxen/cell-models";
 import { optimumOf } from "@bioxen/client";
 import type { VmView } from "@bioxen/contracts";
 import type { Command } from "commander";
 import { refused, usage } from "../outcome.ts";
+import { doublingTime, inOptionOrder, resourceName } from "../quantities.ts";
 import { say, sayJson, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
-import { minutes, table } from "../terminal.ts";
+import { table } from "../table.ts";
 
 export interface OptimumReport {
   readonly vmId: string;
@@ -97,17 +99,18 @@ function optimumWords(report: OptimumReport): string {
 
 /** Returns a table that compares the present allocation with the optimum. */
 export function optimumTable({ vmId, present, optimum, best, tolerancePermille }: OptimumReport): string {
-  const rows = Object.entries(optimum.allocation).map(([name, amount]) => {
+  const rows = inOptionOrder(Object.keys(optimum.allocation)).map((name) => {
+    const amount = optimum.allocation[name] ?? 0;
     const before = present.allocation[name] ?? 0;
     const change = before === 0 ? "" : `${(((amount - before) * 100) / before).toFixed(1)} %`;
-    return [name, String(before), String(amount), change];
+    return [resourceName(name), String(before), String(amount), change];
   });
   rows.push([
     "doubling time",
-    minutes(present.doublingTimeMinutes),
-    minutes(optimum.doublingTimeMinutes),
+    doublingTime(present.doublingTimeMinutes),
+    doublingTime(optimum.doublingTimeMinutes),
     "",
   ]);
-  const head = `${vmId}: within ${tolerancePermille / 10} % of the best its chassis has room for, ${minutes(best.doublingTimeMinutes)}`;
+  const head = `${vmId}: within ${tolerancePermille / 10} % of the best its chassis has room for, ${doublingTime(best.doublingTimeMinutes)}`;
   return `${head}\n${table(["RESOURCE", "NOW", "OPTIMUM", "CHANGE"], rows)}`;
 }

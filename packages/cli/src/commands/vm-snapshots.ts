@@ -1,13 +1,15 @@
 /**
  * `vm snapshot`, `vm snapshots`, `vm restore`, `vm fork`: stored states of guests.
  */
+
 import type { Accepted } from "@bioxen/client";
 import type { ResultOf, VmView } from "@bioxen/contracts";
 import type { Command } from "commander";
 import { type SelectOptions, toEach, withSelector } from "../many-vms.ts";
 import { given } from "../parse.ts";
+import { ago, simTime } from "../quantities.ts";
 import { say, sayJson, showReply, withSession } from "../run.ts";
-import { ago, table } from "../terminal.ts";
+import { table } from "../table.ts";
 import { startAndWait } from "./vm-start.ts";
 
 const EXAMPLES = `
@@ -81,21 +83,23 @@ export function addSnapshotCommands(vm: Command): void {
 
 function snapshotWords({ changed, snapshot, vm }: ResultOf<"vmSnapshot">): string {
   const { snapshotId, simMinutes, bytes } = snapshot;
-  return `snapshot ${snapshotId} of ${vm.vmId}${changed ? "" : " exists already"}: minute ${simMinutes}, ${bytes} bytes`;
+  return `snapshot ${snapshotId} of ${vm.vmId}${changed ? "" : " exists already"}: at ${simTime(simMinutes)}, ${bytes} bytes`;
 }
 
 function restoreWords({ vm }: ResultOf<"vmRestore">): string {
   const continues =
     vm.state === "running" || vm.state === "paused" ? "it continues from" : "its next start continues from";
-  return `${vm.vmId} is restored: ${continues} minute ${vm.checkpoint?.simMinutes}`;
+  return `${vm.vmId} is restored: ${continues} ${simTime(vm.checkpoint?.simMinutes ?? 0)}`;
 }
 
 function snapshotTable(vm: VmView, nowMs: number): string {
+  if (vm.snapshots.length === 0)
+    return `${vm.vmId} has no snapshot; take one with:\n  bioxen vm snapshot ${vm.vmId} --id before`;
   const rows = vm.snapshots.map((one) => [
     one.snapshotId,
-    String(one.simMinutes),
+    simTime(one.simMinutes),
     String(one.bytes),
     ago(nowMs - one.atMs),
   ]);
-  return table(["SNAPSHOT", "SIM MINUTE", "BYTES", "AGE"], rows);
+  return table(["SNAPSHOT", "SIM TIME", "BYTES", "AGE"], rows);
 }

@@ -2,37 +2,66 @@
  * Formats VMs as text: one VM in lines, many in a table.
  */
 import type { VmSample, VmView } from "@bioxen/contracts";
-import type { Amounts } from "@bioxen/kernel";
-import { ago, minutes, paintState, table } from "../terminal.ts";
+import { ago, amountsLine, doublingTime, growthRate, sameAmounts, simTime } from "../quantities.ts";
+import { table } from "../table.ts";
+import { paintState } from "../terminal.ts";
 
-/** Returns amounts of resources as text, such as `ribosomes 503, atpPerSecond 13247`; a dash for null. */
-export function amountsLine(amounts: Amounts | null): string {
-  if (amounts === null) return "–";
-  return Object.entries(amounts)
-    .map(([name, amount]) => `${name} ${amount}`)
-    .join(", ");
-}
+/** Text in place of an empty list of all VMs. */
+export const NO_VM = "no VM exists; create one with:\n  bioxen vm create c1 --type syn3a --start";
 
-export function vmTable(vms: readonly VmView[], nowMs: number): string {
-  const rows = vms.map((vm) => [
-    vm.vmId,
-    vm.biologicalType,
-    paintState(vm.state),
-    vm.chassisId ?? "–",
-    String(vm.allocation?.["ribosomes"] ?? vm.allocation?.["vcpus"] ?? "–"),
-    String(vm.priority),
-    ago(nowMs - vm.createdAtMs),
-    vm.reason ?? "",
-  ]);
-  return table(["VM", "TYPE", "STATE", "CHASSIS", "RIBOSOMES", "PRIO", "AGE", "REASON"], rows);
+const VM_COLUMNS = [
+  { head: "VM" },
+  { head: "TYPE", importance: 5 },
+  { head: "STATE" },
+  { head: "CHASSIS", importance: 8 },
+  { head: "DOUBLING", importance: 7 },
+  { head: "HEALTH", importance: 6 },
+  { head: "RIBOSOMES", importance: 2 },
+  { head: "PRIO", importance: 1 },
+  { head: "AGE", importance: 3 },
+  { head: "REASON", importance: 4 },
+] as const;
+
+/**
+ * Returns a table of VMs; without VMs, a text that says so. `samples` has the latest measurements by VM id; absent: the
+ * table has no columns of measurements. The column of reasons is present when a VM has a reason.
+ */
+export function vmTable(
+  vms: readonly VmView[],
+  nowMs: number,
+  samples?: ReadonlyMap<string, VmSample>,
+): string {
+  if (vms.length === 0) return "no VMs";
+  const rows = vms.map((vm) => {
+    const sample = samples?.get(vm.vmId);
+    return [
+      vm.vmId,
+      vm.biologicalType,
+      paintState(vm.state),
+      vm.chassisId ?? "–",
+      doublingTime(sample?.doublingTimeMinutes),
+      sample === undefined ? "–" : String(Math.round(sample.health)),
+      String(vm.allocation?.["ribosomes"] ?? vm.allocation?.["vcpus"] ?? "–"),
+      String(vm.priority),
+      ago(nowMs - vm.createdAtMs),
+      vm.reason ?? "",
+    ];
+  });
+  const isShown = ({ head }: { readonly head: string }) =>
+    (samples !== undefined || (head !== "DOUBLING" && head !== "HEALTH")) &&
+    (head !== "REASON" || vms.some(({ reason }) => reason !== null));
+  const kept = VM_COLUMNS.map((column, i) => ({ column, i })).filter(({ column }) => isShown(column));
+  return table(
+    kept.map(({ column }) => column),
+    rows.map((row) => kept.map(({ i }) => row[i] ?? "")),
+  );
 }
 
 export function vmWords(vm: VmView, sample: VmSample | null): string {
-  const lines = [
-    `${vm.vmId}: ${vm.biologicalType} (${vm.vmType}), ${paintState(vm.state)}${vm.chassisId === null ? "" : ` on ${vm.chassisId}`}`,
-  ];
+  const place = vm.chassisId === null ? "" : ` on ${vm.chassisId}`;
+  const lines = [`${vm.vmId}: ${vm.biologicalType} (${vm.vmType}), ${paintState(vm.state)}${place}`];
   if (vm.reason !== null) lines.push(`  reason      ${vm.reason}`);
-  lines.push(`  request     ${amountsLine(vm.request)}`, `  allocation  ${amountsLine(vm.allocation)}`);
+  lines.push(...resourceLines(vm));
   if (vm.preemption?.active === true) {
     const { mode, by, byPriority } = vm.preemption;
     lines.push(
@@ -46,6 +75,13 @@ export function vmWords(vm: VmView, sample: VmSample | null): string {
   return lines.join("\n");
 }
 
+/** Returns the request and the allocation; one line when they are equal, or when nothing is allocated. */
+function resourceLines({ request, allocation }: VmView): string[] {
+  if (allocation === null) return [`  request     ${amountsLine(request)}; nothing is allocated`];
+  if (sameAmounts(request, allocation)) return [`  allocation  ${amountsLine(allocation)} (as requested)`];
+  return [`  request     ${amountsLine(request)}`, `  allocation  ${amountsLine(allocation)}`];
+}
+
 function sampleLines(sample: VmSample): string[] {
   const { ribosomes, atp, machine } = sample;
   if (machine !== undefined) {
@@ -54,13 +90,14 @@ function sampleLines(sample: VmSample): string[] {
       `  processor   ${cpuPermille === null ? "not measured" : `${(cpuPermille / 10).toFixed(1)} %`} of ${vcpus} vCPUs`,
       `  memory      ${memoryUsedMiB ?? "?"} of ${memoryMiB} MiB used`,
       `  address     ${machine.address ?? "not known"}, host ${machine.host ?? "not known"}`,
-      `  uptime      ${sample.simMinutes.toFixed(1)} min, health ${sample.health}`,
+      `  uptime      ${simTime(sample.simMinutes)}, health ${Math.round(sample.health)}`,
     ];
   }
+  const divisions = sample.divisions === 1 ? "1 division" : `${sample.divisions} divisions`;
   return [
-    `  doubling    ${minutes(sample.doublingTimeMinutes)}  (${sample.growthRatePerMinute.toPrecision(4)} per min)`,
-    `  ribosomes   ${ribosomes.engaged.toFixed(0)} engaged of ${ribosomes.total.toFixed(0)}, cap ${ribosomes.cap}`,
-    `  ATP         ${atp.perSecond.toFixed(0)} per s, cap ${atp.capPerSecond}`,
-    `  divisions   ${sample.divisions} in ${sample.simMinutes} simulated min, health ${sample.health}`,
+    `  doubling    ${doublingTime(sample.doublingTimeMinutes)}  (${growthRate(sample.growthRatePerMinute)})`,
+    `  ribosomes   ${ribosomes.engaged.toFixed(0)} engaged, at most ${ribosomes.cap}; ${ribosomes.total.toFixed(0)} in the cell`,
+    `  ATP         ${atp.perSecond.toFixed(0)} per s, at most ${atp.capPerSecond}`,
+    `  age         ${simTime(sample.simMinutes)} of simulated time, ${divisions}, health ${Math.round(sample.health)}`,
   ];
 }

@@ -1,6 +1,7 @@
 /**
  * `bioxen vm …`: the commands on VMs; the larger ones have files of their own.
  */
+
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   ENDPOINTS,
@@ -15,17 +16,20 @@ import type { Command } from "commander";
 import { execOutputOf } from "../exec-output.ts";
 import { usage } from "../outcome.ts";
 import { numberOf, oneOf, readSource, sequenceOption } from "../parse.ts";
-import { say, sayJson, showReply, withSession } from "../run.ts";
+import { doublingTime, simTime, timeOfDay } from "../quantities.ts";
+import { say, sayJson, sayRaw, showReply, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
-import { minutes, table } from "../terminal.ts";
+import { table } from "../table.ts";
 import { untilInterrupted } from "../until.ts";
 import { ledgerWords, pastChassisTable } from "./chassis.ts";
 import { addHistoryCommand } from "./vm-history.ts";
-import { vmTable, vmWords } from "./vm-words.ts";
+import { NO_VM, vmTable, vmWords } from "./vm-words.ts";
 
 /** Longest wait for the first measurement of a VM that has just started, ms. */
 const FIRST_SAMPLE_MS = 3_000;
 const POLL_INTERVAL_MS = 50;
+/** Longest wait of `vm ls` for the measurements, ms: the list itself is there already. */
+const SAMPLES_TIMEOUT_MS = 2_000;
 
 const EXEC_EXAMPLE = `
 Example:
@@ -72,8 +76,10 @@ export function addViewCommands(vm: Command): void {
           ...(options.label ? { label: options.label } : {}),
           ...(options.chassis ? { chassisId: options.chassis } : {}),
         });
-        if (json === true) sayJson({ ok: true, vms, cursor: null });
-        else say(vmTable(vms, Date.now()));
+        if (json === true) return sayJson({ ok: true, vms, cursor: null });
+        const isFiltered = Boolean(options.state ?? options.label ?? options.chassis);
+        if (vms.length === 0) return say(isFiltered ? "no VM matches; list all with: bioxen vm ls" : NO_VM);
+        say(vmTable(vms, Date.now(), await latestSamples(session)));
       });
     });
   vm.command("show <id>")
@@ -103,10 +109,21 @@ export function addViewCommands(vm: Command): void {
         ]);
         if (rows.length > 0)
           say(`\nCandidates now${why.chassisId === null ? "" : ", without its present reservation"}:`);
-        say(table(["CHASSIS", "SCORE", "VERDICT"], rows));
+        if (rows.length > 0) say(table(["CHASSIS", "SCORE", { head: "VERDICT", wraps: true }], rows));
         for (const line of preemptionLines(why)) say(line);
       });
     });
+}
+
+/**
+ * Returns the latest measurement of each VM by its id. Without an answer of the monitor it is empty: the list of VMs
+ * comes from another service, and is shown in any case.
+ */
+async function latestSamples(session: Session): Promise<Map<string, VmSample>> {
+  const reply = await session
+    .call("monitorFleet", {}, { timeoutMs: SAMPLES_TIMEOUT_MS })
+    .catch(() => undefined);
+  return new Map((reply?.ok === true ? reply.samples : []).map((sample) => [sample.vmId, sample]));
 }
 
 /**
@@ -154,7 +171,7 @@ export function addStreamCommands(vm: Command): void {
           if (json === true) sayJson(s);
           else {
             say(
-              `${new Date(s.atMs).toISOString()} ${s.state} ${s.simMinutes} min, doubling ${minutes(s.doublingTimeMinutes)}, ribosomes ${s.ribosomes.engaged.toFixed(0)}, divisions ${s.divisions}`,
+              `${timeOfDay(s.atMs)}  ${s.state} at ${simTime(s.simMinutes)}, doubling ${doublingTime(s.doublingTimeMinutes)}, ribosomes ${s.ribosomes.engaged.toFixed(0)}, divisions ${s.divisions}`,
             );
           }
         });
@@ -169,7 +186,7 @@ export function addStreamCommands(vm: Command): void {
         await session.ask("vmGet", { vmId });
         session.bus.subscribe(vmLogSubject(vmId), (payload) => {
           if (json === true) sayJson(payload);
-          else say((payload as { line: string }).line);
+          else sayRaw((payload as { line: string }).line);
         });
         await untilInterrupted();
       });

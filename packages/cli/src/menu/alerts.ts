@@ -1,11 +1,12 @@
 /**
  * Alerts in the menu: raised alerts, alert rules, and notifications that could not be delivered.
  */
+
 import type { AlertRuleView } from "@bioxen/contracts";
 import { activeTable, deadTable, raisedWhile } from "../commands/alerts.ts";
 import { refused } from "../outcome.ts";
 import type { Session } from "../session.ts";
-import { table } from "../terminal.ts";
+import { table } from "../table.ts";
 import type { Asking } from "./asking.ts";
 
 export async function alertsMenu(asking: Asking, session: Session): Promise<void> {

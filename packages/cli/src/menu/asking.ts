@@ -2,6 +2,7 @@
  * The port through which the menu asks questions and shows output. Tests implement it without a terminal, and so cover
  * every path of the menu.
  */
+
 import {
   autocomplete,
   type CANCEL_SYMBOL,
@@ -15,7 +16,7 @@ import {
   spinner,
   text,
 } from "@clack/prompts";
-import { width } from "../terminal.ts";
+import { width } from "../screen.ts";
 
 export interface Choice<T extends string> {
   readonly value: T;

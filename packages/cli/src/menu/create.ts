@@ -2,6 +2,7 @@
  * Creates a VM in the menu, question by question. The last step sends a single create command, so leaving earlier
  * changes nothing.
  */
+
 import { steadyState } from "@bioxen/cell-models";
 import {
   BIOLOGICAL_TYPES,
@@ -13,10 +14,10 @@ import {
   type VmType,
 } from "@bioxen/contracts";
 import { ID_PATTERN } from "@bioxen/kernel";
-import { amountsLine } from "../commands/vm-words.ts";
 import { refused } from "../outcome.ts";
+import { amountsLine, doublingTime } from "../quantities.ts";
 import type { Session } from "../session.ts";
-import { minutes, table } from "../terminal.ts";
+import { table } from "../table.ts";
 import type { Asking, Choice } from "./asking.ts";
 import { doVerb, VERBS } from "./vm-actions.ts";
 
@@ -113,7 +114,7 @@ const allAt = (percent: number): Shares => ({
 async function chooseShares(asking: Asking, type: BiologicalType): Promise<Shares | undefined> {
   const growthOf = (shares: Shares) => {
     const predicted = predictedDoubling(type, shares);
-    return predicted === null ? "would not grow" : `doubles in ${minutes(predicted)}`;
+    return predicted === null ? "would not grow" : `doubles in ${doublingTime(predicted)}`;
   };
   for (;;) {
     const chosen = await asking.choose("Share of full demand?", [

@@ -1,6 +1,7 @@
 /**
  * Resources in the menu: fleet usage, free capacity per chassis, resizing a VM, and optimising a cell.
  */
+
 import type { VmView } from "@bioxen/contracts";
 import { ledgerWords } from "../commands/chassis.ts";
 import { optimise, optimumTable } from "../commands/vm-optimise.ts";
@@ -8,7 +9,8 @@ import { vmWords } from "../commands/vm-words.ts";
 import { refused } from "../outcome.ts";
 import { amountOption, amountProblem } from "../parse.ts";
 import type { Session } from "../session.ts";
-import { bar, table } from "../terminal.ts";
+import { table } from "../table.ts";
+import { bar } from "../terminal.ts";
 import type { Asking } from "./asking.ts";
 import { chooseVm } from "./vm-actions.ts";
 

@@ -3,7 +3,7 @@
  *
  * The columns are listed by importance. On a narrow terminal the last columns are omitted, except the sort column.
  */
-import { minutes } from "../terminal.ts";
+import { doublingTime, simTime } from "../quantities.ts";
 import type { TopVm } from "./picture.ts";
 
 export interface Column {
@@ -47,7 +47,7 @@ export const COLUMNS: readonly Column[] = [
     name: "DOUBLING",
     width: 10,
     right: true,
-    cell: ({ sample }) => minutes(sample?.doublingTimeMinutes),
+    cell: ({ sample }) => doublingTime(sample?.doublingTimeMinutes),
     key: ({ sample }) => sample?.doublingTimeMinutes ?? null,
   },
   number("RIBO", 6, ({ sample }) => share(sample?.ribosomes.engaged, sample?.ribosomes.cap), percent),
@@ -55,12 +55,7 @@ export const COLUMNS: readonly Column[] = [
   number("HEALTH", 6, ({ sample }) => sample?.health ?? null),
   number("PRIO", 4, ({ vm }) => vm.priority),
   number("DIV", 6, ({ sample }) => sample?.divisions ?? null),
-  number(
-    "SIM",
-    8,
-    ({ sample }) => sample?.simMinutes ?? null,
-    (v) => `${(v / 60).toFixed(1)} h`,
-  ),
+  number("SIM", 11, ({ sample }) => sample?.simMinutes ?? null, simTime),
   { name: "TYPE", width: 12, cell: ({ vm }) => vm.biologicalType, key: ({ vm }) => vm.biologicalType },
   number(
     "LAG",

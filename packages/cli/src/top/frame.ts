@@ -6,7 +6,8 @@
  * their fullest resource (at most a third), the VMs in the remaining rows, and the keys. On a small terminal the VMs
  * are omitted first.
  */
-import { ago, bar, fit, paint, paintState, SEVERITY_COLOURS } from "../terminal.ts";
+import { ago, resourceName, rounded, timeOfDay } from "../quantities.ts";
+import { bar, fit, paint, paintState, SEVERITY_COLOURS } from "../terminal.ts";
 import { type Column, fittingColumns, sortedVms } from "./columns.ts";
 import type { TopChassis, TopPicture } from "./picture.ts";
 
@@ -41,6 +42,8 @@ const MIN_COLUMNS = 20;
 /** Minimum height of a frame, in lines. A shorter terminal cuts the frame off. */
 const MIN_ROWS = 4;
 const BAR_CELLS = 20;
+/** Smallest width of the column of chassis ids, in columns of the terminal. The largest is a third of the terminal. */
+const MIN_NAME = 7;
 /** Text in the line of a chassis, instead of its fullest resource, until the ledger of the chassis is open. */
 const NO_LEDGER = "no ledger yet";
 
@@ -64,7 +67,7 @@ export function frameOf(picture: TopPicture, view: TopView, size: TopSize, troub
 function alertLines({ alerts, alertsTotal, atMs }: TopPicture, columns: number, most: number): string[] {
   const shown = alertsTotal > most ? alerts.slice(0, most - 1) : alerts;
   const lines = shown.map(({ severity, ruleId, target, metric, value, sinceMs }) => {
-    const text = `${severity.padEnd(8)} ${ruleId} ${target}: ${metric} = ${value}, ${ago(atMs - sinceMs)} ago`;
+    const text = `${severity.padEnd(8)} ${ruleId} ${target}: ${metric} = ${rounded(value)}, ${ago(atMs - sinceMs)} ago`;
     return paint(SEVERITY_COLOURS[severity], fit(text, columns));
   });
   const more = alertsTotal - shown.length;
@@ -78,7 +81,7 @@ function headLines({ fleet, chassis, atMs }: TopPicture, columns: number): strin
     .join(", ");
   const fairness = fleet.fairness === null ? "" : `, fairness ${fleet.fairness.toFixed(2)}`;
   const health = fleet.health === null ? "" : `, health ${fleet.health.toFixed(0)}`;
-  const time = new Date(atMs).toISOString().slice(11, 19);
+  const time = timeOfDay(atMs);
   return [
     paint("bold", fit(`bioxen ${time}  ${chassis.length} chassis  VMs: ${states || "none"}`, columns)),
     fit(`${fleet.divisions} divisions${health}${fairness}`, columns),
@@ -90,13 +93,14 @@ function headLines({ fleet, chassis, atMs }: TopPicture, columns: number): strin
  */
 function chassisLines(all: readonly TopChassis[], columns: number, most: number): string[] {
   const shown = all.length > most ? all.slice(0, most - 1) : all;
-  const nameWidth = Math.max(7, ...shown.map(({ chassis }) => chassis.chassisId.length));
+  const longest = Math.max(MIN_NAME, ...shown.map(({ chassis }) => chassis.chassisId.length));
+  const nameWidth = Math.min(longest, Math.max(MIN_NAME, Math.floor(columns / 3)));
   const lines = shown.map(({ chassis, ledger }) => {
     const fullest = fullestOf(ledger);
     const flags = `${chassis.state === "ready" ? "" : ` ${chassis.state}`}${chassis.cordoned ? " cordoned" : ""}`;
-    const text = `${bar(fullest.permille, BAR_CELLS)} ${(fullest.permille / 10).toFixed(0).padStart(3)} % ${fullest.resource}`;
+    const text = `${bar(fullest.permille, BAR_CELLS)} ${(fullest.permille / 10).toFixed(0).padStart(3)} % ${resourceName(fullest.resource)}`;
     const count = `${ledger?.entries.length ?? 0}/${chassis.maxVms} VMs`;
-    return fit(`${chassis.chassisId.padEnd(nameWidth)} ${text}  ${count}${flags}`, columns);
+    return fit(`${fit(chassis.chassisId, nameWidth)} ${text}  ${count}${flags}`, columns);
   });
   if (shown.length < all.length) lines.push(fit(`… and ${all.length - shown.length} more chassis`, columns));
   return lines;

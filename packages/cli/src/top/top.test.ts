@@ -98,7 +98,7 @@ describe("a frame", () => {
 
   it("shows the fullest resource of a chassis, and that the chassis is cordoned", () => {
     const lines = plain(frameOf(pictureOf([]), FIRST_VIEW, { columns: 100, rows: 24 }));
-    expect(lines[2]).toContain("███████████████░░░░░  75 % dnaKilobases");
+    expect(lines[2]).toContain("███████████████░░░░░  75 % dna");
     expect(lines[3]).toContain("cordoned");
   });
 
