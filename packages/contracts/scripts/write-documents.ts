@@ -1,7 +1,7 @@
 /** Writes the generated documents: `pnpm run docs`. */
 import { writeFileSync } from "node:fs";
-import { asyncApiDocument } from "../src/asyncapi.ts";
 import { errorsDocument, protocolDocument } from "../src/documents.ts";
+import { asyncApiDocument } from "../src/protocol/asyncapi.ts";
 
 writeFileSync(new URL("../../../docs/PROTOCOL.md", import.meta.url), protocolDocument());
 writeFileSync(new URL("../../../docs/errors.md", import.meta.url), errorsDocument());

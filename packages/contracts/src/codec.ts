@@ -45,7 +45,8 @@ const SUBJECT = new RegExp(`^(?:${AGGREGATE_KINDS.join("|")})/[a-z0-9-]+$`);
 /** Length of a SHA-256 digest in hexadecimal, in characters. */
 const DIGEST_LENGTH = 64;
 
-const envelopeSchema = z.object({
+/** The attributes of every event. A reader ignores further attributes, which a newer release may write. */
+export const envelopeSchema = z.object({
   specversion: z.literal("1.0"),
   id: z.string().min(1),
   source: z.string().min(1),

@@ -50,6 +50,7 @@ export * from "./misfit.ts";
 export * from "./neighbours.ts";
 export * from "./pages.ts";
 export * from "./preemption.ts";
+export { type Direction, publishedSchema } from "./protocol/publishing.ts";
 export * from "./quota-label.ts";
 export * from "./request-limits.ts";
 export * from "./resources.ts";

@@ -126,6 +126,12 @@ export const serviceSample = z
   .meta({ id: "ServiceSample" });
 export type ServiceSample = z.infer<typeof serviceSample>;
 
+/** A line of output of a guest, or of its agent about the guest. `chassisId` is null while the VM has no place. */
+export const guestLine = z
+  .object({ vmId: z.string(), chassisId: z.string().nullable(), atMs: z.int(), line: z.string() })
+  .meta({ id: "GuestLine" });
+export type GuestLine = z.infer<typeof guestLine>;
+
 /**
  * Interval between two samples of a VM, chassis or service, ms. It is short enough to watch a change live, and long
  * enough that a thousand guests take under 1 % of a core.

@@ -5,7 +5,7 @@
  * declared without their defaults here, because `defaults` of the file take precedence over the defaults of the
  * contract.
  */
-import { createRequest, id, labelKey, labelValue } from "@bioxen/contracts";
+import { createRequest, id, labelKey, labelValue, publishedSchema } from "@bioxen/contracts";
 import { z } from "zod";
 
 /**
@@ -82,6 +82,6 @@ export type FleetFile = z.infer<typeof fleetFile>;
 
 /** Returns the content of the file docs/fleet.schema.json. */
 export function fleetSchemaDocument(): string {
-  const schema = z.toJSONSchema(fleetFile, { io: "input", unrepresentable: "any" });
-  return `${JSON.stringify(schema, null, 2)}\n`;
+  const { $schema, ...schema } = publishedSchema(fleetFile, "sent");
+  return `${JSON.stringify({ $schema, $id: "urn:bioxen:fleet", ...schema }, null, 2)}\n`;
 }

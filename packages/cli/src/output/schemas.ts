@@ -9,6 +9,7 @@ import {
   ENDPOINTS,
   type EndpointName,
   ledgerView,
+  publishedSchema,
   snapshotView,
   vmSample,
   vmView,
@@ -326,6 +327,6 @@ export function outputSchemaDocument(): string {
     return [command, schema.describe(`bioxen ${command}: ${printed}`)] as const;
   });
   const all = z.object({ ...Object.fromEntries(commands), error: errorOutput }).partial();
-  const json = z.toJSONSchema(all, { io: "output", unrepresentable: "any" });
-  return `${JSON.stringify(json, null, 1)}\n`;
+  const { $schema, ...json } = publishedSchema(all, "read");
+  return `${JSON.stringify({ $schema, $id: "urn:bioxen:cli-output", title: "Output of bioxen --json", ...json }, null, 1)}\n`;
 }
