@@ -1,5 +1,5 @@
 import { readConfig, runService } from "@bioxen/service-host";
-import { z } from "zod";
+import * as z from "zod";
 import { createAllocator, DEFAULT_START_DEADLINE_MS } from "./src/app/service.ts";
 
 const config = z.object({

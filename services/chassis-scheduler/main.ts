@@ -1,7 +1,7 @@
 import { LEAST_LOST_AFTER_MS, LOST_AFTER_MS } from "@bioxen/contracts";
 import { DEFAULT_POLICY_NAME } from "@bioxen/placement";
 import { readChassisTypes, readConfig, runService } from "@bioxen/service-host";
-import { z } from "zod";
+import * as z from "zod";
 import { policyOf } from "./src/adapters/policy-of.ts";
 import { createChassisScheduler } from "./src/app/service.ts";
 

@@ -1,5 +1,5 @@
 import { ConfigError, readConfig, runService } from "@bioxen/service-host";
-import { z } from "zod";
+import * as z from "zod";
 import { loadDeliverers, withDeliverers } from "./src/adapters/deliverers.ts";
 import { httpWebhooks, parseWebhooks } from "./src/adapters/webhooks.ts";
 import { createMonitor } from "./src/app/service.ts";

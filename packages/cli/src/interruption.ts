@@ -6,7 +6,8 @@
  * signal on. After the first request the command ends its processes. Later signals do not interrupt that work.
  */
 import { isStartedByNohup, watchLaunchers } from "@bioxen/local-stack";
-import { CommandEnd, EXIT_DONE, EXIT_REFUSED } from "./outcome.ts";
+import { CommandEnd, EXIT_REFUSED } from "./outcome.ts";
+import { closedStdout } from "./stdout-closed.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
@@ -28,8 +29,6 @@ export interface InterruptionOptions {
   /** True when the command belongs to its launcher and must not outlive it. */
   readonly withLauncher: boolean;
 }
-
-let current: Interruption | undefined;
 
 export class Interruption {
   readonly #abort = new AbortController();
@@ -57,8 +56,9 @@ export class Interruption {
 
   /** Returns an interruption that receives all requests to end this process, until {@link end}. */
   static listen(options: InterruptionOptions): Interruption {
-    current = new Interruption(options);
-    return current;
+    const interruption = new Interruption(options);
+    closedStdout.interrupts = interruption;
+    return interruption;
   }
 
   /** Aborted with an {@link Interrupted} at the first request. */
@@ -83,15 +83,6 @@ export class Interruption {
     this.#endWatch();
     for (const signal of SIGNALS) process.off(signal, this.#onSignal);
     process.stderr.off("error", this.#onStderrError);
-    if (current === this) current = undefined;
+    if (closedStdout.interrupts === this) closedStdout.interrupts = undefined;
   }
-}
-
-/**
- * Handles a closed stdout: a reader such as `head` closes the pipe early, which is not a failure. A command that owns
- * processes ends them first.
- */
-export function onStdoutClosed(): void {
-  if (current === undefined) process.exit(EXIT_DONE);
-  current.request("the reader of the output has gone");
 }

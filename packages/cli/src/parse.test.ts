@@ -5,7 +5,7 @@ import { amount, environment } from "@bioxen/contracts";
 import { MAX_STACK_TIME_SCALE } from "@bioxen/local-stack";
 import type { Command, Option } from "commander";
 import { describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { MAX_TIME_SCALE } from "../../driver-basic/src/limits.ts";
 import { integerIn, numberOf, portOption } from "./parse.ts";
 import { createProgram } from "./program.ts";

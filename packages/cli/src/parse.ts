@@ -4,7 +4,7 @@
 import { readFile } from "node:fs/promises";
 import { text as readStream } from "node:stream/consumers";
 import { InvalidArgumentError, Option } from "commander";
-import { z } from "zod";
+import * as z from "zod";
 import { suggestion } from "./did-you-mean.ts";
 import { usage } from "./outcome.ts";
 

@@ -5,10 +5,10 @@ import { BIOXEN_VERSION } from "@bioxen/contracts";
 import { Command, CommanderError } from "commander";
 import { addCommands } from "./catalogue.ts";
 import { isHidden } from "./completion/tree.ts";
-import { onStdoutClosed } from "./interruption.ts";
 import { CommandEnd, EXIT_DONE, EXIT_USAGE } from "./outcome.ts";
 import { conclude, sayJson } from "./run.ts";
 import { CONNECTION_KEYS, settingOf, settingOptions, withSettings } from "./settings.ts";
+import { onStdoutClosed } from "./stdout-closed.ts";
 
 /**
  * Returns the command `bioxen` with the commands that a line with these words can call; without words, with all

@@ -9,7 +9,11 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { CHASSIS_TYPES } from "@bioxen/contracts";
-import { DEFAULT_CHASSIS, DEFAULT_STACK_TIME_SCALE, MAX_STACK_TIME_SCALE } from "@bioxen/local-stack";
+import {
+  DEFAULT_CHASSIS,
+  DEFAULT_STACK_TIME_SCALE,
+  MAX_STACK_TIME_SCALE,
+} from "@bioxen/local-stack/defaults";
 import {
   SETTING_VARIABLES,
   type SettingName,

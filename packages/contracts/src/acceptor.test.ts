@@ -3,7 +3,7 @@
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { acceptorOf } from "./acceptor.ts";
 import { EVENT_TYPES } from "./codec.ts";
 

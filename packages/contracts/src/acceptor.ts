@@ -8,7 +8,7 @@
  * schema itself, which strips unknown fields and reports problems. The schema stays the only source of truth; a test
  * with random values compares schema and predicate.
  */
-import type { z } from "zod";
+import type * as z from "zod";
 import { anyJson } from "./schemas.ts";
 
 export type Acceptor = (value: unknown) => boolean;

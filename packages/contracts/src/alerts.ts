@@ -5,7 +5,7 @@
  * every number in the log. The default rules are in `default-alert-rules.ts`.
  */
 import { ID_PATTERN } from "@bioxen/kernel";
-import { z } from "zod";
+import * as z from "zod";
 import { id, labelKey, labelValue } from "./schemas.ts";
 
 export const ALERT_SEVERITIES = ["info", "warning", "critical"] as const;

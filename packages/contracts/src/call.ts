@@ -2,7 +2,7 @@
  * Typed calls from one service to another: the request and the reply have the types of the endpoint.
  */
 import { type Caller, type CallOptions, Fault, type Reply, type ReplyError } from "@bioxen/kernel";
-import { z } from "zod";
+import * as z from "zod";
 import { type Endpoint, NO_FIELD, type Problem } from "./endpoints/endpoint.ts";
 import { merged, type PageRequest } from "./pages.ts";
 import { QUERY_PREFIX } from "./subjects.ts";

@@ -6,7 +6,7 @@
  * therefore needs the file of a new type.
  */
 import { MAX_AMOUNT } from "@bioxen/kernel";
-import { z } from "zod";
+import * as z from "zod";
 import ecoli from "./chassis-types/ecoli.json" with { type: "json" };
 import orthogonal from "./chassis-types/orthogonal.json" with { type: "json" };
 import xcpng from "./chassis-types/xcpng.json" with { type: "json" };

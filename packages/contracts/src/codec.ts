@@ -14,7 +14,7 @@ import {
   type StoredEvent,
   unreadableFault,
 } from "@bioxen/kernel";
-import { z } from "zod";
+import * as z from "zod";
 import { sha256 } from "#sha256";
 import { acceptorOf } from "./acceptor.ts";
 import { ALERT_EVENTS } from "./events/alert.ts";

@@ -2,7 +2,7 @@
  * The codec, request schemas, errors and the feasibility rule.
  */
 import { describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { decodeEvent, decodeMessage, digestOf, encodeEvent } from "./codec.ts";
 import { ENDPOINTS } from "./endpoints/catalogue.ts";
 import { problemsOf } from "./endpoints/endpoint.ts";

@@ -1,7 +1,7 @@
 /**
  * Generates docs/PROTOCOL.md and docs/errors.md from the catalogues. A test compares the files with the output.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { ALERT_METRICS, activeAlert, alertNotification, alertRuleView, deadNotification } from "./alerts.ts";
 import { CHASSIS_DEFAULTS } from "./chassis-types.ts";
 import { DEFAULT_ALERT_RULES } from "./default-alert-rules.ts";

@@ -2,7 +2,7 @@
  * The types and helpers of request handlers, independent of the transport that carries the request.
  */
 import type { Causation, EventLog, Rejection } from "@bioxen/kernel";
-import type { z } from "zod";
+import type * as z from "zod";
 import type { Endpoint } from "./endpoints/endpoint.ts";
 import { refuse } from "./errors.ts";
 import { contentLimitOf, DEFAULT_MAX_PAYLOAD_BYTES } from "./sizes.ts";

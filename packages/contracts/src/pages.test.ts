@@ -3,7 +3,7 @@
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { ENDPOINTS } from "./endpoints/catalogue.ts";
 import type { Handled } from "./handler.ts";
 import { cursorAfter, cursorOf, emptied, isEach, merged, type PageShape, positionOfCursor } from "./pages.ts";

@@ -10,7 +10,7 @@
  * listings of folded states and frozen-pages.ts for listings of computed results.
  */
 import { isId, type Rejection } from "@bioxen/kernel";
-import { z } from "zod";
+import * as z from "zod";
 import { refuse } from "./errors.ts";
 import { MAX_PAGE } from "./schemas.ts";
 import { jsonBytesOf, tooLarge } from "./sizes.ts";

@@ -2,7 +2,7 @@
  * The schemas that commands, events and views are built from, and their limits. Each limit has its unit and its reason.
  */
 import { ID_PATTERN, MAX_AMOUNT } from "@bioxen/kernel";
-import { z } from "zod";
+import * as z from "zod";
 import {
   MAX_OVERSUBSCRIBE_PERMILLE,
   NOT_OVERSUBSCRIBED_PERMILLE,

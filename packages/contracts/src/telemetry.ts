@@ -2,7 +2,7 @@
  * The telemetry samples that services and agents publish on core NATS. Delivery is at most once; a reader keeps the
  * newest sample.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { recordedAmounts } from "./schemas.ts";
 
 export const vmSample = z

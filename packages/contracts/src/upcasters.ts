@@ -7,7 +7,7 @@
  * becomes "unknown", never a guess. docs/adding-an-event.md is the checklist.
  */
 import { type EventEnvelope, invariant } from "@bioxen/kernel";
-import type { z } from "zod";
+import type * as z from "zod";
 import type { SUPERSEDED_VM_EVENTS, VM_EVENTS } from "./events/vm.ts";
 
 type Data<Schema extends z.ZodType> = z.infer<Schema>;

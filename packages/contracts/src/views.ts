@@ -3,7 +3,7 @@
  * states.
  */
 import { type Amounts, subtract } from "@bioxen/kernel";
-import { z } from "zod";
+import * as z from "zod";
 import { checkpointRecord } from "./events/guest-state.ts";
 import { MOVE_CODES } from "./events/move.ts";
 import { placementRefusal } from "./events/vm.ts";

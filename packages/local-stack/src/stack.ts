@@ -16,6 +16,7 @@ import { whenChassisReady } from "./chassis-ready.ts";
 import { checkLog } from "./check-log.ts";
 import { SupervisedChild } from "./child.ts";
 import { DataDirectory, inUse } from "./data-directory.ts";
+import { DEFAULT_CHASSIS, DEFAULT_STACK_TIME_SCALE } from "./defaults.ts";
 import { serviceMark } from "./leftovers.ts";
 import { agentEnvironment, type LocalPool, withoutPool } from "./pool.ts";
 import { startServer } from "./server.ts";
@@ -76,11 +77,6 @@ export interface LocalStack {
   /** Stops all services and the server; idempotent. */
   stop(): Promise<void>;
 }
-
-export const DEFAULT_CHASSIS = "ecoli:1,yeast:1";
-export const DEFAULT_STACK_TIME_SCALE = 10;
-/** Fastest time scale that the agent of a stack accepts, simulated minutes per second. */
-export const MAX_STACK_TIME_SCALE = 1_000;
 
 function entryOf(name: ServiceName): string {
   return createRequire(import.meta.url).resolve(`@bioxen/${name}/main`);

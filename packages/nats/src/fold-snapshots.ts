@@ -12,7 +12,7 @@ import { promisify } from "node:util";
 import { zstdCompress, zstdDecompress } from "node:zlib";
 import { CHUNK_BYTES, type Snapshot, type SnapshotHead, type SnapshotStore } from "@bioxen/kernel";
 import type { KvEntry } from "@nats-io/kv";
-import { z } from "zod";
+import * as z from "zod";
 import { Bucket } from "./buckets.ts";
 import type { Bus } from "./bus.ts";
 import { onceReady } from "./ready.ts";

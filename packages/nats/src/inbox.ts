@@ -18,7 +18,7 @@ import {
 } from "@bioxen/contracts";
 import type { ReplyError } from "@bioxen/kernel";
 import { type Service, Svcm } from "@nats-io/services";
-import { z } from "zod";
+import * as z from "zod";
 import type { Bus } from "./bus.ts";
 import {
   badRequest,

@@ -6,7 +6,7 @@
 import { randomUUID } from "node:crypto";
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import type { JetStreamManager } from "@nats-io/jetstream";
-import { z } from "zod";
+import * as z from "zod";
 import { Bucket } from "./buckets.ts";
 import type { Bus } from "./bus.ts";
 import type { LogRecord } from "./log-damage.ts";

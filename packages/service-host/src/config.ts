@@ -7,7 +7,7 @@ import {
   type StorageSettings,
   settingsOfEnvironment,
 } from "@bioxen/nats";
-import { z } from "zod";
+import * as z from "zod";
 import { parseStreamLimits } from "./stream-limits.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;

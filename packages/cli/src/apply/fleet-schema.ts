@@ -6,7 +6,7 @@
  * contract.
  */
 import { createRequest, id, labelKey, labelValue, publishedSchema } from "@bioxen/contracts";
-import { z } from "zod";
+import * as z from "zod";
 
 /**
  * Maximum number of VMs in one fleet. The list of changes to a fleet of this size is still readable, and one stack

@@ -14,7 +14,7 @@ import {
   vmSample,
   vmView,
 } from "@bioxen/contracts";
-import { z } from "zod";
+import * as z from "zod";
 import { statusOutput } from "./status-schema.ts";
 
 export interface Output {

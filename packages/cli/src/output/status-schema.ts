@@ -1,7 +1,7 @@
 /**
  * The schema of `bioxen status --json`.
  */
-import { z } from "zod";
+import * as z from "zod";
 
 const count = z.int().min(0);
 

@@ -2,7 +2,7 @@
  * The catalogue of all request/reply endpoints: subject, owner, request and result. Services register their endpoints
  * from it, clients take the types of their calls from it, and docs/PROTOCOL.md is generated from it.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { VM_STATES } from "../fold/vm-state.ts";
 import { pageRequest, pageResult } from "../pages.ts";
 import {

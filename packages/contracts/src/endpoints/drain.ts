@@ -1,7 +1,7 @@
 /**
  * The endpoints of drains: start one, show its progress, cancel it.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { DRAIN_STATUSES } from "../fold/drain.ts";
 import { pageRequest, pageResult } from "../pages.ts";
 import { id } from "../schemas.ts";

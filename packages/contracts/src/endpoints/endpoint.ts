@@ -1,7 +1,7 @@
 /**
  * The shape of a request/reply endpoint, and the problems of a payload that its schema rejects.
  */
-import type { z } from "zod";
+import type * as z from "zod";
 import type { PageShape } from "../pages.ts";
 
 export type ServiceName = "lifecycle" | "allocator" | "chassis-scheduler" | "monitor" | "chassis-agent";

@@ -1,7 +1,7 @@
 /**
  * The commands on guest states: take a snapshot, restore it, delete it, fork a VM from it.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { id } from "../schemas.ts";
 import { snapshotView, vmView } from "../views.ts";
 import { endpoint } from "./endpoint.ts";

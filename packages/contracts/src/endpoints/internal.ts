@@ -5,7 +5,7 @@
  * These shapes may change with the version. The public contract is everything else in the catalogue.
  */
 import { MAX_BLOB_BYTES, MAX_LEASE_TOKEN } from "@bioxen/kernel";
-import { z } from "zod";
+import * as z from "zod";
 import { checkpointRecord } from "../events/guest-state.ts";
 import { entryKey, reservation } from "../events/ledger.ts";
 import { MOVE_CODES } from "../events/move.ts";

@@ -1,7 +1,7 @@
 /**
  * The endpoints about the log itself: which of its messages cannot be read, and the decision to skip one.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { endpoint } from "./endpoint.ts";
 
 /** Longest reason for a skip, in characters: a sentence or two. */

@@ -1,7 +1,7 @@
 /**
  * The endpoints of the monitor: measurements, and the alerts on them.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { activeAlert, alertRuleRequest, alertRuleView, deadNotification } from "../alerts.ts";
 import { pageRequest, pageResult } from "../pages.ts";
 import { id, MAX_PAGE } from "../schemas.ts";

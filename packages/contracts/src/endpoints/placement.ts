@@ -1,7 +1,7 @@
 /**
  * The endpoints of placement: plan, explain, rebalance; and the create request, which a plan takes as well.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { placementDecision } from "../events/ledger.ts";
 import { placementRefusal } from "../events/vm.ts";
 import { PREEMPTION_MODES } from "../fold/vm-state.ts";

@@ -2,7 +2,7 @@
  * The events of an alert rule and its alerts. The aggregate is the rule; its state includes its active alerts, the
  * notifications still to be delivered, and the dead letters.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { ALERT_SEVERITIES, CLEARING_CODES, recordedAlertRule } from "../alerts.ts";
 
 export const ALERT_EVENTS = {

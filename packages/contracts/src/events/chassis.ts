@@ -2,7 +2,7 @@
  * The events of a chassis: its registration by its agent, the decisions of operators about it, its loss and its
  * recovery.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { recordedAmounts, recordedTaints } from "../schemas.ts";
 
 const registration = z.object({

@@ -5,7 +5,7 @@
  * A drain has the id of its chassis. The move of each VM is in the VM's own events; these events record the progress of
  * the drain.
  */
-import { z } from "zod";
+import * as z from "zod";
 
 const vmLeft = z.object({
   vmId: z.string(),

@@ -1,7 +1,7 @@
 /**
  * The events about stored guest states. Each state itself is a blob; the event has the id and the digest of that blob.
  */
-import { z } from "zod";
+import * as z from "zod";
 
 /** A stored state of a guest: the blob `<vmId>.<checkpointId>`. */
 export const checkpointRecord = z.object({

@@ -4,7 +4,7 @@
  * The fencing token of a reservation is the stream sequence of the event that made it. The token is therefore monotonic
  * over all chassis and known to every reader, and no process has to choose it.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { recordedAmounts } from "../schemas.ts";
 
 /**

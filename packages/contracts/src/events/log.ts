@@ -4,7 +4,7 @@
  * A message that no service can read stops its aggregate. When an operator skips the message, every reader of the log
  * leaves the message out. An event records the operator, the time and the reason. The skipped message stays in the log.
  */
-import { z } from "zod";
+import * as z from "zod";
 
 /** The id of the only aggregate of kind `log`; its events are on `bioxen.evt.log.skips`. */
 export const LOG_SKIPS_ID = "skips";

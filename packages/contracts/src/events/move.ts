@@ -5,7 +5,7 @@
  * that place in addition to its present one, and its agent hands the guest over. After `moved` it starts at the new
  * place. Before `moved`, the move can be cancelled, and the VM then stays where it is.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { recordedAmounts } from "../schemas.ts";
 import { checkpointRecord } from "./guest-state.ts";
 

@@ -4,7 +4,7 @@
  * The consequence of a change is decided when the change is recorded, from the VM's state and the agent's drift policy
  * at that time. The event contains the consequence, so that a reader needs neither the state nor the policy.
  */
-import { z } from "zod";
+import * as z from "zod";
 
 export const SEEN_CHANGES = [
   "paused",

@@ -5,7 +5,7 @@
  * chassis: an amount is first charged to the quota, conditional on the quota's last sequence, and only then reserved in
  * the ledger. docs/adr/0008-quotas.md says why the limit then holds.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { recordedAmounts } from "../schemas.ts";
 
 /** The amounts that one VM may hold on one chassis under this quota. */

@@ -5,7 +5,7 @@
  * `VM_EVENTS` has the types that are written today. `SUPERSEDED_VM_EVENTS` has the types that only older logs contain;
  * see `upcasters.ts`.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { BIOLOGICAL_TYPES, VM_TYPES } from "../resources.ts";
 import { anyJson, recordedAmounts } from "../schemas.ts";
 import { checkpointRecord, GUEST_STATE_EVENTS } from "./guest-state.ts";

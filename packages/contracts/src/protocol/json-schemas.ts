@@ -5,7 +5,7 @@
  * Every schema for which a code generator makes a type has a `title`, so that the type has a name. Named zod schemas
  * become components and are referred to.
  */
-import type { z } from "zod";
+import type * as z from "zod";
 import { type Direction, publishedSchema } from "./publishing.ts";
 
 export type Json = Readonly<Record<string, unknown>>;

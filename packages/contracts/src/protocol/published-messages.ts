@@ -2,7 +2,7 @@
  * The messages that BioXen publishes without a request: events, telemetry, alerts, output of guests, stored guest states,
  * and what became of durable commands.
  */
-import type { z } from "zod";
+import type * as z from "zod";
 import { alertNotification } from "../alerts.ts";
 import { EVENT_TYPES, envelopeSchema } from "../codec.ts";
 import { EVENT_SUMMARIES, type EventTypeName } from "../events/summaries.ts";

@@ -6,7 +6,7 @@
  * service. What a caller reads is open: a later release may add fields to replies, events, telemetry and alerts, and a
  * consumer that validates them must not break at the first added field. All schemas are valid in the strict mode of ajv.
  */
-import { z } from "zod";
+import * as z from "zod";
 
 export type Direction = "sent" | "read";
 /** A JSON Schema as a JSON value. */

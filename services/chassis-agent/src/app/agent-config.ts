@@ -3,7 +3,7 @@
  */
 import { id, LEAST_LOST_AFTER_MS, LOST_AFTER_MS } from "@bioxen/contracts";
 import { messageOf } from "@bioxen/kernel";
-import { z } from "zod";
+import * as z from "zod";
 import { parseOversubscription, parseOwnChassis } from "./chassis-config.ts";
 import { DEFAULT_CHECKPOINT_INTERVAL_MS, LEAST_CHECKPOINT_INTERVAL_MS } from "./checkpoint-rounds.ts";
 
