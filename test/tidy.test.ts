@@ -213,7 +213,7 @@ describe("language", () => {
   /** Texts for people. Recorded data keeps its words, STYLE shows these words as wrong, and this file names them. */
   const texts = tracked.filter(
     (path) =>
-      /\.(?:ts|lua|md|sh|ya?ml|conf)$|^\.ci\/run$|(^|\/)Dockerfile$/.test(path) &&
+      /\.(?:ts|lua|py|md|sh|ya?ml|conf)$|^\.ci\/run$|(^|\/)Dockerfile$/.test(path) &&
       !/(^|\/)golden\/|^docs\/STYLE\.md$|^test\/tidy\.test\.ts$/.test(path),
   );
   /** Words that stand for a missing noun, or for a standard term (docs/STYLE.md, rules 1 and 4). */
