@@ -18,8 +18,8 @@ import type { Webhooks } from "../../services/monitor/src/app/alert-deliveries.t
 import { effectiveRule } from "../../services/monitor/src/domain/alert.ts";
 import { utilisationOf } from "../../services/monitor/src/domain/utilisation.ts";
 import { zoneOf } from "../../services/monitor/src/domain/zones.ts";
+import type { SimBus } from "./bus.ts";
 import type { Faults } from "./faults.ts";
-import type { SimBus } from "./network.ts";
 import type { Universe } from "./universe.ts";
 
 const TIMEOUT_MS = 3_000;

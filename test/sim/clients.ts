@@ -3,8 +3,8 @@
  */
 import { ENDPOINTS, type EndpointName } from "@bioxen/contracts";
 import { Fault } from "@bioxen/kernel";
+import type { SimBus } from "./bus.ts";
 import type { Faults } from "./faults.ts";
-import type { SimBus } from "./network.ts";
 import type { Universe } from "./universe.ts";
 
 const VERBS = [

@@ -5,8 +5,10 @@ import type { LeaseStore } from "@bioxen/kernel";
 import type { MemoryBlobs } from "@bioxen/testkit/memory-blobs";
 import type { MemorySnapshots } from "@bioxen/testkit/memory-snapshots";
 import type { AlertWitness } from "./alerts.ts";
+import type { SimBus } from "./bus.ts";
 import type { Faults } from "./faults.ts";
-import type { SimBus, SimLog } from "./network.ts";
+import type { LaneScene } from "./lanes.ts";
+import type { SimLog } from "./log.ts";
 import type { Voices } from "./twins.ts";
 import type { Universe } from "./universe.ts";
 
@@ -24,6 +26,8 @@ export interface Cluster {
   /** Whether processes see in this run that the life of another process has ended, as on one machine. */
   readonly seesEnded: boolean;
   readonly voices: Voices;
+  /** What the lanes of the services share; undefined in a run without a flood, in which services have no lanes. */
+  readonly lanes: LaneScene | undefined;
   readonly witness: AlertWitness;
   readonly blobs: MemoryBlobs;
   /** Reports a bug in a service, which fails the run. */

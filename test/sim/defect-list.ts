@@ -24,7 +24,7 @@ export const DEFECTS: readonly Defect[] = [
         to: "",
       },
       {
-        file: "test/sim/network.ts",
+        file: "test/sim/log.ts",
         from: "if ((last?.seq ?? 0) !== expectedSeq) {",
         to: "if (expectedSeq < 0) {",
       },
@@ -121,6 +121,28 @@ export const DEFECTS: readonly Defect[] = [
       },
     ],
     units: ["services/chassis-agent"],
+  },
+  {
+    name: "a flood shuts quiet callers out",
+    changes: [
+      {
+        file: "packages/nats/src/admission.ts",
+        from: 'return this.#largestCost > share ? undefined : "full";',
+        to: 'return "full";',
+      },
+    ],
+    units: ["packages/nats"],
+  },
+  {
+    name: "internal requests have no lane of their own",
+    changes: [
+      {
+        file: "packages/nats/src/lane-rules.ts",
+        from: 'if (internal) return "internal";',
+        to: 'if (internal) return "commands";',
+      },
+    ],
+    units: ["packages/nats"],
   },
 ];
 

@@ -11,8 +11,8 @@ import {
   type Vm,
 } from "@bioxen/contracts";
 import { Fault, type Fold, ReadModel, type Reply } from "@bioxen/kernel";
+import type { SimBus } from "./bus.ts";
 import type { Faults } from "./faults.ts";
-import type { SimBus } from "./network.ts";
 import type { Universe } from "./universe.ts";
 
 const TIMEOUT_MS = 3_000;

@@ -24,7 +24,7 @@ import {
 import { type Amounts, equalAmounts, type Fold, ReadModel, type StoredEvent, sum } from "@bioxen/kernel";
 import { AlertFolds } from "./alerts.ts";
 import { DrainFolds } from "./drains.ts";
-import { deepFreeze } from "./network.ts";
+import { deepFreeze } from "./log.ts";
 
 export class Folds {
   readonly vms = new ReadModel<VmState>("vm", frozen(vmFold));

@@ -82,10 +82,15 @@ export class Forger {
     faults.count(`forged ${name}`);
     if (name === "heartbeat") return this.#heartbeat();
     try {
-      const reply = await bus.call(this.#subjectOf(name), this.#payload(name), {
-        timeoutMs: TIMEOUT_MS,
-        causation: CAUSATION,
-      });
+      const reply = await bus.call(
+        this.#subjectOf(name),
+        this.#payload(name),
+        {
+          timeoutMs: TIMEOUT_MS,
+          causation: CAUSATION,
+        },
+        "forger",
+      );
       faults.count(`forged ${name}: ${reply.ok ? "answered" : reply.error.code}`);
     } catch (thrown) {
       if (!(thrown instanceof Fault)) throw thrown;

@@ -6,8 +6,9 @@
  */
 import { ENDPOINTS, encodeEvent } from "@bioxen/contracts";
 import { type EventEnvelope, isUnreadable } from "@bioxen/kernel";
+import type { SimBus } from "./bus.ts";
 import type { Faults } from "./faults.ts";
-import type { SimBus, SimLog } from "./network.ts";
+import type { SimLog } from "./log.ts";
 import type { SimProcess } from "./processes.ts";
 import type { Universe } from "./universe.ts";
 

@@ -192,7 +192,7 @@ function busOf(
   const { bus, witness, voices } = cluster;
   return {
     call: (subject, payload, options) =>
-      send(() => bus.call(subject, payload, options), subject === ENDPOINTS.ledgerReserve.subject),
+      send(() => bus.call(subject, payload, options, name), subject === ENDPOINTS.ledgerReserve.subject),
     publish: (subject, payload) => {
       if (!isAlive() || presence.isCut) return;
       voices.heard(kind, name, subject);

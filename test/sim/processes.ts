@@ -22,6 +22,7 @@ import { createLifecycle } from "../../services/lifecycle/src/app/service.ts";
 import { createMonitor } from "../../services/monitor/src/app/service.ts";
 import type { Cluster } from "./cluster.ts";
 import { troubleDriver } from "./driver-trouble.ts";
+import { SimLanes } from "./lanes.ts";
 import { Presence } from "./presence.ts";
 import { portsOf } from "./process-ports.ts";
 import { snapshotPath } from "./snapshot-path.ts";
@@ -83,6 +84,7 @@ export class SimProcess {
   readonly #presence: Presence;
   #driver: ScriptedDriver | undefined;
   #feed: EventFeed | undefined;
+  #lanes: SimLanes | undefined;
   #undo: (() => void)[] = [];
 
   constructor(kind: Kind, cluster: Cluster, instance: number, options: AgentOptions = {}) {
@@ -118,6 +120,11 @@ export class SimProcess {
     return this.#alive ? (this.#feed?.unreadable() ?? []) : [];
   }
 
+  /** Checks the lanes of a process that is alive: see `SimLanes.checkRest`. */
+  checkLanes(prefix: string): void {
+    if (this.#alive) this.#lanes?.checkRest(prefix);
+  }
+
   /** Whether nothing passes between this process and the others. */
   get isCut(): boolean {
     return this.#presence.isCut;
@@ -149,6 +156,9 @@ export class SimProcess {
     const sinks = this.kind === SNAPSHOT_WRITER ? withEveryKind(service.sinks) : service.sinks;
     const feed = new EventFeed(ports.log, sinks, ports.timers, skips);
     this.#feed = feed;
+    const { lanes: scene } = this.#cluster;
+    const lanes = scene === undefined ? undefined : new SimLanes(scene, ports.timers);
+    this.#lanes = lanes;
     feed.onStop((cause) => this.#cluster.onBug(cause));
     const endpoints = new Map(service.endpoints.map((served) => [served.endpoint.subject, served]));
     const { source, writer } = this.#snapshots(ports, feed, isAlive);
@@ -169,7 +179,7 @@ export class SimProcess {
         await service.begin(feed);
         await writer?.begin();
         const awake = () => this.#presence.awake();
-        this.#undo.push(this.#cluster.bus.serve({ alive: isAlive, awake, endpoints }));
+        this.#undo.push(this.#cluster.bus.serve({ alive: isAlive, awake, endpoints, lanes }));
       },
       (cause) => this.#bootFailed(cause, isAlive),
     );

@@ -9,16 +9,19 @@ import { MemoryBlobs } from "@bioxen/testkit/memory-blobs";
 import { MemoryLeaseStore } from "@bioxen/testkit/memory-leases";
 import { MemorySnapshots } from "@bioxen/testkit/memory-snapshots";
 import { AlertWitness, operate } from "./alerts.ts";
+import { SimBus } from "./bus.ts";
 import { Causes } from "./causes.ts";
 import { Clients } from "./clients.ts";
 import type { Cluster } from "./cluster.ts";
 import { drainSometimes } from "./drains.ts";
 import { Faults } from "./faults.ts";
+import { Flood } from "./floods.ts";
 import { Folds } from "./folds.ts";
 import { Forger } from "./forgeries.ts";
 import { GrowthWatch } from "./growth.ts";
 import { checkBlobs, checkRestored } from "./guest-states.ts";
-import { SimBus, SimLog } from "./network.ts";
+import { SimLog } from "./log.ts";
+import { type Plan, planInWords, planOf } from "./plan.ts";
 import { checkNothingUnreadable, poisonSometimes } from "./poison.ts";
 import { SimProcess } from "./processes.ts";
 import { Voices } from "./twins.ts";
@@ -40,6 +43,8 @@ const SNAPSHOT_EVERY = { least: 1, most: 60 };
 
 export interface RunReport {
   readonly seed: number;
+  /** The large faults of the run, in words. */
+  readonly plan: readonly string[];
   /** Empty for a run in which every check held. */
   readonly problems: readonly string[];
   readonly events: number;
@@ -48,11 +53,15 @@ export interface RunReport {
   readonly trace: string;
 }
 
-/** Runs one seed. `watch` receives every event as it is appended, with the virtual time, ms. */
-export async function run(
-  seed: number,
-  watch?: (event: StoredEvent, nowMs: number) => void,
-): Promise<RunReport> {
+export interface RunOptions {
+  /** The large faults of the run. Default: the plan of the seed. */
+  readonly plan?: Plan;
+  /** Receives every event as it is appended, with the virtual time, ms. */
+  readonly watch?: (event: StoredEvent, nowMs: number) => void;
+}
+
+/** Runs one seed. */
+export async function run(seed: number, { plan = planOf(seed), watch }: RunOptions = {}): Promise<RunReport> {
   const universe = new Universe(seed);
   const faults = new Faults(universe);
   const problems: string[] = [];
@@ -87,6 +96,7 @@ export async function run(
     ended: new Set<string>(),
     seesEnded: universe.chance(0.5),
     voices: new Voices(problem),
+    lanes: plan.flood === undefined ? undefined : { universe, faults, started: new Set<string>(), problem },
     witness: new AlertWitness(universe, faults),
     blobs: new MemoryBlobs({ nowMs: () => universe.nowMs }),
     snapshots: new MemorySnapshots(),
@@ -110,6 +120,8 @@ export async function run(
   drainSometimes(universe, faults, bus, { inhabited: () => folds.inhabited(), drainOf, problem }, TROUBLE_MS);
   new Forger(cluster, folds).begin(TROUBLE_MS);
   poisonSometimes(cluster, TROUBLE_MS);
+  const flood = plan.flood === undefined ? undefined : new Flood(cluster, plan.flood);
+  flood?.begin();
   const isCalm = await universe.runUntil(universe.nowMs + TROUBLE_MS);
   faults.heal();
   for (const process of processes) process.reconnect();
@@ -127,6 +139,7 @@ export async function run(
   folds.alerts.checkRest(folds.ledgers, folds.vms, folds.chassis, universe.nowMs, problem);
   cluster.witness.check(log.events, problem);
   checkGuests(processes, folds, problem);
+  if (cluster.lanes !== undefined) flood?.checkRest(processes, cluster.lanes);
   await checkBlobs(cluster.blobs, processes, folds.existing(), universe.nowMs, problem);
   checkRestored(log.events, universe.nowMs, processes, problem);
   for (const { envelope } of log.events) {
@@ -138,7 +151,14 @@ export async function run(
     if (envelope.type === "bioxen.vm.displaced.v2") faults.count(`displaced ${code}`);
     if (isResize && !envelope.causationid.startsWith("bioxen.cmd.")) faults.count("resize-adopted");
   }
-  return { seed, problems, events: log.events.length, happened: faults.happened, trace: traceOf(log.events) };
+  return {
+    seed,
+    plan: planInWords(plan),
+    problems,
+    events: log.events.length,
+    happened: faults.happened,
+    trace: traceOf(log.events),
+  };
 }
 
 /** An agent, and a process with the same id that the fault `agent-doubled` starts. */

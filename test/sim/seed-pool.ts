@@ -4,6 +4,7 @@
 import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
+import type { PlannedFault } from "./plan.ts";
 import type { Share } from "./seed-worker.ts";
 import { judged, type Runs, type Simulated } from "./simulate.ts";
 
@@ -22,15 +23,22 @@ export interface PooledRuns extends Simulated {
 }
 
 /**
- * Runs `seeds` seeds from `first` on, on all processors. Calls `onProgress` with the number of finished runs after each
- * share.
+ * Runs `seeds` seeds from `first` on, on all processors, without the large faults in `without`. Calls `onProgress` with
+ * the number of finished runs after each share.
  */
 export function simulateOnAllCores(
   first: number,
   seeds: number,
-  onProgress?: (finished: number) => void,
+  {
+    onProgress,
+    without = [],
+  }: {
+    readonly onProgress?: (finished: number) => void;
+    readonly without?: readonly PlannedFault[];
+  } = {},
 ): Promise<PooledRuns> {
-  return runShares(sharesOf(first, seeds), onProgress);
+  const shares = sharesOf(first, seeds).map((share) => ({ ...share, without }));
+  return runShares(shares, onProgress);
 }
 
 /** Runs every share on a pool with one thread per processor. Rejects when a thread fails. */

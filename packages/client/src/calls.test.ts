@@ -4,7 +4,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Caller, type CallOptions, Fault, type Reply } from "@bioxen/kernel";
 import { describe, expect, it } from "vitest";
-import { Calls, callUntilSettled, type RepeatOptions } from "./calls.ts";
+import { Calls } from "./calls.ts";
+import { callUntilSettled, type RepeatOptions } from "./until-settled.ts";
 
 interface ReceivedCall extends CallOptions {
   readonly subject: string;

@@ -11,21 +11,14 @@ import type { BioVm } from "./vm.ts";
 
 export type { BiologicalType, VmSample, VmType, VmView } from "@bioxen/contracts";
 export type { TlsSettings } from "@bioxen/nats/client";
-export {
-  type Accepted,
-  Calls,
-  type CallsOptions,
-  type Connection,
-  type OneCallOptions,
-  type Refused,
-  type ReplyOf,
-} from "./calls.ts";
+export { Calls, type CallsOptions, type Connection, type OneCallOptions, type ReplyOf } from "./calls.ts";
 export { Bioxen, type ConnectOptions, type VmConfig } from "./connection.ts";
 export { BioxenError, type WatchEndReason, WatchError } from "./errors.ts";
 export { EventWatch, type WatchEventsOptions, type WatchedEvent, type WatchOptions } from "./event-watch.ts";
 export { ClientJobs, type JobOutcome, type SubmitOptions } from "./jobs.ts";
 export { optimumOf } from "./optimum.ts";
 export { ResourceManager, type ResourceUsage } from "./resource-manager.ts";
+export type { Accepted, Refused } from "./until-settled.ts";
 export { BioVm, type VmStatus } from "./vm.ts";
 export type { VmNews } from "./watch.ts";
 

@@ -3,8 +3,8 @@
  */
 import { Svcm } from "@nats-io/services";
 import type { Bus } from "./bus.ts";
+import { LANES } from "./lane-rules.ts";
 import type { EndpointLoad } from "./receiver.ts";
-import { LANES } from "./request-lanes.ts";
 
 export interface ServiceInstance {
   readonly name: string;
@@ -38,7 +38,7 @@ export async function discoverServices(bus: Bus, waitMs: number): Promise<Servic
 }
 
 /**
- * The load of one running instance, one entry per lane (a kind of request, see request-lanes.ts). An instance of an
+ * The load of one running instance, one entry per lane (a kind of request, see lane-rules.ts). An instance of an
  * earlier version reports no lanes.
  */
 export interface InstanceLoad {

@@ -32,10 +32,11 @@ import {
 import { EndpointStatistics } from "./endpoint-statistics.ts";
 import { errorHeaders } from "./error-headers.ts";
 import { LaneConnections } from "./lane-connections.ts";
+import { laneOf } from "./lane-rules.ts";
 import type { Outcomes } from "./outcomes.ts";
 import { payloadDigest } from "./payload-digest.ts";
 import { type InboxLoad, Receiver } from "./receiver.ts";
-import { laneOf, type Request } from "./request-lanes.ts";
+import type { Request } from "./request-lanes.ts";
 
 export interface InboxOptions {
   readonly bus: Bus;

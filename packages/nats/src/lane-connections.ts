@@ -1,12 +1,12 @@
 /**
- * The connections on which a service receives requests; a lane is a kind of request (request-lanes.ts). The service's
+ * The connections on which a service receives requests; a lane is a kind of request (lane-rules.ts). The service's
  * own connection carries the event feed, the leases and the calls of other services. If requests arrived there too,
  * that traffic would wait behind them in the server's buffer.
  */
 import type { NatsConnection } from "@nats-io/nats-core";
 import { type Bus, connectBus } from "./bus.ts";
+import type { LaneName } from "./lane-rules.ts";
 import { ReadPace, socketOf } from "./read-pace.ts";
-import type { LaneName } from "./request-lanes.ts";
 
 /** Longest wait for the connection of a lane, ms. The service itself is connected already. */
 const CONNECT_TIMEOUT_MS = 10_000;

@@ -8,15 +8,9 @@ import type { Msg, MsgCallback, NatsConnection, SubscriptionOptions } from "@nat
 import type { Bus } from "./bus.ts";
 import { CallerCeiling } from "./caller-ceiling.ts";
 import type { LaneConnections } from "./lane-connections.ts";
+import { type LaneName, laneOf, type RefusedError } from "./lane-rules.ts";
 import { ReplySubjects } from "./reply-subjects.ts";
-import {
-  type LaneLoad,
-  type LaneName,
-  laneOf,
-  type RefusedError,
-  type Request,
-  RequestLane,
-} from "./request-lanes.ts";
+import { type LaneLoad, type Request, RequestLane } from "./request-lanes.ts";
 
 /** Maximum number of PINGs, INFOs and STATS that are answered per second. An INFO has the schemas of all endpoints. */
 const DISCOVERIES_PER_SECOND = 100;

@@ -5,53 +5,24 @@
  * A flood of commands therefore delays neither queries, nor requests between services and agents, nor the event feed. A
  * refused request costs a few microseconds: its payload is not parsed, and its answer was serialised before.
  */
-import {
-  ENDPOINTS,
-  type Endpoint,
-  type ErrorCode,
-  MAX_HEADER_BYTES,
-  MAX_INTERNAL_HEADER_BYTES,
-  QUERY_PREFIX,
-  type ServedEndpoint,
-} from "@bioxen/contracts";
+import { MAX_HEADER_BYTES, MAX_INTERNAL_HEADER_BYTES, type ServedEndpoint } from "@bioxen/contracts";
 import type { Msg, MsgHdrs, NatsConnection } from "@nats-io/nats-core";
-import { Admission, type AdmissionRefusal, costOf, type LaneLimits, RETRY_STEPS_MS } from "./admission.ts";
+import { Admission, type AdmissionRefusal, costOf } from "./admission.ts";
 import { CallerCeiling } from "./caller-ceiling.ts";
 import { errorHeaders } from "./error-headers.ts";
+import {
+  EXPIRE_INTERVAL_MS,
+  LANE_LIMITS,
+  type LaneName,
+  type LaneRefusalReason,
+  laneRefusal,
+  type RefusalCode,
+  type RefusedError,
+  refusedErrorOf,
+  retryStepOf,
+} from "./lane-rules.ts";
 import { prefixOf } from "./reply-subjects.ts";
 import { headersOf, type ReadHeaders } from "./request-headers.ts";
-
-/**
- * - `commands`: commands of clients that change something.
- * - `programs`: programs that clients run in guests, each for up to a minute. Most of that time is a wait.
- * - `queries`: queries of clients.
- * - `internal`: requests between services and agents.
- */
-export const LANES = ["commands", "programs", "queries", "internal"] as const;
-export type LaneName = (typeof LANES)[number];
-
-/** Longest time that a request waits for its start, ms: half of the time after which callers give up by default. */
-const WAIT_MS = 5_000;
-/**
- * Limits of each lane. The server stores one event at a time, so 16 commands at a time keep the disk of the log busy;
- * more commands only compete with queries for the processor. The waiting commands take at most 8 MiB. A slow machine
- * (500 commands/s) serves all of them within {@link WAIT_MS}.
- */
-const LIMITS: Readonly<Record<LaneName, LaneLimits>> = {
-  commands: { underWay: 16, reserved: 32, waiting: 2_048, waitMs: WAIT_MS },
-  programs: { underWay: 256, reserved: 64, waiting: 1_024, waitMs: WAIT_MS },
-  queries: { underWay: 64, reserved: 32, waiting: 4_096, waitMs: WAIT_MS },
-  internal: { underWay: 256, reserved: 64, waiting: 4_096, waitMs: WAIT_MS },
-};
-/** Interval at which requests that have waited too long are looked for, ms. */
-const EXPIRE_INTERVAL_MS = 250;
-
-/** Returns the lane of an endpoint. */
-export function laneOf({ internal, subject }: Pick<Endpoint, "internal" | "subject">): LaneName {
-  if (internal) return "internal";
-  if (subject.startsWith(QUERY_PREFIX)) return "queries";
-  return subject === ENDPOINTS.vmExec.subject ? "programs" : "commands";
-}
 
 /** A request that a lane has accepted, without a reference to the buffer in which the request arrived. */
 export interface Request {
@@ -71,18 +42,6 @@ export interface LaneLoad {
   readonly refused: Readonly<Record<RefusalCode, number>>;
 }
 
-export type RefusalCode = Extract<ErrorCode, "UNAVAILABLE" | "RATE_LIMITED">;
-
-type Reason = AdmissionRefusal["reason"] | "ceiling";
-
-const REFUSALS: Readonly<Record<Reason, readonly [code: RefusalCode, message: string]>> = {
-  full: ["UNAVAILABLE", "the service is full: retry"],
-  share: ["RATE_LIMITED", "more requests than the share of one caller while others wait: send fewer at once"],
-  late: ["UNAVAILABLE", "the service is full: the request waited too long and was not begun, retry"],
-  stopping: ["UNAVAILABLE", "this instance stops: retry"],
-  ceiling: ["RATE_LIMITED", "more commands per second than the ceiling of one caller: send fewer"],
-};
-
 export interface LaneOptions {
   readonly lane: LaneName;
   readonly connection: NatsConnection;
@@ -92,12 +51,6 @@ export interface LaneOptions {
   readonly answer: (request: Request) => Promise<void>;
   /** Called for each request that the lane refuses. */
   readonly onRefused?: ((served: ServedEndpoint, error: RefusedError) => void) | undefined;
-}
-
-/** Code and message of a refusal. */
-export interface RefusedError {
-  readonly code: RefusalCode;
-  readonly message: string;
 }
 
 interface PreparedRefusal {
@@ -125,7 +78,7 @@ export class RequestLane {
       refuse: (request: Request, { reason, retryAfterMs }: AdmissionRefusal) =>
         this.#refuse(request.served, request.reply, reason, retryAfterMs),
     };
-    this.#admission = new Admission(LIMITS[lane], effects, nowMs);
+    this.#admission = new Admission(LANE_LIMITS[lane], effects, nowMs);
     this.#expiring = setInterval(() => this.#admission.expire(), EXPIRE_INTERVAL_MS);
     this.#expiring.unref();
   }
@@ -176,10 +129,10 @@ export class RequestLane {
     this.#underWay.add(work);
   }
 
-  #refuse(served: ServedEndpoint, reply: string, reason: Reason, retryAfterMs: number): void {
-    const [code, message] = REFUSALS[reason];
-    this.#refused[code] += 1;
-    this.#options.onRefused?.(served, { code, message });
+  #refuse(served: ServedEndpoint, reply: string, reason: LaneRefusalReason, retryAfterMs: number): void {
+    const error = refusedErrorOf(reason);
+    this.#refused[error.code] += 1;
+    this.#options.onRefused?.(served, error);
     if (reply === "") return;
     const { data, headers } = this.#refusalOf(reason, retryAfterMs);
     this.#options.connection.publish(reply, data, { headers });
@@ -189,14 +142,12 @@ export class RequestLane {
    * Returns the serialised refusal for a reason. The refusal tells the caller to wait `waitMs`, rounded up to one of a
    * few fixed steps, so that few different refusals are serialised.
    */
-  #refusalOf(reason: Reason, waitMs: number): PreparedRefusal {
-    const retryAfterMs = RETRY_STEPS_MS.find((step) => step >= waitMs) ?? (RETRY_STEPS_MS.at(-1) as number);
+  #refusalOf(reason: LaneRefusalReason, waitMs: number): PreparedRefusal {
+    const retryAfterMs = retryStepOf(waitMs);
     const key = `${reason} ${retryAfterMs}`;
     let prepared = this.#prepared.get(key);
     if (prepared === undefined) {
-      const [code, message] = REFUSALS[reason];
-      const { lane } = this.#options;
-      const error = { code, message, retryable: true, details: { retryAfterMs, lane } };
+      const error = laneRefusal(this.#options.lane, reason, retryAfterMs);
       const data = encoder.encode(JSON.stringify({ ok: false, error }));
       prepared = { data, headers: encodedOnce(errorHeaders(error)) };
       this.#prepared.set(key, prepared);
