@@ -33,10 +33,9 @@ const VM_MODULES: readonly CommandModule[] = [
     load: async () => (await import("./commands/vm-verbs.ts")).addVerbCommands,
   },
   { names: ["migrate"], load: async () => (await import("./commands/vm-migrate.ts")).addMigrateCommand },
-  {
-    names: ["ls", "show", "history", "explain"],
-    load: async () => (await import("./commands/vm.ts")).addViewCommands,
-  },
+  { names: ["ls", "show"], load: async () => (await import("./commands/vm.ts")).addViewCommands },
+  { names: ["history"], load: async () => (await import("./commands/vm-history.ts")).addHistoryCommand },
+  { names: ["explain"], load: async () => (await import("./commands/vm.ts")).addExplainCommand },
   {
     names: ["watch", "logs"],
     load: async () => (await import("./commands/vm.ts")).addStreamCommands,
@@ -47,7 +46,7 @@ const VM_MODULES: readonly CommandModule[] = [
     load: async () => (await import("./commands/vm-snapshots.ts")).addSnapshotCommands,
   },
   { names: ["optimise"], load: async () => (await import("./commands/vm-optimise.ts")).addOptimiseCommand },
-  { names: ["exec"], load: async () => (await import("./commands/vm.ts")).addExecCommand },
+  { names: ["exec"], load: async () => (await import("./commands/vm-exec.ts")).addExecCommand },
 ];
 
 /** All commands in the order of `bioxen --help`. */

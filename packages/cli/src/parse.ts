@@ -4,7 +4,7 @@
 import { readFile } from "node:fs/promises";
 import { text as readStream } from "node:stream/consumers";
 import { InvalidArgumentError, Option } from "commander";
-import * as z from "zod";
+import type * as z from "zod";
 import { suggestion } from "./did-you-mean.ts";
 import { usage } from "./outcome.ts";
 
@@ -72,10 +72,12 @@ export function numberOf(schema: z.ZodType): (text: string) => number {
   return isInt ? integerIn(range) : numberIn(range);
 }
 
+/** Tells the kinds of schemas apart by their definitions, because the classes of zod are loaded only with a schema. */
 function numberSchema(schema: z.ZodType): z.ZodNumber {
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault)
-    return numberSchema(schema.unwrap() as z.ZodType);
-  if (schema instanceof z.ZodNumber) return schema;
+  const { type } = schema.def;
+  if (type === "optional" || type === "default")
+    return numberSchema((schema as z.ZodOptional<z.ZodType>).unwrap());
+  if (type === "number") return schema as z.ZodNumber;
   throw new TypeError("the schema is not one of a number");
 }
 

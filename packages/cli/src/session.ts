@@ -10,7 +10,6 @@ import {
   connectBus,
   findServer,
   hasLogin,
-  openExistingEventLog,
   tlsOf,
 } from "@bioxen/nats";
 import { CommandEnd, EXIT_UNREACHABLE, refused, usage } from "./outcome.ts";
@@ -91,7 +90,9 @@ export class Session extends Calls {
     return refused(error);
   }
 
-  eventLog(): Promise<EventLog> {
+  async eventLog(): Promise<EventLog> {
+    // Most commands do not read the log, so the client of JetStream is loaded only here.
+    const { openExistingEventLog } = await import("./open-event-log.ts");
     return openExistingEventLog(this.bus);
   }
 

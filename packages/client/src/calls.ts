@@ -3,9 +3,9 @@
  * this module. All attempts of a call carry one message id, so that the service carries out the command only once.
  */
 import {
-  callEndpoint,
+  CALL_SHAPES,
+  callByShape,
   DEFAULT_EXEC_TIMEOUT_MS,
-  ENDPOINTS,
   type EndpointName,
   type RequestOf,
   type ResultOf,
@@ -78,7 +78,7 @@ export class Calls {
     { timeoutMs, messageId = crypto.randomUUID(), repeatOn }: OneCallOptions = {},
   ): Promise<ReplyOf<N>> {
     const attempt = (attemptMs: number) =>
-      callEndpoint(this.#caller, ENDPOINTS[name], request, { messageId, timeoutMs: attemptMs });
+      callByShape(this.#caller, CALL_SHAPES[name], request, { messageId, timeoutMs: attemptMs });
     return callUntilSettled(attempt, {
       timeoutMs: timeoutMs ?? this.#deadlineOf(name, request),
       // A program may have had its effects before its reply was lost; a second run would repeat them.

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { callShapesJson } from "./call-shapes-json.ts";
 import { errorsDocument, protocolDocument } from "./documents.ts";
 import { ENDPOINTS } from "./endpoints/catalogue.ts";
 import { ERROR_CODES } from "./errors.ts";
@@ -10,6 +11,7 @@ describe("the documents", () => {
   it("are up to date with the code; `pnpm run docs` writes them", () => {
     expect(document("PROTOCOL.md")).toBe(protocolDocument());
     expect(document("errors.md")).toBe(errorsDocument());
+    expect(readFileSync(new URL("./call-shapes.json", import.meta.url), "utf8")).toBe(callShapesJson());
   });
 
   it("contain every subject and every error code", () => {

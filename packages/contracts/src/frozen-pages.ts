@@ -10,15 +10,8 @@
 import type { Clock, IdSource, Timers } from "@bioxen/kernel";
 import { refuse } from "./errors.ts";
 import type { Handled } from "./handler.ts";
-import {
-  badCursor,
-  cursorOf,
-  type Page,
-  type PageRequest,
-  type PageShape,
-  partsOf,
-  positionOfCursor,
-} from "./pages.ts";
+import type { PageRequest, PageShape } from "./page-shape.ts";
+import { badCursor, cursorOf, type Page, partsOf, positionOfCursor } from "./pages.ts";
 import { jsonBytesOf, tooLarge } from "./sizes.ts";
 import { pageOfWhole } from "./state-pages.ts";
 

@@ -1,6 +1,8 @@
 export * from "./alert-deliverer.ts";
 export * from "./alerts.ts";
 export { callEndpoint, type ReplyFrom } from "./call.ts";
+export { type CallShape, callByShape } from "./call-shape.ts";
+export { CALL_SHAPES } from "./call-shapes.ts";
 export * from "./chassis-types.ts";
 export * from "./codec.ts";
 export * from "./default-alert-rules.ts";
@@ -17,6 +19,7 @@ export {
 export { MAX_LISTED_MESSAGES, type SkippedView, type UnreadableView } from "./endpoints/log.ts";
 export { HEALTH_CODES } from "./endpoints/monitor.ts";
 export { type CreateRequest, createRequest, type RecordedDecision } from "./endpoints/placement.ts";
+export * from "./endpoints/problem.ts";
 export * from "./errors.ts";
 export * from "./events/alert.ts";
 export * from "./events/chassis.ts";
@@ -48,6 +51,7 @@ export * from "./jobs.ts";
 export * from "./metrics.ts";
 export * from "./misfit.ts";
 export * from "./neighbours.ts";
+export * from "./page-shape.ts";
 export * from "./pages.ts";
 export * from "./preemption.ts";
 export { type Direction, publishedSchema } from "./protocol/publishing.ts";

@@ -6,7 +6,8 @@ import { describe, expect, it } from "vitest";
 import * as z from "zod";
 import { ENDPOINTS } from "./endpoints/catalogue.ts";
 import type { Handled } from "./handler.ts";
-import { cursorAfter, cursorOf, emptied, isEach, merged, type PageShape, positionOfCursor } from "./pages.ts";
+import { isEach, merged, type PageShape } from "./page-shape.ts";
+import { cursorAfter, cursorOf, emptied, positionOfCursor } from "./pages.ts";
 import { jsonBytesOf } from "./sizes.ts";
 import { pageOfWhole } from "./state-pages.ts";
 

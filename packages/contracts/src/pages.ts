@@ -4,7 +4,7 @@
  * A listing is a sequence of parts. A page takes the parts that fit and ends where the next part does not fit, or at
  * the caller's `limit`; its `cursor` names the part that comes next. On the last page the cursor is null. A list inside
  * a listed thing, such as the entries of a ledger, can continue on the next page. That page then begins with the same
- * thing and the further items of its list. `merged` joins the pages of a listing to the complete reply.
+ * thing and the further items of its list. `merged` of page-shape.ts joins the pages of a listing to the complete reply.
  *
  * All pages of a listing show one state, and the cursor carries the log sequence of that state. See state-pages.ts for
  * listings of folded states and frozen-pages.ts for listings of computed results.
@@ -12,6 +12,7 @@
 import { isId, type Rejection } from "@bioxen/kernel";
 import * as z from "zod";
 import { refuse } from "./errors.ts";
+import { isEach, type PageShape } from "./page-shape.ts";
 import { MAX_PAGE } from "./schemas.ts";
 import { jsonBytesOf, tooLarge } from "./sizes.ts";
 
@@ -25,30 +26,10 @@ export const pageRequest = {
   /** The `cursor` of the previous page; absent in the request for the first page. */
   cursor: z.string().max(MAX_CURSOR_LENGTH).optional(),
 };
-export interface PageRequest {
-  readonly limit?: number | undefined;
-  readonly cursor?: string | undefined;
-}
-
 /** The schema of a page's `cursor`, with which a caller requests the next page; null on the last page. */
 export const pageResult = { cursor: z.string().nullable() };
 export interface Page {
   cursor: string | null;
-}
-
-/**
- * The lists of a paged result, by field. `"items"`: an array whose items are never split. `"items-by-name"`: an object
- * of such arrays. An `EachShape`: an array of objects that have lists of their own; the field `key` identifies each
- * object. A `PageShape`: an inner object with lists; the object may be null.
- */
-export type PageShape = { readonly [field: string]: "items" | "items-by-name" | EachShape | PageShape };
-interface EachShape {
-  readonly key: string;
-  readonly each: PageShape;
-}
-
-export function isEach(shape: PageShape[string]): shape is EachShape {
-  return typeof shape === "object" && typeof shape["key"] === "string";
 }
 
 type Json = Record<string, unknown>;
@@ -122,34 +103,6 @@ export function* partsOf(
       yield* partsOf(value as Json, inner, (page) => at(page)[field] as Json, owner);
     }
   }
-}
-
-/** Returns one page with the content of two successive pages of a listing: `page`, then `next`. */
-export function merged(page: Readonly<Json>, next: Readonly<Json>, shape: PageShape): Json {
-  const out: Json = { ...page, ...next };
-  for (const [field, inner] of Object.entries(shape)) {
-    const [a, b] = [page[field], next[field]];
-    if (a === undefined || a === null || b === undefined || b === null) continue;
-    if (inner === "items") out[field] = [...(a as unknown[]), ...(b as unknown[])];
-    else if (inner === "items-by-name") out[field] = mergedByName(a, b);
-    else if (isEach(inner)) out[field] = mergedEach(a as Json[], b as Json[], inner);
-    else out[field] = merged(a as Json, b as Json, inner);
-  }
-  return out;
-}
-
-function mergedByName(a: unknown, b: unknown): Record<string, unknown[]> {
-  const out = { ...(a as Record<string, unknown[]>) };
-  for (const [name, items] of Object.entries(b as Record<string, unknown[]>)) {
-    out[name] = Object.hasOwn(out, name) ? [...(out[name] ?? []), ...items] : items;
-  }
-  return out;
-}
-
-function mergedEach(a: readonly Json[], b: readonly Json[], { key, each }: EachShape): Json[] {
-  const [last, first] = [a.at(-1), b[0]];
-  if (last === undefined || first === undefined || last[key] !== first[key]) return [...a, ...b];
-  return [...a.slice(0, -1), merged(last, first, each), ...b.slice(1)];
 }
 
 /** Builds one page of a listing, part by part. */

@@ -1,8 +1,10 @@
 /**
- * The limits of a request that apply before any schema: the size of its headers, and the depth of its JSON. The same
- * limits apply to durable commands.
+ * The limits of a request that apply without a schema: the size of its headers, the depth of its JSON, and the default
+ * timeout of an `exec`. The first two also apply to durable commands.
  */
 
+/** Timeout of an `exec` when the caller does not set a timeout, ms. */
+export const DEFAULT_EXEC_TIMEOUT_MS = 5_000;
 /**
  * Maximum length of each header that BioXen records, in bytes of printable ASCII. Message id, correlation, causation and
  * trace context become part of events, and an event is never deleted.

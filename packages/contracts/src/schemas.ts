@@ -27,8 +27,6 @@ export const MAX_LABELS = 32;
 export const MAX_PAYLOAD_BYTES = 524_288;
 /** Maximum size of a VM's `config`, in bytes of JSON. The created event and every view of the VM contain the config. */
 export const MAX_CONFIG_BYTES = 16_384;
-/** Timeout of an `exec` when the caller does not set a timeout, ms. */
-export const DEFAULT_EXEC_TIMEOUT_MS = 5_000;
 /** Maximum timeout that a caller can set for one `exec`, ms. */
 export const MAX_EXEC_TIMEOUT_MS = 60_000;
 /** Maximum number of rows in one page of a list. */

@@ -7,6 +7,7 @@
  */
 import type { Aggregates, EventLog } from "@bioxen/kernel";
 import { done, type Handled } from "./handler.ts";
+import type { PageRequest, PageShape } from "./page-shape.ts";
 import {
   badCursor,
   cursorAfter,
@@ -15,8 +16,6 @@ import {
   type Page,
   PageBuilder,
   type PagePosition,
-  type PageRequest,
-  type PageShape,
   partsOf,
   positionOfCursor,
 } from "./pages.ts";

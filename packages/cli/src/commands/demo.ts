@@ -17,7 +17,7 @@ import { duration, growthRate, simTime } from "../quantities.ts";
 import { conclude, globalsOf, note, say, sayJson, sayOnStderr } from "../run.ts";
 import { Session } from "../session.ts";
 import { paint } from "../terminal.ts";
-import { ledgerWords } from "./chassis.ts";
+import { ledgerWords } from "./chassis-words.ts";
 import { verifyLog } from "./events.ts";
 import { LiveTable } from "./live-table.ts";
 import { waitFor } from "./vm-start.ts";

@@ -7,7 +7,7 @@ import { stateAt } from "../past.ts";
 import { Progress } from "../progress.ts";
 import { wallClock } from "../quantities.ts";
 import { say, sayJson, withSession } from "../run.ts";
-import { ledgerWords, pastChassisTable } from "./chassis.ts";
+import { ledgerWords, pastChassisTable } from "./chassis-words.ts";
 import { vmTable } from "./vm-words.ts";
 
 export function addStateCommand(program: Command): void {

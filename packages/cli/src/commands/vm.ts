@@ -4,7 +4,6 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import {
-  ENDPOINTS,
   type ResultOf,
   VM_STATES,
   type VmSample,
@@ -13,16 +12,13 @@ import {
   vmTelemetrySubject,
 } from "@bioxen/contracts";
 import type { Command } from "commander";
-import { execOutputOf } from "../exec-output.ts";
-import { usage } from "../outcome.ts";
-import { numberOf, oneOf, readSource, sequenceOption } from "../parse.ts";
+import { oneOf, sequenceOption } from "../parse.ts";
 import { doublingTime, simTime, timeOfDay } from "../quantities.ts";
-import { say, sayJson, sayRaw, showReply, withSession } from "../run.ts";
+import { say, sayJson, sayRaw, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
 import { table } from "../table.ts";
 import { untilInterrupted } from "../until.ts";
-import { ledgerWords, pastChassisTable } from "./chassis.ts";
-import { addHistoryCommand } from "./vm-history.ts";
+import { ledgerWords, pastChassisTable } from "./chassis-words.ts";
 import { NO_VM, vmTable, vmWords } from "./vm-words.ts";
 
 /** Longest wait for the first measurement of a VM that has just started, ms. */
@@ -30,38 +26,6 @@ const FIRST_SAMPLE_MS = 3_000;
 const POLL_INTERVAL_MS = 50;
 /** Longest wait of `vm ls` for the measurements, ms: the list itself is there already. */
 const SAMPLES_TIMEOUT_MS = 2_000;
-
-const EXEC_EXAMPLE = `
-Example:
-  bioxen vm exec c1 -e 'return cell.growth_rate()'
-  bioxen vm exec x1 -e 'uname -a'                   shell in a machine of a pool; needs SSH, see docs/how-to/xcpng.md`;
-
-export function addExecCommand(vm: Command): void {
-  vm.command("exec <id> [file]")
-    .description("run Lua in a running cell, or shell in a running machine of a pool; - reads standard input")
-    .option("-e, --eval <source>", "source text, in place of a file")
-    .option(
-      "--timeout-ms <n>",
-      "time limit of the program, ms; default 5000",
-      numberOf(ENDPOINTS.vmExec.request.shape.timeoutMs),
-    )
-    .addHelpText("after", EXEC_EXAMPLE)
-    .action(async (vmId: string, file: string | undefined, options, command: Command) => {
-      if ((options.eval === undefined) === (file === undefined))
-        throw usage("give either -e SOURCE or a file");
-      await withSession(command, async (session, { json }) => {
-        const source: string = options.eval ?? (await readSource(file ?? "-"));
-        const timeout = options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs as number };
-        const reply = await session.call("vmExec", { vmId, source, ...timeout });
-        if (json !== true) {
-          const { stdout, stderr } = execOutputOf(reply);
-          process.stdout.write(stdout);
-          process.stderr.write(stderr);
-        }
-        if (json === true || !reply.ok) showReply(reply, json === true, String);
-      });
-    });
-}
 
 export function addViewCommands(vm: Command): void {
   vm.command("ls")
@@ -94,7 +58,9 @@ export function addViewCommands(vm: Command): void {
         else say(vmWords(view, sample));
       });
     });
-  addHistoryCommand(vm);
+}
+
+export function addExplainCommand(vm: Command): void {
   vm.command("explain <id>")
     .description("explain why a VM is on its chassis, or why it is not placed")
     .action(async (vmId: string, _options, command: Command) => {

@@ -3,7 +3,7 @@
  */
 
 import type { VmView } from "@bioxen/contracts";
-import { ledgerWords } from "../commands/chassis.ts";
+import { ledgerWords } from "../commands/chassis-words.ts";
 import { optimise, optimumTable } from "../commands/vm-optimise.ts";
 import { vmWords } from "../commands/vm-words.ts";
 import { refused } from "../outcome.ts";

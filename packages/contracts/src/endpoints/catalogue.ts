@@ -5,9 +5,9 @@
 import * as z from "zod";
 import { VM_STATES } from "../fold/vm-state.ts";
 import { pageRequest, pageResult } from "../pages.ts";
+import { DEFAULT_EXEC_TIMEOUT_MS } from "../request-limits.ts";
 import {
   amounts,
-  DEFAULT_EXEC_TIMEOUT_MS,
   id,
   labels,
   MAX_PAGE,

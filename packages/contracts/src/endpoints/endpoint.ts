@@ -2,7 +2,8 @@
  * The shape of a request/reply endpoint, and the problems of a payload that its schema rejects.
  */
 import type * as z from "zod";
-import type { PageShape } from "../pages.ts";
+import type { PageShape } from "../page-shape.ts";
+import { NO_FIELD, type Problem } from "./problem.ts";
 
 export type ServiceName = "lifecycle" | "allocator" | "chassis-scheduler" | "monitor" | "chassis-agent";
 
@@ -37,15 +38,6 @@ export function endpoint<Request extends z.ZodType, Result extends z.ZodType>(
 export function paged<E extends Endpoint>(one: E, pages: PageShape): E {
   return { ...one, pages };
 }
-
-/** One problem of a payload: the path of the field, and a sentence about it. */
-export interface Problem {
-  readonly path: string;
-  readonly message: string;
-}
-
-/** The message of the problem that reports an unknown field. All earlier releases use the same text. */
-export const NO_FIELD = "is not a field of this command";
 
 /** All problems that a schema found in a payload. */
 export function problemsOf(error: z.ZodError): Problem[] {
