@@ -12,6 +12,8 @@ interface Message {
   readonly name?: string;
   readonly title?: string;
   readonly summary?: string;
+  readonly examples?: readonly { readonly headers?: unknown; readonly payload: unknown }[];
+  readonly headers?: Schema;
   readonly payload: Schema;
 }
 const document: Json & {
@@ -109,6 +111,22 @@ describe("the schemas of the AsyncAPI document", () => {
       texts.set(part.title, known.add(JSON.stringify(part)));
     }
     expect([...texts].filter(([, different]) => different.size > 1).map(([title]) => title)).toEqual([]);
+  });
+
+  it("accept the example of each message, and every message has one", () => {
+    const ajv = strictAjv();
+    const wrong = Object.entries(messages).flatMap(([name, { examples, headers }]) => {
+      const example = examples?.[0];
+      if (example === undefined) return [`${name} has no example: see test/e2e/protocol-examples.ts`];
+      const reference = (part: string) => ({
+        $ref: `${document["id"]}#/components/messages/${name}/${part}`,
+      });
+      const isValid =
+        ajv.validate(reference("payload"), example.payload) &&
+        (headers === undefined || ajv.validate(reference("headers"), example.headers ?? {}));
+      return isValid ? [] : [`${name}: ${ajv.errorsText()}`];
+    });
+    expect(wrong).toEqual([]);
   });
 
   it("compile in ajv's strict mode", () => {

@@ -13,7 +13,7 @@ import { agentCheckpoint, agentExec } from "../endpoints/internal.ts";
 import { isJobCommand } from "../jobs.ts";
 import { jobSubject } from "../subjects.ts";
 import { BIOXEN_VERSION } from "../version.ts";
-import { DocumentParts, messageReference } from "./document-parts.ts";
+import { DocumentParts, type Example, messageReference } from "./document-parts.ts";
 import { ERROR_HEADERS, ERROR_REPLY, JOB_HEADERS, REQUEST_HEADERS } from "./fixed-schemas.ts";
 import { type Json, pascalCase } from "./json-schemas.ts";
 import { addPublishedMessages } from "./published-messages.ts";
@@ -80,14 +80,21 @@ export function successOf(result: Json): Json {
 /** Adds the durable form of a command. Its payload is that of the command, its outcome is stored. */
 function addJob(name: string, { subject, owner, summary }: Endpoint, parts: DocumentParts): void {
   const [typeName, channel] = [pascalCase(name), `${name}Job`];
-  const { payload, title } = parts.messages[`${typeName}Request`] as Json;
-  parts.addMessage(`${typeName}Job`, {
+  const { payload, title, examples } = parts.messages[`${typeName}Request`] as Json & {
+    examples?: Example[];
+  };
+  const message = {
     title: `Durable ${String(title).toLowerCase()}`,
     summary: `Carried out once the service is available: ${summary}`,
     headers: { $ref: "#/components/schemas/JobHeaders" },
     correlationId: { $ref: "#/components/correlationIds/request" },
     payload,
-  });
+  };
+  const example = examples?.map((one) => ({
+    headers: { "Nats-Msg-Id": "order-17" },
+    payload: one.payload,
+  }))[0];
+  parts.addMessage(`${typeName}Job`, message, example);
   parts.channels[channel] = {
     address: jobSubject(subject),
     messages: { job: messageReference(`${typeName}Job`) },

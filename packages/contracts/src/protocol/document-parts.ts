@@ -1,7 +1,16 @@
 /**
  * The parts of the AsyncAPI document while it is made: channels, operations, messages and schemas, by name.
  */
+import recorded from "./examples.json" with { type: "json" };
 import { type Json, JsonSchemas } from "./json-schemas.ts";
+
+/** Real messages of a run, by the name of the message; test/e2e/protocol-examples.ts records them. */
+const EXAMPLES: Readonly<Record<string, Example | undefined>> = recorded;
+
+export interface Example {
+  readonly headers?: Json;
+  readonly payload: unknown;
+}
 
 /** Where the document has its named schemas. */
 const SCHEMAS = "#/components/schemas/";
@@ -22,8 +31,10 @@ export class DocumentParts {
   readonly messages: Record<string, Json> = {};
   readonly schemas = new JsonSchemas(SCHEMAS);
 
-  addMessage(name: string, message: MessageParts): void {
-    this.messages[name] = { name, ...message };
+  /** `example` is used where no message of this name was recorded. */
+  addMessage(name: string, message: MessageParts, example?: Example): void {
+    const shown = EXAMPLES[name] ?? example;
+    this.messages[name] = { name, ...message, ...(shown === undefined ? {} : { examples: [shown] }) };
   }
 
   /** Returns the `parameters` of a channel; nothing for a channel without parameters. */
