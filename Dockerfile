@@ -1,13 +1,16 @@
-# One image per service: `docker build --target lifecycle .`, from an installed workspace (`npx -y pnpm@10.34.9 install`). No step
-# needs the network, a shell or a package manager: Node runs the TypeScript sources and strips types at load.
-ARG NODE_IMAGE=node:24.11.1-bookworm-slim
+# One image per service: `docker build --target lifecycle .`. The dependencies are those of pnpm-lock.yaml, checked by their digests; nothing of
+# the host's node_modules is used. Node runs the TypeScript sources and strips types at load.
+#
+# The version of Node is that of the tests (optionalDependencies in package.json); `node deploy/images.ts check` compares them.
+ARG NODE_IMAGE=node:24.21.0-bookworm-slim
 
-FROM ${NODE_IMAGE} AS workspace
+# The dependencies are JavaScript without native parts, so one build of this stage serves every platform.
+FROM --platform=${BUILDPLATFORM:-linux/amd64} ${NODE_IMAGE} AS workspace
 WORKDIR /workspace
-COPY package.json ./
-COPY node_modules node_modules
+COPY package.json pnpm-lock.yaml pnpm-workspace.yaml ./
 COPY packages packages
 COPY services services
+RUN ["npx", "-y", "pnpm@10.34.9", "install", "--frozen-lockfile", "--prod", "--no-optional", "--filter", "./services/*...", "--filter", "@bioxen/cli..."]
 COPY deploy/production-tree.ts deploy/production-tree.ts
 RUN ["node", "deploy/production-tree.ts", ".", "/out", "services/lifecycle", "services/allocator", "services/chassis-scheduler", "services/monitor", "services/chassis-agent", "packages/cli"]
 
@@ -17,27 +20,33 @@ WORKDIR /app
 ENV NODE_ENV=production NODE_COMPILE_CACHE=/tmp/compile-cache BIOXEN_NATS_URL=nats://nats:4222 BIOXEN_HTTP=0.0.0.0:9464
 USER 1000:1000
 STOPSIGNAL SIGTERM
-# Healthy: the service has caught up with the log and answers.
-HEALTHCHECK --interval=2s --timeout=5s --start-period=60s --retries=15 CMD ["node", "-e", "fetch('http://127.0.0.1:9464/ready').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+# Healthy: the service has caught up with the log and answers. bash, and not Node, asks: 2 ms of processor time instead of 46.
+HEALTHCHECK --interval=2s --timeout=5s --start-period=60s --retries=15 CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/9464 && printf 'GET /ready HTTP/1.0\\r\\n\\r\\n' >&3 && read -r _ status _ <&3 && [ \"$status\" = 200 ]"]
+LABEL org.opencontainers.image.licenses="Apache-2.0" org.opencontainers.image.vendor="BioXen" org.opencontainers.image.version="0.2.0"
 ENTRYPOINT ["node"]
 
 FROM service AS lifecycle
+LABEL org.opencontainers.image.title="bioxen/lifecycle" org.opencontainers.image.description="BioXen: the VMs and their states"
 COPY --from=workspace /out/services/lifecycle ./
 CMD ["services/lifecycle/main.ts"]
 
 FROM service AS allocator
+LABEL org.opencontainers.image.title="bioxen/allocator" org.opencontainers.image.description="BioXen: the ledgers of the chassis, and quotas"
 COPY --from=workspace /out/services/allocator ./
 CMD ["services/allocator/main.ts"]
 
 FROM service AS chassis-scheduler
+LABEL org.opencontainers.image.title="bioxen/chassis-scheduler" org.opencontainers.image.description="BioXen: placement of VMs on chassis"
 COPY --from=workspace /out/services/chassis-scheduler ./
 CMD ["services/chassis-scheduler/main.ts"]
 
 FROM service AS monitor
+LABEL org.opencontainers.image.title="bioxen/monitor" org.opencontainers.image.description="BioXen: telemetry, metrics and alerts"
 COPY --from=workspace /out/services/monitor ./
 CMD ["services/monitor/main.ts"]
 
 FROM service AS chassis-agent
+LABEL org.opencontainers.image.title="bioxen/chassis-agent" org.opencontainers.image.description="BioXen: runs the VMs of its chassis"
 COPY --from=workspace /out/services/chassis-agent ./
 CMD ["services/chassis-agent/main.ts"]
 
@@ -46,6 +55,7 @@ FROM ${NODE_IMAGE} AS cli
 WORKDIR /app
 ENV NODE_ENV=production NODE_COMPILE_CACHE=/tmp/compile-cache BIOXEN_NATS_URL=nats://nats:4222
 USER 1000:1000
+LABEL org.opencontainers.image.title="bioxen/cli" org.opencontainers.image.description="BioXen: the bioxen command" org.opencontainers.image.licenses="Apache-2.0" org.opencontainers.image.vendor="BioXen" org.opencontainers.image.version="0.2.0"
 COPY --from=workspace /out/packages/cli ./
 # Profile xcpng mounts a volume here. The volume inherits the owner of this folder, so this user can write to it.
 COPY --chown=1000:1000 deploy/pool-secrets /run/pool

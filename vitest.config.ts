@@ -51,6 +51,7 @@ export default defineConfig({
             "services/*/{src,test}/**/*.int.test.ts",
             "test/contract/**/*.test.ts",
             "clients/*/test/**/*.int.test.ts",
+            "test/images.test.ts",
           ],
           exclude: [DEPENDENCIES],
           testTimeout: 120_000,

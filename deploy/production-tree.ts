@@ -31,6 +31,10 @@ class ProductionTree {
   readonly #workspace: string;
   readonly #target: string;
   readonly #done = new Set<string>();
+  /** The packages that depend on a package; all are real folders. */
+  readonly #dependents = new Map<string, Set<string>>();
+  /** Optional and peer dependencies that a package does not find by itself. */
+  readonly #missing: { readonly folder: string; readonly name: string }[] = [];
 
   constructor(workspace: string, target: string) {
     this.#workspace = realpathSync(workspace);
@@ -38,8 +42,17 @@ class ProductionTree {
   }
 
   /** Copies the package in `folder` and, recursively, its dependencies. */
-  add(folder: string): void {
+  make(folder: string): void {
+    this.#add(folder, undefined);
+    // An installation without development dependencies has the peers of a package only in the packages that use it.
+    for (const { folder: from, name } of this.#missing.splice(0)) this.#linkPeer(from, name);
+  }
+
+  #add(folder: string, dependent: string | undefined): void {
     const real = realpathSync(folder);
+    if (dependent !== undefined) {
+      this.#dependents.set(real, (this.#dependents.get(real) ?? new Set()).add(dependent));
+    }
     if (this.#done.has(real)) return;
     this.#done.add(real);
     const place = relative(this.#workspace, real);
@@ -62,7 +75,10 @@ class ProductionTree {
   #link(from: string, name: string, isOptional: boolean): void {
     const link = linkTo(name, from);
     if (link === undefined) {
-      if (isOptional) return;
+      if (isOptional) {
+        this.#missing.push({ folder: from, name });
+        return;
+      }
       throw new Error(`${from} needs ${name}, which is not in the build's context: see .dockerignore`);
     }
     const copy = join(this.#target, relative(this.#workspace, link));
@@ -70,7 +86,25 @@ class ProductionTree {
       mkdirSync(dirname(copy), { recursive: true });
       symlinkSync(readlinkSync(link), copy);
     }
-    this.add(link);
+    this.#add(link, from);
+  }
+
+  /** Links a dependency that only a package upwards has: one that depends on `from`, directly or not. */
+  #linkPeer(from: string, name: string): void {
+    const reached = new Set([from]);
+    for (const folder of reached) {
+      const link = folder === from ? undefined : linkTo(name, folder);
+      if (link === undefined) {
+        for (const dependent of this.#dependents.get(folder) ?? []) reached.add(dependent);
+        continue;
+      }
+      this.#add(link, from);
+      const copied = join(this.#target, relative(this.#workspace, realpathSync(link)));
+      const own = join(this.#target, relative(this.#workspace, from), "node_modules", name);
+      mkdirSync(dirname(own), { recursive: true });
+      symlinkSync(relative(dirname(own), copied), own);
+      return;
+    }
   }
 }
 
@@ -101,4 +135,4 @@ if (workspace === undefined || target === undefined || folders.length === 0) {
   process.exit(2);
 }
 for (const folder of folders)
-  new ProductionTree(workspace, join(target, folder)).add(join(workspace, folder));
+  new ProductionTree(workspace, join(target, folder)).make(join(workspace, folder));

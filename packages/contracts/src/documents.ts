@@ -291,20 +291,24 @@ const VIEWS = {
   PlacementRefusal: placementRefusal,
 } as const;
 
-/** The content of docs/errors.md. */
+/**
+ * The content of docs/errors.md. Each code is a heading, so that `errors.md#vm_not_found` is a stable address of it.
+ */
 export function errorsDocument(): string {
-  const rows = Object.entries(ERRORS).map(
-    ([code, { status, meaning, remedy }]) => `| \`${code}\` | ${status} | ${meaning} | ${remedy} |`,
+  const codes = Object.entries(ERRORS);
+  const index = codes.map(([code]) => `[\`${code}\`](#${code.toLowerCase()})`).join(", ");
+  const sections = codes.map(
+    ([code, { status, meaning, remedy }]) =>
+      `## ${code}\n\nStatus ${status}. ${meaning}\n\n**Remedy.** ${remedy}\n`,
   );
   return `${NOTICE}
 
 # Errors
 
-\`status\` is the value of the \`Nats-Service-Error-Code\` header. \`retryable\` in the reply says whether the same request can succeed
-later.
+Every refusal has one of these codes. The status is the value of the \`Nats-Service-Error-Code\` header. \`retryable\` in the reply says
+whether the same request can succeed later. The address of a code is this page with the code in lower case, as in \`errors.md#vm_not_found\`.
 
-| code | status | meaning | remedy |
-|---|---|---|---|
-${rows.join("\n")}
-`;
+${index}
+
+${sections.join("\n")}`;
 }

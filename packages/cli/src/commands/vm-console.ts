@@ -5,11 +5,15 @@
 import { createInterface } from "node:readline";
 import { vmLogSubject } from "@bioxen/contracts";
 import type { Command } from "commander";
+import { luaCompletions, luaHelp } from "../lua-help.ts";
 import { type Answer, LuaPrompt } from "../lua-prompt.ts";
 import { refused } from "../outcome.ts";
 import { note, say, sayJson, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
 import { paint } from "../terminal.ts";
+
+/** Width of the text of `help` when the output is no terminal, columns. */
+const HELP_COLUMNS = 80;
 
 export function addConsoleCommand(vm: Command): void {
   vm.command("console <id>")
@@ -23,7 +27,10 @@ export function addConsoleCommand(vm: Command): void {
         }
         if (json === true) return attach(session, vmId, false, showAsJson, (line) => sayJson({ line }));
         const isTerminal = process.stdin.isTTY === true && process.stdout.isTTY === true;
-        if (isTerminal) note(`${vmId} (${view.biologicalType}) is ${view.state}. Ctrl-D detaches.`);
+        if (isTerminal)
+          note(
+            `${vmId} (${view.biologicalType}) is ${view.state}. help lists the functions of the cell, Ctrl-D detaches.`,
+          );
         await attach(session, vmId, isTerminal, showInWords, (line) => say(paint("grey", line)));
         if (isTerminal) note(`\ndetached; ${vmId} keeps running`);
       });
@@ -56,6 +63,7 @@ async function attach(
     input: process.stdin,
     ...(isTerminal ? { output: process.stdout } : {}),
     terminal: isTerminal,
+    completer: luaCompletions,
   });
   const ask = () => {
     if (!isTerminal) return;
@@ -78,6 +86,11 @@ async function attach(
   });
   ask();
   for await (const line of lines) {
+    if (line.trim() === "help" && !prompt.isOpen) {
+      show({ kind: "value", value: null, stdout: `${luaHelp(process.stdout.columns ?? HELP_COLUMNS)}\n` });
+      ask();
+      continue;
+    }
     guestLines.hold();
     const answer = await prompt.take(line);
     guestLines.release(answer.kind === "more" ? "" : answer.stdout);
