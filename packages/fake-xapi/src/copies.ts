@@ -1,10 +1,14 @@
-/** Makes copies of VMs (clone, copy, snapshot, checkpoint), reverts VMs to snapshots, and removes VMs. */
+/**
+ * Makes copies of VMs (clone, copy) and of their devices, and removes VMs. `snapshots.ts` takes snapshots.
+ *
+ * The behaviour is that of xapi-project/xen-api at commit e2ee48d; each function names the source that it follows.
+ */
 import { randomBytes } from "node:crypto";
+import type { PowerState } from "./lifecycle.ts";
 import type { Pool } from "./pool.ts";
-import { Refusal } from "./refusal.ts";
 import type { FakeRecord } from "./schema.ts";
 
-const NULL = "OpaqueRef:NULL";
+export const NULL = "OpaqueRef:NULL";
 /** Fields that a copy does not inherit. */
 const NOT_INHERITED = [
   "uuid",
@@ -18,29 +22,69 @@ const NOT_INHERITED = [
   "domid",
 ];
 
-function inherited(vm: FakeRecord): FakeRecord {
+export function inherited(vm: FakeRecord): FakeRecord {
   const fields = Object.entries(vm).filter(([name]) => !NOT_INHERITED.includes(name));
   return structuredClone(Object.fromEntries(fields));
 }
 
-/** Copies the VDIs, VBDs and VIFs of `from` to `to`. The fields of `disk` override those of the copied disks. */
-function copyDevices(pool: Pool, from: FakeRecord, to: string, disk: FakeRecord = {}): void {
+/**
+ * Copies the disks of `from` with their VBDs to `to`, and returns the references of the copied disks by those of their
+ * originals. The fields of `disk` override those of the copied disks.
+ *
+ * A copied VBD keeps `currently_attached` of its original (xapi_vbd_helpers.ml, `copy`). The caller resets the field when
+ * the copy is halted.
+ */
+export function copyDisks(
+  pool: Pool,
+  from: FakeRecord,
+  to: string,
+  disk: FakeRecord = {},
+): Map<string, string> {
+  const copied = new Map<string, string>();
   for (const ref of from["VBDs"] as string[]) {
-    const vbd = pool.db.get("VBD", ref);
-    if (vbd["empty"] === true) {
-      const { uuid: _, ...fields } = vbd;
-      pool.link("VM", to, "VBDs", pool.db.add("VBD", { ...fields, VM: to }));
-      continue;
-    }
+    const { uuid: _, ...vbd } = pool.db.get("VBD", ref);
+    const isDisk = vbd["empty"] !== true && vbd["type"] === "Disk";
     const source = vbd["VDI"] as string;
-    const { virtual_size, name_label, type } = pool.db.get("VDI", source);
-    const snapshot = disk["is_a_snapshot"] === true ? { snapshot_of: source } : {};
-    pool.addDisk(to, String(vbd["userdevice"]), { virtual_size, name_label, type, ...disk, ...snapshot });
+    // The disk in a CD drive is not copied: both drives have the same disk (xapi_vm_clone.ml, `safe_clone_disks`).
+    const vdi = isDisk ? copyVdi(pool, source, disk) : source;
+    if (isDisk) copied.set(source, vdi);
+    const copy = pool.db.add("VBD", { ...vbd, VM: to, VDI: vdi });
+    pool.link("VM", to, "VBDs", copy);
+    if (pool.db.find("VDI", vdi) !== undefined) pool.link("VDI", vdi, "VBDs", copy);
   }
+  return copied;
+}
+
+function copyVdi(pool: Pool, source: string, disk: FakeRecord): string {
+  const { virtual_size, name_label, type, other_config } = pool.db.get("VDI", source);
+  const origin = disk["is_a_snapshot"] === true ? { snapshot_of: source } : {};
+  return pool.addVdi({ virtual_size, name_label, type, other_config, ...disk, ...origin });
+}
+
+/**
+ * Copies the network interfaces of `from` to `to`. A snapshot and a revert keep the MAC address, and a clone gets a new
+ * one (xapi_vif_helpers.ml, `copy`).
+ */
+export function copyInterfaces(pool: Pool, from: FakeRecord, to: string, keepsMac: boolean): void {
   for (const ref of from["VIFs"] as string[]) {
-    const { device, network, MTU } = pool.db.get("VIF", ref);
-    addVif(pool, { device, network, MTU, VM: to });
+    const { device, network, MTU, MAC, currently_attached } = pool.db.get("VIF", ref);
+    addVif(pool, { device, network, MTU, currently_attached, VM: to, ...(keepsMac ? { MAC } : {}) });
   }
+}
+
+/**
+ * Sets the power state. A halted VM loses its host and its domain, and its devices are detached; a suspended VM keeps its
+ * devices attached (xapi_vm_lifecycle.ml, `force_state_reset_keep_current_operations`).
+ */
+export function resetState(pool: Pool, ref: string, state: PowerState): void {
+  const vm = pool.db.get("VM", ref);
+  pool.db.update("VM", ref, { power_state: state });
+  if (state === "Halted") {
+    for (const vbd of vm["VBDs"] as string[]) pool.db.update("VBD", vbd, { currently_attached: false });
+    for (const vif of vm["VIFs"] as string[]) pool.db.update("VIF", vif, { currently_attached: false });
+  }
+  if (state === "Halted" || state === "Suspended")
+    pool.db.update("VM", ref, { resident_on: NULL, domid: -1 });
 }
 
 export function addVif(pool: Pool, fields: FakeRecord): string {
@@ -66,7 +110,7 @@ export function removeVif(pool: Pool, ref: string): void {
  * Adds a VM with `make`, adds its contents with `fill`, and returns its reference. When `fill` throws, for example
  * because the storage is full, the VM and its disks are removed again.
  */
-function allOrNothing(pool: Pool, make: () => string, fill: (ref: string) => void): string {
+export function allOrNothing(pool: Pool, make: () => string, fill: (ref: string) => void): string {
   const ref = make();
   try {
     fill(ref);
@@ -78,83 +122,40 @@ function allOrNothing(pool: Pool, make: () => string, fill: (ref: string) => voi
   }
 }
 
+/**
+ * Clones a VM, a template or a snapshot. The clone of a suspended snapshot is suspended and has a copy of its memory
+ * (xapi_vm_clone.ml, `clone`).
+ */
 export function clone(pool: Pool, source: string, name: string): string {
   const from = pool.db.get("VM", source);
   const isSnapshot = from["is_a_snapshot"] === true;
-  const fresh = { name_label: name, is_default_template: false, is_a_snapshot: false, snapshot_of: NULL };
+  const power_state = from["power_state"] === "Suspended" ? "Suspended" : "Halted";
+  const fresh = {
+    name_label: name,
+    is_default_template: false,
+    is_a_snapshot: false,
+    snapshot_of: NULL,
+    snapshot_info: {},
+    snapshot_metadata: "",
+    suspend_VDI: NULL,
+    is_a_template: isSnapshot || from["is_a_template"],
+    power_state,
+  };
   return allOrNothing(
     pool,
-    () =>
-      pool.addVm({
-        ...inherited(from),
-        ...fresh,
-        power_state: "Halted",
-        suspend_VDI: NULL,
-        is_a_template: isSnapshot || from["is_a_template"],
-      }),
-    (ref) => copyDevices(pool, from, ref),
-  );
-}
-
-/** Takes a snapshot; `withMemory` makes it a checkpoint, which includes the guest's memory. */
-export function snapshot(pool: Pool, source: string, name: string, withMemory: boolean): string {
-  const from = pool.db.get("VM", source);
-  const fields = {
-    name_label: name,
-    is_a_snapshot: true,
-    is_a_template: true,
-    is_default_template: false,
-    snapshot_of: source,
-    snapshot_time: pool.now(),
-    snapshot_info: {
-      "power-state-at-snapshot": from["power_state"],
-      "disk-snapshot-type": "crash_consistent",
-    },
-    power_state: withMemory ? "Suspended" : "Halted",
-    suspend_VDI: NULL,
-  };
-  const ref = allOrNothing(
-    pool,
-    () => pool.addVm({ ...inherited(from), ...fields }),
-    (made) => {
-      copyDevices(pool, from, made, { is_a_snapshot: true });
-      if (withMemory) pool.db.update("VM", made, { suspend_VDI: memoryImage(pool) });
+    () => pool.addVm({ ...inherited(from), ...fresh }),
+    (ref) => {
+      copyDisks(pool, from, ref);
+      copyInterfaces(pool, from, ref, false);
+      if (power_state === "Suspended") pool.db.update("VM", ref, { suspend_VDI: memoryImage(pool) });
+      resetState(pool, ref, power_state);
     },
   );
-  pool.link("VM", source, "snapshots", ref);
-  return ref;
 }
 
 /** Adds the disk for the memory of a suspended VM. Throws `SR_FULL`. */
 export function memoryImage(pool: Pool): string {
   return pool.addVdi({ name_label: "Suspend image", type: "suspend" });
-}
-
-export function revert(pool: Pool, snapshotRef: string): void {
-  const from = pool.db.get("VM", snapshotRef);
-  if (from["is_a_snapshot"] !== true) throw new Refusal("REVERT_ONLY_ALLOWED_ON_SNAPSHOT");
-  const target = from["snapshot_of"] as string;
-  const now = pool.db.get("VM", target);
-  for (const vdi of disksOf(pool, target)) pool.removeVdi(vdi);
-  dropMemoryImage(pool, target);
-  const withMemory = from["suspend_VDI"] !== NULL;
-  const keep = {
-    name_label: now["name_label"],
-    is_a_snapshot: false,
-    is_a_template: false,
-    snapshot_of: NULL,
-  };
-  pool.options.ssh?.end(target);
-  pool.db.update("VM", target, {
-    ...inherited(from),
-    ...keep,
-    snapshot_info: {},
-    power_state: withMemory ? "Suspended" : "Halted",
-    resident_on: NULL,
-    domid: -1,
-    suspend_VDI: withMemory ? memoryImage(pool) : NULL,
-  });
-  copyDevices(pool, { ...from, VIFs: [] }, target);
 }
 
 export function dropMemoryImage(pool: Pool, ref: string): void {
@@ -164,17 +165,19 @@ export function dropMemoryImage(pool: Pool, ref: string): void {
   pool.db.update("VM", ref, { suspend_VDI: NULL });
 }
 
-function disksOf(pool: Pool, ref: string): string[] {
+export function disksOf(pool: Pool, ref: string): string[] {
   const vbds = pool.db.get("VM", ref)["VBDs"] as string[];
   return vbds
     .map((vbd) => pool.db.get("VBD", vbd)["VDI"] as string)
     .filter((vdi) => vdi !== NULL && vdi !== "");
 }
 
-/** Removes the VM's record with its devices and its memory image. As in XAPI, the disks stay. */
+/**
+ * Removes the VM's record with its VBDs and VIFs. Its disks stay, and so does the memory image of a suspended VM
+ * (xapi_vm_helpers.ml, `destroy`). Its snapshots stay too.
+ */
 export function removeVm(pool: Pool, ref: string): void {
   const vm = pool.db.get("VM", ref);
-  dropMemoryImage(pool, ref);
   for (const vbd of [...(vm["VBDs"] as string[])]) pool.removeVbd(vbd);
   for (const vif of [...(vm["VIFs"] as string[])]) removeVif(pool, vif);
   pool.db.remove("VM_metrics", vm["metrics"] as string);

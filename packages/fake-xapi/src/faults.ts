@@ -15,6 +15,8 @@ export type Fault =
       readonly method: string;
       readonly code: FakeCode;
       readonly params?: readonly string[];
+      /** The fault waits for a call at which this condition holds. */
+      readonly when?: () => boolean;
     }
   /** The task of this method runs until it is cancelled. */
   | { readonly kind: "stuck-task"; readonly method: string }
@@ -37,6 +39,8 @@ export interface Switches {
   guestsIgnoreShutdown: boolean;
   /** Guests have no tools, so clean shutdown, suspend and checkpoint fail. */
   guestsLackTools: boolean;
+  /** No storage repository is set for memory images, so suspend and the checkpoint of a running VM fail. */
+  noSuspendStorage: boolean;
 }
 
 export class Faults {
@@ -46,6 +50,7 @@ export class Faults {
     nanStatistics: false,
     guestsIgnoreShutdown: false,
     guestsLackTools: false,
+    noSuspendStorage: false,
   };
   readonly #planned: { readonly fault: Fault; left: number }[] = [];
   /** Number of faults that have struck so far, by kind. */
@@ -64,7 +69,10 @@ export class Faults {
   strike<K extends FaultKind>(kind: K, method: string): Extract<Fault, { kind: K }> | undefined {
     const plain = method.replace(/^Async\./, "");
     const index = this.#planned.findIndex(
-      ({ fault }) => fault.kind === kind && (fault.method === plain || fault.method === "*"),
+      ({ fault }) =>
+        fault.kind === kind &&
+        (fault.method === plain || fault.method === "*") &&
+        (!("when" in fault) || fault.when?.() !== false),
     );
     const planned = this.#planned[index];
     if (planned === undefined) return undefined;

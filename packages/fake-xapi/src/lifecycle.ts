@@ -1,6 +1,7 @@
 /**
  * A table of the operations that XAPI allows in each power state of a VM, and XAPI's lifecycle checks in their order.
- * Both follow XAPI's documentation.
+ * Both follow xapi_vm_lifecycle.ml of xapi-project/xen-api at commit e2ee48d (`allowed_power_states`,
+ * `is_allowed_concurrently`, `check_template`, `check_snapshot`, `check_operation_error`).
  */
 import { Refusal } from "./refusal.ts";
 import type { FakeRecord } from "./schema.ts";
@@ -19,7 +20,7 @@ interface Rule {
   readonly snapshot?: boolean;
   /** Whether the operation on a running VM needs the guest's tools. */
   readonly needsTools?: boolean;
-  /** Whether the operation may start while another one is in progress. */
+  /** Whether the operation may start while any other operation but itself is in progress. */
   readonly overtakes?: boolean;
 }
 
@@ -36,16 +37,24 @@ export const LIFECYCLE: Readonly<Record<string, Rule>> = {
   resume: { from: ["Suspended"], to: "Running" },
   pool_migrate: { from: ["Running"] },
   hard_reboot: { from: ["Paused", "Running"], to: "Running" },
-  hard_shutdown: { from: ["Paused", "Suspended", "Running"], to: "Halted", overtakes: true },
+  hard_shutdown: { from: ["Paused", "Suspended", "Running"], to: "Halted", snapshot: true, overtakes: true },
   checkpoint: { from: ["Paused", "Suspended", "Running"], needsTools: true },
   snapshot: { from: ANY },
-  revert: { from: ANY, template: true, snapshot: true, overtakes: true },
+  revert: { from: ANY, snapshot: true },
+  /** The state of the VM itself while it is reverted to a snapshot. */
+  reverting: { from: ANY },
   destroy: { from: ["Halted", "Suspended"], template: true, snapshot: true },
   changing_memory_limits: { from: ["Halted"], template: true },
   changing_dynamic_range: { from: ["Halted", "Running"], template: true },
   changing_VCPUs: { from: ["Halted"], template: true },
   changing_VCPUs_live: { from: ["Running"] },
 };
+
+/** Operations of which several may be in progress on one VM at once. */
+const CONCURRENT: readonly (readonly string[])[] = [
+  ["clone", "copy"],
+  ["snapshot", "checkpoint"],
+];
 
 export type VmOperation = keyof typeof LIFECYCLE & string;
 
@@ -58,13 +67,17 @@ export function assertAllowed(ref: string, vm: FakeRecord, operation: VmOperatio
   if (rule === undefined) throw new Refusal("INTERNAL_ERROR", `no rule for ${operation}`);
   const blocked = (vm["blocked_operations"] as Record<string, string>)[operation];
   if (blocked !== undefined) throw new Refusal("OPERATION_BLOCKED", ref, blocked);
-  const state = vm["power_state"] as PowerState;
-  if (!rule.from.includes(state)) {
-    const expected = rule.from.map((one) => one.toLowerCase()).join(", ");
-    throw new Refusal("VM_BAD_POWER_STATE", ref, expected, state.toLowerCase());
-  }
-  const [other] = Object.entries(vm["current_operations"] as Record<string, string>);
-  if (other !== undefined && rule.overtakes !== true) {
+  assertPowerState(ref, vm, operation, rule);
+  const others = Object.entries(vm["current_operations"] as Record<string, string>);
+  const [other] = others;
+  if (
+    other !== undefined &&
+    !isConcurrent(
+      rule,
+      operation,
+      others.map(([, name]) => name),
+    )
+  ) {
     throw new Refusal("OTHER_OPERATION_IN_PROGRESS", "VM", ref, other[1], other[0]);
   }
   const isSnapshot = vm["is_a_snapshot"] === true;
@@ -72,7 +85,23 @@ export function assertAllowed(ref: string, vm: FakeRecord, operation: VmOperatio
     throw new Refusal("VM_IS_TEMPLATE", ref, operation);
   }
   if (isSnapshot && rule.snapshot !== true) throw new Refusal("VM_IS_SNAPSHOT", ref, operation);
-  if (rule.needsTools === true && state === "Running" && !hasTools)
+  if (rule.needsTools === true && vm["power_state"] === "Running" && !hasTools)
     throw new Refusal("VM_LACKS_FEATURE", ref);
   return rule;
+}
+
+/** Throws `VM_BAD_POWER_STATE` unless the operation is allowed in the VM's present power state. */
+export function assertPowerState(ref: string, vm: FakeRecord, operation: VmOperation, rule: Rule): void {
+  const state = vm["power_state"] as PowerState;
+  // A snapshot with memory is suspended and can be cloned; another suspended VM cannot.
+  const isClonable = (operation === "clone" || operation === "copy") && vm["is_a_snapshot"] === true;
+  if (rule.from.includes(state) || (isClonable && state === "Suspended")) return;
+  const expected = rule.from.map((one) => one.toLowerCase()).join(", ");
+  throw new Refusal("VM_BAD_POWER_STATE", ref, expected, state.toLowerCase());
+}
+
+/** Returns whether the operation may start while the operations `current` are in progress. */
+function isConcurrent(rule: Rule, operation: VmOperation, current: readonly string[]): boolean {
+  if (rule.overtakes === true) return !current.includes(operation);
+  return CONCURRENT.some((set) => [operation, ...current].every((one) => set.includes(one)));
 }

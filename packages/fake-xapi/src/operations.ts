@@ -4,11 +4,18 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import * as copies from "./copies.ts";
-import { assertAllowed, LIFECYCLE, type VmOperation } from "./lifecycle.ts";
+import { NULL } from "./copies.ts";
+import {
+  assertAllowed,
+  assertPowerState,
+  LIFECYCLE,
+  type PowerState,
+  type VmOperation,
+} from "./lifecycle.ts";
 import type { Pool } from "./pool.ts";
 import { Refusal } from "./refusal.ts";
-
-const NULL = "OpaqueRef:NULL";
+import type { FakeRecord } from "./schema.ts";
+import { revertDevices, revertFields, snapshot, vmOfSnapshot } from "./snapshots.ts";
 
 export class Operations {
   readonly #pool: Pool;
@@ -21,8 +28,7 @@ export class Operations {
   /**
    * Runs one operation on a VM: checks that the operation is allowed, waits `operationMs`, then calls `effect` and
    * resolves with its result. Rejects with `Refusal` when the operation is not allowed or is cancelled. Until this
-   * operation has ended, the VM rejects every other operation that may not overtake it (see `lifecycle.ts`). A clone or
-   * a copy blocks no other operation.
+   * operation has ended, the VM rejects every other operation that may not run beside it (see `lifecycle.ts`).
    */
   async run<T>(
     vm: string,
@@ -35,22 +41,25 @@ export class Operations {
     const id = `OpaqueRef:operation-${this.#nextOperation}`;
     this.#nextOperation += 1;
     const current = () => ({ ...(db.get("VM", vm)["current_operations"] as Record<string, string>) });
-    // Several clients may clone a template at once.
-    const isExclusive = operation !== "clone" && operation !== "copy";
-    if (isExclusive) db.update("VM", vm, { current_operations: { ...current(), [id]: operation } });
+    db.update("VM", vm, { current_operations: { ...current(), [id]: operation } });
     try {
-      await delay(options.operationMs, undefined, signal === undefined ? {} : { signal }).catch(() => {
-        throw new Refusal("TASK_CANCELLED", vm);
-      });
+      await this.#lasts(vm, options.operationMs, signal);
       // Another operation or a crash of the guest may have changed the state meanwhile.
-      assertStill(vm, db.get("VM", vm)["power_state"], operation);
+      assertStill(vm, db.get("VM", vm), operation);
       return await effect();
     } finally {
-      if (isExclusive && db.find("VM", vm) !== undefined) {
+      if (db.find("VM", vm) !== undefined) {
         const { [id]: _, ...others } = current();
         db.update("VM", vm, { current_operations: others });
       }
     }
+  }
+
+  /** Waits `ms` milliseconds. Rejects with `TASK_CANCELLED` when the task of the operation is cancelled. */
+  async #lasts(vm: string, ms: number, signal?: AbortSignal): Promise<void> {
+    await delay(ms, undefined, signal === undefined ? {} : { signal }).catch(() => {
+      throw new Refusal("TASK_CANCELLED", vm);
+    });
   }
 
   /** Returns whether guests have the guest tools installed. */
@@ -71,12 +80,70 @@ export class Operations {
   }
 
   suspend(vm: string, signal?: AbortSignal): Promise<void> {
-    const effect = (): void => {
-      const image = copies.memoryImage(this.#pool);
-      this.leave(vm, "Suspended");
-      this.#pool.db.update("VM", vm, { suspend_VDI: image });
+    return this.run(vm, "suspend", () => this.#suspend(vm), signal);
+  }
+
+  /**
+   * Writes the memory to a new disk and suspends the VM (xapi_xenops.ml, `suspend`). Without a storage repository for
+   * memory images the VM goes on running (helpers.ml, `choose_suspend_sr`).
+   */
+  #suspend(vm: string): void {
+    const { db, faults } = this.#pool;
+    if (faults.switches.noSuspendStorage) throw new Refusal("VM_NO_SUSPEND_SR", vm);
+    const image = copies.memoryImage(this.#pool);
+    this.leave(vm, "Suspended");
+    db.update("VM", vm, { suspend_VDI: image });
+  }
+
+  /**
+   * Takes a checkpoint. A running VM is suspended, copied and resumed, so other clients see it suspended meanwhile
+   * (xapi_vm_snapshot.ml, `checkpoint`).
+   */
+  checkpoint(vm: string, name: string, signal?: AbortSignal): Promise<string> {
+    const effect = async (): Promise<string> => {
+      const before = this.#stateOf(vm);
+      if (before !== "Running") return snapshot(this.#pool, vm, name, true, before);
+      this.#suspend(vm);
+      try {
+        await this.#lasts(vm, this.#pool.options.operationMs, signal);
+        return snapshot(this.#pool, vm, name, true, before);
+      } finally {
+        await this.#enter(vm, "Running");
+        copies.dropMemoryImage(this.#pool, vm);
+      }
     };
-    return this.run(vm, "suspend", effect, signal);
+    return this.run(vm, "checkpoint", effect, signal);
+  }
+
+  snapshot(vm: string, name: string, signal?: AbortSignal): Promise<string> {
+    const effect = () => snapshot(this.#pool, vm, name, false, this.#stateOf(vm));
+    return this.run(vm, "snapshot", effect, signal);
+  }
+
+  /**
+   * Reverts a VM to a snapshot: shuts the VM down hard, then replaces its fields, then its devices
+   * (message_forwarding.ml, `revert`). A revert cannot be cancelled. When it fails after it has removed disks, the VM is
+   * halted (xapi_vm_snapshot.ml, `revert`).
+   */
+  revert(snapshotRef: string): Promise<void> {
+    const vm = vmOfSnapshot(this.#pool, snapshotRef);
+    return this.run(snapshotRef, "revert", () =>
+      this.run(vm, "reverting", async () => {
+        if (this.#stateOf(vm) !== "Halted") await this.hardShutdown(vm);
+        revertFields(this.#pool, snapshotRef, vm);
+        await this.#lasts(vm, this.#pool.options.operationMs);
+        try {
+          revertDevices(this.#pool, snapshotRef, vm);
+        } catch {
+          copies.resetState(this.#pool, vm, "Halted");
+          throw new Refusal("VM_REVERT_FAILED", snapshotRef, vm);
+        }
+      }),
+    );
+  }
+
+  #stateOf(vm: string): PowerState {
+    return this.#pool.db.get("VM", vm)["power_state"] as PowerState;
   }
 
   pause(vm: string): Promise<void> {
@@ -104,6 +171,10 @@ export class Operations {
     }
   }
 
+  /**
+   * Halts a VM. The memory image of a suspended VM or of a suspended snapshot is destroyed (xapi_vm.ml,
+   * `hard_shutdown`).
+   */
   hardShutdown(vm: string, signal?: AbortSignal): Promise<void> {
     const effect = (): void => {
       if (this.#pool.db.get("VM", vm)["power_state"] === "Suspended") copies.dropMemoryImage(this.#pool, vm);
@@ -152,22 +223,22 @@ export class Operations {
     db.update("VM", vm, { guest_metrics: metrics });
   }
 
-  /** Halts or suspends a VM: detaches its devices and closes its SSH server. */
+  /**
+   * Halts or suspends a VM, and closes its SSH server. The devices of a halted VM are detached; those of a suspended VM
+   * stay attached (xapi_xenops.ml, `update_vm`).
+   */
   leave(vm: string, state: "Halted" | "Suspended"): void {
     const { db } = this.#pool;
     const record = db.get("VM", vm);
-    for (const vbd of record["VBDs"] as string[]) db.update("VBD", vbd, { currently_attached: false });
-    for (const vif of record["VIFs"] as string[]) db.update("VIF", vif, { currently_attached: false });
     db.remove("VM_guest_metrics", record["guest_metrics"] as string);
     this.#pool.options.ssh?.end(vm);
-    db.update("VM", vm, { power_state: state, resident_on: NULL, domid: -1, guest_metrics: NULL });
+    db.update("VM", vm, { guest_metrics: NULL });
+    copies.resetState(this.#pool, vm, state);
   }
 }
 
 /** Throws `VM_BAD_POWER_STATE` unless the operation is allowed in the VM's present state. */
-function assertStill(vm: string, state: unknown, operation: VmOperation): void {
+function assertStill(ref: string, vm: FakeRecord, operation: VmOperation): void {
   const rule = LIFECYCLE[operation];
-  if (rule === undefined || rule.from.some((one) => one === state)) return;
-  const expected = rule.from.map((one) => one.toLowerCase()).join(", ");
-  throw new Refusal("VM_BAD_POWER_STATE", vm, expected, String(state).toLowerCase());
+  if (rule !== undefined) assertPowerState(ref, vm, operation, rule);
 }

@@ -33,6 +33,8 @@ export const FAKE_CODES = [
   "VM_IS_SNAPSHOT",
   "VM_IS_TEMPLATE",
   "VM_LACKS_FEATURE",
+  "VM_NO_SUSPEND_SR",
+  "VM_REVERT_FAILED",
 ] as const;
 export type FakeCode = (typeof FAKE_CODES)[number];
 

@@ -52,6 +52,8 @@ const LISTED: Readonly<Record<string, Signature>> = {
   "VM.set_other_config": vm(STRINGS),
   "VM.add_to_other_config": vm("string", "string"),
   "VM.remove_from_other_config": vm("string"),
+  "VM.add_tags": vm("string"),
+  "VM.remove_tags": vm("string"),
   "VM.set_memory_limits": vm("int", "int", "int", "int"),
   "VM.set_memory_dynamic_range": vm("int", "int"),
   "VM.set_VCPUs_max": vm("int"),
@@ -62,6 +64,8 @@ const LISTED: Readonly<Record<string, Signature>> = {
   "VM.remove_from_VCPUs_params": vm("string"),
   "VM.add_to_VCPUs_params_live": vm("string", "string"),
   "VDI.destroy": { params: ["VDI ref"], result: "void" },
+  "VDI.add_to_other_config": { params: ["VDI ref", "string", "string"], result: "void" },
+  "VDI.remove_from_other_config": { params: ["VDI ref", "string"], result: "void" },
   "VIF.create": { params: ["VIF record"], result: "VIF ref" },
   "VIF.destroy": { params: ["VIF ref"], result: "void" },
 };

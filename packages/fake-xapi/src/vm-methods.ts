@@ -28,12 +28,9 @@ function copyMethods(pool: Pool, operations: Operations): Record<string, Handler
       db.get("SR", sr);
       return operations.run(vm, "copy", () => copies.clone(pool, vm, name), signal);
     },
-    "VM.snapshot": ({ signal }, vm: string, name: string) =>
-      operations.run(vm, "snapshot", () => copies.snapshot(pool, vm, name, false), signal),
-    "VM.checkpoint": ({ signal }, vm: string, name: string) =>
-      operations.run(vm, "checkpoint", () => copies.snapshot(pool, vm, name, true), signal),
-    "VM.revert": ({ signal }, vm: string) =>
-      operations.run(vm, "revert", () => copies.revert(pool, vm), signal),
+    "VM.snapshot": ({ signal }, vm: string, name: string) => operations.snapshot(vm, name, signal),
+    "VM.checkpoint": ({ signal }, vm: string, name: string) => operations.checkpoint(vm, name, signal),
+    "VM.revert": (_call, vm: string) => operations.revert(vm),
     "VM.provision": ({ signal }, vm: string) => {
       if (db.get("VM", vm)["is_a_template"] !== true) throw new Refusal("PROVISION_ONLY_ALLOWED_ON_TEMPLATE");
       return operations.run(vm, "provision", () => db.update("VM", vm, { is_a_template: false }), signal);
@@ -78,6 +75,15 @@ function fieldMethods(pool: Pool, operations: Operations): Record<string, Handle
       addTo("VM", vm, "other_config", key, value),
     "VM.remove_from_other_config": (_call, vm: string, key: string) =>
       removeFrom("VM", vm, "other_config", key),
+    "VM.add_tags": (_call, vm: string, tag: string) => {
+      const tags = db.get("VM", vm)["tags"] as string[];
+      if (!tags.includes(tag)) pool.link("VM", vm, "tags", tag);
+    },
+    "VM.remove_tags": (_call, vm: string, tag: string) => pool.unlink("VM", vm, "tags", tag),
+    "VDI.add_to_other_config": (_call, vdi: string, key: string, value: string) =>
+      addTo("VDI", vdi, "other_config", key, value),
+    "VDI.remove_from_other_config": (_call, vdi: string, key: string) =>
+      removeFrom("VDI", vdi, "other_config", key),
     "VM.set_VCPUs_params": set("VCPUs_params"),
     "VM.add_to_VCPUs_params": (_call, vm: string, key: string, value: string) =>
       addTo("VM", vm, "VCPUs_params", key, value),

@@ -14,6 +14,7 @@ import type {
   GuestSpec,
   GuestStatus,
   KeptGuest,
+  LeftBehind,
   SnapshotKeeper,
   VmDriver,
 } from "./driver.ts";
@@ -80,6 +81,7 @@ class Contained implements VmDriver {
   readonly #guests = new Map<string, GuestStatus>();
   #listed: ReturnType<VmDriver["list"]> = [];
   #kept: ReturnType<VmDriver["kept"]> = [];
+  #left: readonly LeftBehind[] = [];
 
   constructor(driver: VmDriver, onTrouble: OnTrouble) {
     this.#driver = driver;
@@ -194,6 +196,11 @@ class Contained implements VmDriver {
     if (driver.keptGuest === undefined) return this.kept().find((one) => one.vmId === vmId);
     const lastKnown = this.#kept.find((one) => one.vmId === vmId);
     return this.#guardNow("keptGuest", lastKnown, () => driver.keptGuest?.(vmId));
+  }
+
+  leftBehind(): readonly LeftBehind[] {
+    this.#left = this.#guardNow("leftBehind", this.#left, () => this.#driver.leftBehind?.() ?? []);
+    return this.#left;
   }
 
   discard(vmId: string, incarnation: number): Promise<void> {

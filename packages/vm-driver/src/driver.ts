@@ -103,6 +103,20 @@ export interface KeptGuest {
   readonly fence: number;
 }
 
+/** An object outside the host's process that the driver should remove, and that is still there. */
+export interface LeftBehind {
+  readonly vmId: string;
+  readonly kind: "machine" | "snapshot" | "disk";
+  /** The object's id where it is stored, such as its uuid in a pool. */
+  readonly uuid: string;
+  /** Number of tries to remove it, all of which failed. */
+  readonly tries: number;
+  /** Why the last try failed. */
+  readonly reason: string;
+  /** Time of the next try; absent when the driver no longer tries, and a person must remove the object. */
+  readonly nextTryAtMs?: number | undefined;
+}
+
 /** A snapshot that is stored with its guest. */
 export interface KeptSnapshot {
   readonly vmId: string;
@@ -196,6 +210,8 @@ export type GuestEvent =
       readonly fromHost?: string | undefined;
       readonly toHost?: string | undefined;
     }
+  /** An object could not be removed: after the first try, and again after the last one. */
+  | { readonly kind: "left"; readonly vmId: string; readonly left: LeftBehind }
   /** The guest or its kept parts changed, but no call to the driver caused it: the agent should reconcile the VM. */
   | { readonly kind: "changed"; readonly vmId: string; readonly fence: number };
 
@@ -298,9 +314,15 @@ export interface VmDriver {
 
   /**
    * Removes what is kept of the VM's stopped guests up to this incarnation. Idempotent. Rejects with `INVALID_STATE`
-   * while the guest runs.
+   * while the guest runs. What cannot be removed now is listed by {@link leftBehind}, and no longer by {@link kept}.
    */
   discard(vmId: string, incarnation: number): Promise<void>;
+
+  /**
+   * Returns what the driver should have removed and what is still there. The driver tries again a limited number of
+   * times. Absent if a driver removes everything at once.
+   */
+  leftBehind?(): readonly LeftBehind[];
 
   /** Adds a listener. Listeners are called synchronously, in order of registration; their exceptions are not caught. */
   onGuestEvent(listener: (event: GuestEvent) => void): void;

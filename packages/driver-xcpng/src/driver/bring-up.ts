@@ -11,7 +11,7 @@ import { revertTo, wantedSnapshot } from "./snapshots.ts";
 
 /** Brings the VM of `spec` from its present state to running. Rejects with the pool's error, or with `STALE_FENCE`. */
 export async function bringUp(
-  pool: Pick<PoolLink, "inventory" | "vms">,
+  pool: Pick<PoolLink, "inventory" | "vms" | "snapshots" | "removal">,
   fences: Fences,
   spec: GuestSpec,
   settings: MachineSettings,
@@ -26,7 +26,7 @@ export async function bringUp(
   const isRestoreDue = vm === undefined || vm.tags.restores < (spec.restores ?? 0);
   const snapshot = isRestoreDue ? wantedSnapshot(pool.inventory, spec) : undefined;
   if (vm !== undefined && vm.tags.incarnation !== spec.incarnation) {
-    await pool.vms.destroy(vm.ref);
+    await pool.removal.discard("machine", vm.ref);
     vm = undefined;
   }
   if (vm !== undefined && guestOf(vm) !== undefined) {
@@ -44,7 +44,7 @@ export async function bringUp(
     const failure = asDriverError(thrown, `starting ${vmId}`);
     const isFinal = failure instanceof DriverError && !failure.retryable && !signal.aborted;
     // A start that can never succeed removes its new VM; a retryable one keeps it for the next attempt.
-    if (isFinal && isNew && made !== undefined) await pool.vms.destroy(made.ref);
+    if (isFinal && isNew && made !== undefined) await pool.removal.discard("machine", made.ref);
     throw thrown;
   }
 }

@@ -1,7 +1,7 @@
 /** The driver's copy of the pool's VM records by XAPI reference, with an index of this agent's own VMs by VM id. */
 import type { GuestStatus, KeptGuest, KeptSnapshot } from "@bioxen/vm-driver";
 import type { VmRecord } from "../xapi/records.ts";
-import { hasRun, isUnfinishedClone, snapshotOf, type Tags, tagsOf } from "./tags.ts";
+import { hasRun, isHalfRestored, isUnfinishedClone, snapshotOf, type Tags, tagsOf } from "./tags.ts";
 
 /** A VM of the pool that belongs to this agent. */
 export interface OwnVm {
@@ -106,7 +106,7 @@ function isNewer(a: Tags, b: Tags): boolean {
 /** Returns the status of the guest in the VM; undefined when the VM has no guest and only waits for the next start. */
 export function guestOf({ record, tags }: OwnVm): GuestStatus | undefined {
   const { vmId, fence, restores } = tags;
-  if (record.is_a_template) return undefined;
+  if (record.is_a_template || isHalfRestored(record, tags)) return undefined;
   switch (record.power_state) {
     case "Running":
       return { vmId, fence, restores, state: "running" };
@@ -138,6 +138,7 @@ export function isSame(a: VmRecord, b: VmRecord): boolean {
       r.guest_metrics,
       [r.memory_static_max, r.memory_dynamic_max, r.memory_dynamic_min, r.VCPUs_max, r.VCPUs_at_startup],
       Object.entries(r.other_config).sort(),
+      [...r.tags].sort(),
       r.snapshots,
     ]);
   return relevant(a) === relevant(b);

@@ -57,3 +57,12 @@ export const MAX_VCPUS = 64;
 export const MAX_MEMORY_MIB = 2 ** 24;
 /** Weight of priority 1 in Xen's credit scheduler (Xen's default). Each higher priority doubles the weight. */
 export const WEIGHT_OF_PRIORITY_1 = 256;
+/**
+ * Maximum number of reverts for one restore of a VM under one reservation. Each revert makes new disks, so a revert that
+ * fails is not repeated without end.
+ */
+export const MAX_REVERTS = 3;
+/** Wait before the second try to remove an object that the pool did not remove, ms. Each further wait is doubled. */
+export const FIRST_REMOVAL_WAIT_MS = 1_000;
+/** Maximum number of tries to remove an object. With the first wait of 1 s, the tries take 17 minutes. */
+export const MAX_REMOVAL_TRIES = 11;

@@ -4,7 +4,7 @@
  * After a failed operation the pool may differ from the inventory. The next operation on that VM therefore reads all
  * VMs first.
  */
-import { DriverError, Fences } from "@bioxen/vm-driver";
+import { DriverError, driverErrorCode, Fences } from "@bioxen/vm-driver";
 import { asDriverError } from "./failures.ts";
 import { guestOf, type OwnVm } from "./inventory.ts";
 import { LostGuests } from "./lost-guests.ts";
@@ -89,7 +89,7 @@ export class MachineOperations {
     this.requireOpen();
     this.fences.touch(vmId, fence, this.heldFence(vmId));
     await this.inTurn(vmId, `${what} ${vmId}`, async () => {
-      this.fences.touch(vmId, fence, this.heldFence(vmId));
+      this.#touchAgain(vmId, fence);
       const vm = this.#pool.inventory.own(vmId);
       if (vm === undefined || guestOf(vm)?.state === "failed") {
         throw new DriverError("INVALID_STATE", `"${vmId}" has failed: stop it, then start it again`);
@@ -97,6 +97,19 @@ export class MachineOperations {
       await work(vm);
       await this.#pool.vms.refresh(vm.ref);
     });
+  }
+
+  /**
+   * Checks the fence once more, after the VM's earlier operations. A guest that has ended meanwhile is a retryable
+   * `UNAVAILABLE`: the caller decided on an outdated list of guests, and must decide again.
+   */
+  #touchAgain(vmId: string, fence: number): void {
+    try {
+      this.fences.touch(vmId, fence, this.heldFence(vmId));
+    } catch (thrown) {
+      if (driverErrorCode(thrown) !== "GUEST_NOT_FOUND") throw thrown;
+      throw new DriverError("UNAVAILABLE", `"${vmId}" has no guest any more`, { cause: thrown });
+    }
   }
 
   /**

@@ -2,18 +2,20 @@
  * The driver's connection to its pool: the client, the event loop, the inventory and the statistics.
  *
  * The link connects by itself, and reconnects for as long as it is open. At its first connection it removes from the
- * pool what a crashed agent with the same id left there: sessions, tasks and unfinished clones.
+ * pool what a crashed agent with the same id left there: sessions, tasks, unfinished clones and disks of removed machines.
  */
 import { KeyedQueue, messageOf } from "@bioxen/kernel";
-import { DriverError } from "@bioxen/vm-driver";
+import { DriverError, type LeftBehind } from "@bioxen/vm-driver";
 import { XapiClient, type XapiClientOptions } from "../xapi/client.ts";
 import { EventLoop } from "../xapi/event-loop.ts";
 import { Tasks } from "../xapi/tasks.ts";
 import { explainAccess } from "./failures.ts";
 import { Inventory } from "./inventory.ts";
-import { type Deadlines, STATISTICS_INTERVAL_MS } from "./limits.ts";
+import { DEFAULT_DEADLINES, type Deadlines, STATISTICS_INTERVAL_MS } from "./limits.ts";
+import { MachineSnapshots } from "./machine-snapshots.ts";
 import { PoolVms } from "./pool-vms.ts";
 import { Statistics } from "./statistics.ts";
+import { VmRemoval } from "./vm-removal.ts";
 import { type Observed, Watch } from "./watch.ts";
 
 export interface PoolLinkOptions extends Omit<XapiClientOptions, "originator"> {
@@ -23,11 +25,15 @@ export interface PoolLinkOptions extends Omit<XapiClientOptions, "originator"> {
   /** How long the server may wait for an event before it answers, s; see `EventLoopOptions.silenceSeconds`. */
   readonly silenceSeconds?: number | undefined;
   readonly deadlines?: Partial<Deadlines> | undefined;
+  /** Wait before the second try to remove an object from the pool, ms. Default `FIRST_REMOVAL_WAIT_MS`. */
+  readonly firstRemovalWaitMs?: number | undefined;
   /** Called with a message when the pool fails, and when it answers again. No message contains a secret. */
   readonly onTrouble?: ((message: string) => void) | undefined;
 }
 
 export interface PoolListener {
+  /** Called when the pool keeps an object that BioXen removes, and when the last try to remove it has failed. */
+  readonly onLeft: (left: LeftBehind) => void;
   readonly onObserved: (observed: Observed) => void;
   readonly onChanged: (vmId: string, fence: number) => void;
 }
@@ -36,6 +42,8 @@ export class PoolLink {
   readonly client: XapiClient;
   readonly inventory: Inventory;
   readonly vms: PoolVms;
+  readonly snapshots: MachineSnapshots;
+  readonly removal: VmRemoval;
   readonly statistics: Statistics;
   /** Runs one operation at a time per VM. */
   readonly queue = new KeyedQueue();
@@ -47,6 +55,8 @@ export class PoolLink {
   #orphanedSessions: readonly string[] = [];
   #poller: NodeJS.Timeout | undefined;
   #isClosed = false;
+  /** Whether the disks that a crashed process has marked for removal were looked for. */
+  #isSwept = false;
 
   constructor(options: PoolLinkOptions, listener: PoolListener) {
     this.#options = options;
@@ -57,13 +67,33 @@ export class PoolLink {
     this.client = client;
     this.inventory = inventory;
     this.#tasks = tasks;
-    this.vms = new PoolVms({ client, tasks, inventory, owner, deadlines: options.deadlines });
+    const deadlines = { ...DEFAULT_DEADLINES, ...options.deadlines };
+    this.vms = new PoolVms({ client, tasks, inventory, owner, deadlines });
+    this.snapshots = new MachineSnapshots({ client, tasks, owner, deadlines, vms: this.vms });
+    this.removal = new VmRemoval({
+      client,
+      inventory,
+      owner,
+      switchOff: (ref) => this.vms.switchOff(ref),
+      inTurn: (vmId, work) => this.queue.run(vmId, work),
+      onLeft: listener.onLeft,
+      firstWaitMs: options.firstRemovalWaitMs,
+    });
     this.statistics = new Statistics(client, inventory);
     const onError = (thrown: unknown): void => this.#report(messageOf(thrown));
     const { vms, queue, statistics } = this;
     // The move of a VM must be reported even when the names of its hosts cannot be read.
     const learnHosts = (refs: readonly string[]) => statistics.learnHosts(refs).catch(onError);
-    this.#watch = new Watch({ ...listener, owner, inventory, vms, queue, learnHosts, onError });
+    this.#watch = new Watch({
+      ...listener,
+      owner,
+      inventory,
+      vms,
+      queue,
+      learnHosts,
+      onError,
+      sweepClones: () => this.sweepClones(),
+    });
     this.#loop = new EventLoop({
       client,
       classes: ["VM", "task"],
@@ -115,7 +145,14 @@ export class PoolLink {
     for (const session of this.#orphanedSessions) await this.#tasks.endSession(session);
     this.#orphanedSessions = [];
     await this.#tasks.sweep();
-    await this.vms.sweep();
+    await this.sweepClones();
+    if (!this.#isSwept) await this.removal.sweepDisks();
+    this.#isSwept = true;
+  }
+
+  /** Removes unfinished clones: a process that was interrupted while it made a machine has left them. */
+  async sweepClones(): Promise<void> {
+    for (const ref of this.vms.abandonedClones()) await this.removal.discard("machine", ref);
   }
 
   /**
@@ -138,6 +175,7 @@ export class PoolLink {
     this.#isClosed = true;
     clearInterval(this.#poller);
     await this.#started;
+    this.removal.close();
     await this.queue.idle();
     await this.#loop.stop();
     await this.#tasks.close();

@@ -9,15 +9,13 @@ import { randomBytes } from "node:crypto";
 import type { GuestSpec } from "@bioxen/vm-driver";
 import type { XapiClient } from "../xapi/client.ts";
 import { hasCode, XapiUnreachable } from "../xapi/errors.ts";
-import { NULL_REF } from "../xapi/ref.ts";
 import type { Tasks } from "../xapi/tasks.ts";
 import type { Inventory, OwnVm } from "./inventory.ts";
-import { DEFAULT_DEADLINES, type Deadlines } from "./limits.ts";
+import type { Deadlines } from "./limits.ts";
 import type { MachineSettings } from "./machine-settings.ts";
 import { objectNamed, templateNamed } from "./pool-names.ts";
 import { size } from "./sizing.ts";
-import { cloneName, RAN_KEY, snapshotName, type Tags, tagged } from "./tags.ts";
-import { VmRemoval } from "./vm-removal.ts";
+import { cloneName, RAN_KEY, type Tags, tagged } from "./tags.ts";
 
 export interface PoolVmsOptions {
   readonly client: XapiClient;
@@ -25,7 +23,7 @@ export interface PoolVmsOptions {
   readonly inventory: Inventory;
   /** Id of the agent that owns a VM. Agents that share a pool leave each other's VMs alone. */
   readonly owner: string;
-  readonly deadlines?: Partial<Deadlines> | undefined;
+  readonly deadlines: Deadlines;
 }
 
 export class PoolVms {
@@ -34,19 +32,17 @@ export class PoolVms {
   readonly #inventory: Inventory;
   readonly #owner: string;
   readonly #deadlines: Deadlines;
-  readonly #removal: VmRemoval;
   /** Names of the clones that this process is making. */
   readonly #making = new Set<string>();
   /** References of VMs that changed after their last read. */
   readonly #dirty = new Set<string>();
 
   constructor({ client, tasks, inventory, owner, deadlines }: PoolVmsOptions) {
-    this.#deadlines = { ...DEFAULT_DEADLINES, ...deadlines };
+    this.#deadlines = deadlines;
     this.#client = client;
     this.#tasks = tasks;
     this.#inventory = inventory;
     this.#owner = owner;
-    this.#removal = new VmRemoval(client, (ref) => this.#switchOff(ref));
   }
 
   /** Reads every VM of the pool into the inventory. */
@@ -125,10 +121,15 @@ export class PoolVms {
   }
 
   /**
-   * Completes the start of a VM, from whatever step an earlier attempt reached, and marks the VM as having run.
-   * Resolves with undefined when the VM no longer exists.
+   * Completes the start of a VM, from whatever step an earlier attempt reached, and marks the VM as having run. With
+   * `isPaused` the machine is paused before its first instruction. Resolves with undefined when the VM no longer exists.
    */
-  async bringUp(vm: OwnVm, settings: MachineSettings, signal: AbortSignal): Promise<OwnVm | undefined> {
+  async bringUp(
+    vm: OwnVm,
+    settings: MachineSettings,
+    signal: AbortSignal,
+    isPaused = false,
+  ): Promise<OwnVm | undefined> {
     const { ref } = vm;
     if (vm.record.power_state === "Suspended") {
       await this.resume(vm);
@@ -143,7 +144,7 @@ export class PoolVms {
     signal.throwIfAborted();
     await size(this.#client, ref, vm.record, settings);
     signal.throwIfAborted();
-    await this.#tasks.run("VM.start", [ref, false, false], options);
+    await this.#tasks.run("VM.start", [ref, isPaused, false], options);
     await this.#client
       .call("VM.add_to_other_config", [ref, RAN_KEY, String(vm.tags.fence)])
       .catch((thrown) => {
@@ -175,45 +176,6 @@ export class PoolVms {
     await this.#client.call("VIF.create", [{ ...defaults, device: "0", network, VM: vm.ref }]);
   }
 
-  /** Takes a snapshot, with memory if the guest has the tools for it. Resolves with the snapshot's reference. */
-  async snapshot(vm: OwnVm, name: string): Promise<string> {
-    const label = snapshotName(this.#owner, vm.tags.vmId, name, Date.now());
-    const options = { timeoutMs: this.#deadlines.snapshotMs };
-    const ref = await this.#tasks.run("VM.checkpoint", [vm.ref, label], options).catch((thrown) => {
-      if (!hasCode(thrown, "VM_LACKS_FEATURE", "VM_MISSING_PV_DRIVERS")) throw thrown;
-      return this.#tasks.run("VM.snapshot", [vm.ref, label], options);
-    });
-    await this.refresh(ref);
-    return ref;
-  }
-
-  /**
-   * Reverts the VM to a snapshot and discards its present state. The VM is then suspended if the snapshot includes
-   * memory, else halted, and has `tags` in its `other_config` keys. The keys are written to the snapshot first, so that
-   * the revert itself copies them to the VM, even if the operation is interrupted.
-   */
-  async revert(vm: OwnVm, snapshot: string, tags: Tags): Promise<OwnVm | undefined> {
-    const { ref, record } = vm;
-    const source = await this.#client.call("VM.get_record", [snapshot]);
-    const config = tagged(record, this.#owner, tags);
-    // The snapshot includes memory, so the reverted VM holds a guest at once and needs the mark that it has run.
-    if (source.suspend_VDI !== NULL_REF) config[RAN_KEY] = String(tags.fence);
-    await this.#client.call("VM.set_other_config", [snapshot, config]);
-    // The mark is removed before the shutdown, because a halted VM with the mark counts as halted outside BioXen.
-    if (record.other_config[RAN_KEY] !== undefined) {
-      await this.#client.call("VM.remove_from_other_config", [ref, RAN_KEY]);
-    }
-    if (record.power_state !== "Halted") await this.#switchOff(ref);
-    await this.#tasks.run("VM.revert", [snapshot], { timeoutMs: this.#deadlines.revertMs });
-    return this.refresh(ref);
-  }
-
-  /** Removes a snapshot with its disks and memory. Idempotent. */
-  async dropSnapshot(ref: string): Promise<void> {
-    await this.#removal.destroyHalted(ref);
-    this.#inventory.remove(ref);
-  }
-
   pause(ref: string): Promise<unknown> {
     return this.#client.call("VM.pause", [ref]);
   }
@@ -228,7 +190,7 @@ export class PoolVms {
     const { ref, record, tags } = vm;
     if (record.power_state !== "Halted") {
       const isClean = record.power_state === "Running" && tags.graceMs > 0;
-      if (!isClean || !(await this.#shutDown(ref, tags.graceMs))) await this.#switchOff(ref);
+      if (!isClean || !(await this.#shutDown(ref, tags.graceMs))) await this.switchOff(ref);
     }
     if (record.other_config[RAN_KEY] !== undefined) {
       await this.#client.call("VM.remove_from_other_config", [ref, RAN_KEY]);
@@ -259,7 +221,7 @@ export class PoolVms {
   }
 
   /** Halts the VM at once. Idempotent. */
-  async #switchOff(ref: string): Promise<void> {
+  async switchOff(ref: string): Promise<void> {
     try {
       await this.#tasks.run("VM.hard_shutdown", [ref], { timeoutMs: this.#deadlines.hardShutdownMs });
     } catch (thrown) {
@@ -267,26 +229,15 @@ export class PoolVms {
     }
   }
 
-  /** Removes a VM with its snapshots and disks. Idempotent. */
-  async destroy(ref: string): Promise<void> {
-    await this.#removal.destroy(ref);
-    this.#inventory.remove(ref);
-  }
-
   async #storageNamed(nameOrUuid: string): Promise<string> {
     const repositories = Object.entries(await this.#client.call("SR.get_all_records", []));
     return objectNamed(repositories, nameOrUuid, "storage repository");
   }
 
-  /**
-   * Destroys unfinished clones: an agent that was interrupted while it made a machine has left them. An unfinished clone
-   * has no `other_config` keys. The clones that this process is making now are kept.
-   */
-  async sweep(): Promise<void> {
-    for (const ref of this.#inventory.unfinishedClones()) {
-      const name = this.#inventory.record(ref)?.name_label ?? "";
-      if (!this.#making.has(name)) await this.destroy(ref);
-    }
+  /** Returns the unfinished clones, except those that this process is making now. */
+  abandonedClones(): readonly string[] {
+    const nameOf = (ref: string): string => this.#inventory.record(ref)?.name_label ?? "";
+    return this.#inventory.unfinishedClones().filter((ref) => !this.#making.has(nameOf(ref)));
   }
 }
 

@@ -20,28 +20,33 @@ export class PoolSnapshots implements SnapshotKeeper {
     let simMinutes = 0;
     await this.#operations.onGuest(vmId, fence, "snapshotting", async (vm) => {
       simMinutes = Math.floor(this.#pool.statistics.sample(vm).simMinutes);
-      if (this.#find(vmId, name) === undefined) await this.#pool.vms.snapshot(vm, name);
+      if (this.#find(vmId, name) === undefined) await this.#pool.snapshots.take(vm, name);
     });
     return { bytes: checkpointNaming(name), simMinutes };
   }
 
   list() {
-    return this.#operations.isClosed ? [] : this.#pool.inventory.snapshots();
+    return this.#operations.isClosed ? [] : this.#staying(this.#pool.inventory.snapshots());
   }
 
   of(vmId: string) {
-    return this.#operations.isClosed ? [] : this.#pool.inventory.snapshotsOf(vmId);
+    return this.#operations.isClosed ? [] : this.#staying(this.#pool.inventory.snapshotsOf(vmId));
   }
 
   async drop(vmId: string, name: string): Promise<void> {
     this.#operations.requireOpen();
     await this.#operations.inTurn(vmId, `removing a snapshot of ${vmId}`, async () => {
       const snapshot = this.#find(vmId, name);
-      if (snapshot !== undefined) await this.#pool.vms.dropSnapshot(snapshot.ref);
+      if (snapshot !== undefined) await this.#pool.removal.discard("snapshot", snapshot.ref);
     });
   }
 
   #find(vmId: string, name: string) {
-    return this.#pool.inventory.snapshotsOf(vmId).find((one) => one.name === name);
+    return this.#staying(this.#pool.inventory.snapshotsOf(vmId)).find((one) => one.name === name);
+  }
+
+  /** Returns the snapshots without those that are being removed. */
+  #staying<T extends { readonly ref: string }>(snapshots: readonly T[]): readonly T[] {
+    return snapshots.filter(({ ref }) => !this.#pool.removal.isLeaving(ref));
   }
 }

@@ -2,9 +2,9 @@
  * Restores machines from snapshots. A snapshot stays in the pool, under a name that BioXen gives it. A checkpoint of a
  * machine contains only that name.
  *
- * A machine is reverted once for each restore of its VM. The machine's `other_config` keys contain the number of
- * restores, and the revert itself updates that number. An interrupted start or restart therefore continues without a
- * second revert, which would discard the machine's later work.
+ * A machine is reverted once for each restore of its VM. Its `other_config` keys and its tags contain the number of
+ * restores (`machine-snapshots.ts`). An interrupted start or restart therefore continues without another revert once the
+ * machine may have run, because a revert would discard its later work.
  */
 import { DriverError, type GuestSpec } from "@bioxen/vm-driver";
 import type { Inventory, OwnVm } from "./inventory.ts";
@@ -44,7 +44,7 @@ function nameIn(checkpoint: Uint8Array): unknown {
  * suspended if the snapshot includes memory. Without a snapshot, only the machine's `other_config` keys change.
  */
 export async function revertTo(
-  { vms }: Pick<PoolLink, "vms">,
+  { vms, snapshots }: Pick<PoolLink, "vms" | "snapshots">,
   vm: OwnVm,
   { fence, restores = 0 }: GuestSpec,
   snapshot: string | undefined,
@@ -52,12 +52,12 @@ export async function revertTo(
 ): Promise<OwnVm | undefined> {
   const changed = { fence, restores: Math.max(restores, vm.tags.restores), graceMs };
   if (snapshot === undefined) return vms.setTags(vm, changed);
-  return vms.revert(vm, snapshot, { ...vm.tags, ...changed });
+  return snapshots.revert(vm, snapshot, { ...vm.tags, ...changed });
 }
 
 /** Restores a running or paused machine from the spec's snapshot. The machine is then running or paused as before. */
 export async function restartFrom(
-  pool: Pick<PoolLink, "inventory" | "vms">,
+  pool: Pick<PoolLink, "inventory" | "vms" | "snapshots">,
   vm: OwnVm,
   spec: GuestSpec,
   settings: MachineSettings,
@@ -67,7 +67,5 @@ export async function restartFrom(
   const reverted = await revertTo(pool, vm, spec, snapshot, settings);
   if (reverted === undefined || snapshot === undefined) return reverted;
   if (reverted.record.power_state === "Suspended" && !wasRunning) return reverted;
-  const running = await pool.vms.bringUp(reverted, settings, new AbortController().signal);
-  if (running !== undefined && !wasRunning) await pool.vms.pause(running.ref);
-  return running;
+  return pool.vms.bringUp(reverted, settings, new AbortController().signal, !wasRunning);
 }

@@ -1,55 +1,151 @@
 /**
  * Removes VMs of the pool with their snapshots and disks.
  *
- * Disks are destroyed before the record that names them, so that a repeated removal still finds the remaining ones. A
- * disk that another VM uses as well is kept.
+ * The order is that of the pool (xapi-project/xen-api, xapi_vm.ml `hard_shutdown`, xapi_vm_helpers.ml `destroy`,
+ * xapi_vdi.ml `check_operation_error`): a VM or snapshot with memory is shut down hard, because its disks stay attached
+ * until then; then its record is destroyed; then its disks, which the record's destruction leaves in the pool. Before
+ * that, each disk is marked for removal in its own `other_config`. A driver that starts after a crash finds disks whose
+ * record is gone by this mark. A disk that another VM uses as well is kept.
  */
 import type { XapiClient } from "../xapi/client.ts";
-import { hasCode } from "../xapi/errors.ts";
+import { hasCode, XapiError } from "../xapi/errors.ts";
 import type { VmRecord } from "../xapi/records.ts";
 import { NULL_REF } from "../xapi/ref.ts";
+import type { Inventory } from "./inventory.ts";
+import { Leftovers, type LeftoversOptions, type Remains } from "./leftovers.ts";
+import { removalMark, removedFor, vmIdIn } from "./tags.ts";
+
+export interface VmRemovalOptions extends Pick<LeftoversOptions, "onLeft" | "firstWaitMs"> {
+  readonly client: XapiClient;
+  readonly inventory: Inventory;
+  readonly owner: string;
+  /** Halts a VM at once. Idempotent. */
+  readonly switchOff: (ref: string) => Promise<void>;
+  /** Runs work on a VM after the VM's present work. */
+  readonly inTurn: (vmId: string, work: () => Promise<void>) => Promise<void>;
+}
 
 export class VmRemoval {
-  readonly #client: XapiClient;
-  readonly #switchOff: (ref: string) => Promise<void>;
+  readonly #options: VmRemovalOptions;
+  readonly #leftovers: Leftovers;
 
-  /** `switchOff` halts a running VM at once. */
-  constructor(client: XapiClient, switchOff: (ref: string) => Promise<void>) {
-    this.#client = client;
-    this.#switchOff = switchOff;
+  constructor(options: VmRemovalOptions) {
+    this.#options = options;
+    const { onLeft, firstWaitMs } = options;
+    this.#leftovers = new Leftovers({ remove: (remains) => this.#again(remains), onLeft, firstWaitMs });
   }
 
-  /** Removes a VM, whatever its power state, with its snapshots. Idempotent. */
-  async destroy(ref: string): Promise<void> {
-    const record = await this.#present(ref);
-    if (record === undefined) return;
-    if (record.power_state !== "Halted") await this.#switchOff(ref);
-    for (const snapshot of record.snapshots) await this.destroyHalted(snapshot);
-    await this.destroyHalted(ref);
+  /** Returns what the pool still has although BioXen has tried to remove it. */
+  left() {
+    return this.#leftovers.list();
   }
 
-  /** Removes a halted VM or a snapshot with its disks and its memory image. Idempotent. */
-  async destroyHalted(ref: string): Promise<void> {
+  /** Returns whether the object with this reference is being removed: no operation uses it any more. */
+  isLeaving(ref: string): boolean {
+    return this.#leftovers.has(ref);
+  }
+
+  close(): void {
+    this.#leftovers.close();
+  }
+
+  /**
+   * Removes a VM, whatever its power state, with its snapshots and disks; or one snapshot. Idempotent. When the pool
+   * rejects a step, the removal is noted and repeated later, and the call resolves. Rejects when the pool is
+   * unreachable.
+   */
+  async discard(kind: "machine" | "snapshot", ref: string): Promise<void> {
     const record = await this.#present(ref);
-    if (record === undefined) return;
-    const disks = await Promise.all(record.VBDs.map((vbd) => this.#ownDisk(vbd)));
-    for (const vdi of [...disks, record.suspend_VDI]) {
-      if (vdi !== undefined && vdi !== NULL_REF) await unlessMissing(this.#client.call("VDI.destroy", [vdi]));
+    if (record === undefined) return this.#options.inventory.remove(ref);
+    try {
+      await this.#destroy(kind, ref);
+    } catch (thrown) {
+      if (!(thrown instanceof XapiError)) throw thrown;
+      const vmId = vmIdIn(record);
+      this.#leftovers.add({ vmId, kind, ref, uuid: record.uuid }, thrown);
     }
-    await unlessMissing(this.#client.call("VM.destroy", [ref]));
+  }
+
+  /** Removes the disks that a crashed process has marked, and that no VM uses. */
+  async sweepDisks(): Promise<void> {
+    const { client, owner } = this.#options;
+    for (const [ref, disk] of Object.entries(await client.call("VDI.get_all_records", []))) {
+      const vmId = removedFor(disk, owner);
+      if (vmId === undefined || disk.VBDs.length > 0) continue;
+      await this.#destroyDisk({ vmId, kind: "disk", ref, uuid: disk.uuid });
+    }
+  }
+
+  async #again(remains: Remains): Promise<void> {
+    const { kind, ref, vmId } = remains;
+    if (kind === "disk") await unlessMissing(this.#options.client.call("VDI.destroy", [ref]));
+    else await this.#options.inTurn(vmId, () => this.#destroy(kind, ref));
+  }
+
+  async #destroy(kind: "machine" | "snapshot", ref: string): Promise<void> {
+    const record = kind === "machine" ? await this.#present(ref) : undefined;
+    for (const snapshot of record?.snapshots ?? []) await this.#destroyRecord(snapshot);
+    await this.#destroyRecord(ref);
+  }
+
+  /** Removes one record with its disks and its memory image. */
+  async #destroyRecord(ref: string): Promise<void> {
+    const { client, inventory, switchOff } = this.#options;
+    const record = await this.#present(ref);
+    if (record !== undefined) {
+      const disks = await this.#markDisks(record);
+      if (record.power_state !== "Halted") await switchOff(ref);
+      try {
+        await unlessMissing(client.call("VM.destroy", [ref]));
+      } catch (thrown) {
+        // When only the reply is lost, the record is gone, and the next try would not find the disks.
+        if (!(thrown instanceof XapiError)) for (const disk of disks) this.#leftovers.add(disk, thrown);
+        throw thrown;
+      }
+      for (const disk of disks) await this.#destroyDisk(disk);
+    }
+    inventory.remove(ref);
+  }
+
+  async #destroyDisk(disk: Remains): Promise<void> {
+    await unlessMissing(this.#options.client.call("VDI.destroy", [disk.ref])).catch((thrown) =>
+      this.#leftovers.add(disk, thrown),
+    );
+  }
+
+  /** Marks the disks of this record for removal, and resolves with them. */
+  async #markDisks(record: VmRecord): Promise<readonly Remains[]> {
+    const { client, owner } = this.#options;
+    const vmId = vmIdIn(record);
+    const refs = await Promise.all(record.VBDs.map((vbd) => this.#diskBehind(vbd)));
+    const disks: Remains[] = [];
+    for (const ref of [...refs, record.suspend_VDI]) {
+      if (ref === undefined || ref === NULL_REF) continue;
+      const disk = await unlessMissing(client.call("VDI.get_record", [ref]));
+      if (disk === undefined || disk.VBDs.length > 1) continue;
+      const isMarked = removedFor(disk, owner) !== undefined;
+      const mark = removalMark(owner, vmId, disk.uuid);
+      if (!isMarked) await unlessMissing(this.#write(ref, mark));
+      disks.push({ vmId, kind: "disk", ref, uuid: disk.uuid });
+    }
+    return disks;
+  }
+
+  async #write(ref: string, [key, value]: readonly [string, string]): Promise<void> {
+    const { client } = this.#options;
+    // A copy of a marked disk has the mark of its original, which is replaced.
+    await client.call("VDI.remove_from_other_config", [ref, key]);
+    await client.call("VDI.add_to_other_config", [ref, key, value]);
   }
 
   #present(ref: string): Promise<VmRecord | undefined> {
-    return unlessMissing(this.#client.call("VM.get_record", [ref]));
+    return unlessMissing(this.#options.client.call("VM.get_record", [ref]));
   }
 
-  /** Resolves with the disk behind a VBD; undefined when another VM uses the disk too, or when the VBD has no disk. */
-  async #ownDisk(vbd: string): Promise<string | undefined> {
-    const record = await unlessMissing(this.#client.call("VBD.get_record", [vbd]));
-    if (record === undefined || record.type !== "Disk" || record.empty || record.VDI === NULL_REF)
-      return undefined;
-    const disk = await unlessMissing(this.#client.call("VDI.get_record", [record.VDI]));
-    return disk !== undefined && disk.VBDs.length <= 1 ? record.VDI : undefined;
+  /** Resolves with the reference of the disk behind a VBD; undefined when the VBD has no disk, such as a CD drive. */
+  async #diskBehind(vbd: string): Promise<string | undefined> {
+    const record = await unlessMissing(this.#options.client.call("VBD.get_record", [vbd]));
+    return record === undefined || record.type !== "Disk" || record.empty ? undefined : record.VDI;
   }
 }
 

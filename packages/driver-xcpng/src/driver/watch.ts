@@ -34,6 +34,8 @@ export interface WatchOptions {
   /** Called when the record of the VM `vmId` changed. */
   readonly onChanged: (vmId: string, fence: number) => void;
   readonly onError: (thrown: unknown) => void;
+  /** Removes the clones that no operation finishes. */
+  readonly sweepClones: () => Promise<void>;
 }
 
 export class Watch {
@@ -44,7 +46,7 @@ export class Watch {
   }
 
   onEvent({ operation, ref, snapshot }: XapiEvent): void {
-    const { inventory, owner, vms } = this.#options;
+    const { inventory, owner } = this.#options;
     const known = inventory.ownByRef(ref);
     if (operation === "del") {
       if (known === undefined) inventory.remove(ref);
@@ -55,7 +57,8 @@ export class Watch {
     const vmId = known?.tags.vmId ?? tagsOf(record, owner)?.vmId;
     if (vmId === undefined) {
       inventory.put(ref, record);
-      if (inventory.unfinishedClones().includes(ref)) vms.sweep().catch(this.#options.onError);
+      if (inventory.unfinishedClones().includes(ref))
+        this.#options.sweepClones().catch(this.#options.onError);
       return;
     }
     if (known !== undefined && isSame(known.record, record)) return;

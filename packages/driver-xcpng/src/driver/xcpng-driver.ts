@@ -17,6 +17,7 @@ import {
   type GuestSpec,
   type GuestStatus,
   type KeptGuest,
+  type LeftBehind,
   type OutsideChange,
   type SnapshotKeeper,
   type VmDriver,
@@ -73,6 +74,7 @@ class Xcpng implements XcpngDriver {
     this.#pool = new PoolLink(options, {
       onObserved: (observed) => this.#observed(observed),
       onChanged: (vmId, fence) => this.#emit({ kind: "changed", vmId, fence }),
+      onLeft: (left) => this.#left(left),
     });
     this.#operations = new MachineOperations(this.#pool);
     this.snapshots = new PoolSnapshots(this.#pool, this.#operations);
@@ -166,7 +168,7 @@ class Xcpng implements XcpngDriver {
       if (vm === undefined || vm.tags.incarnation > incarnation) return;
       if (guestOf(vm) !== undefined)
         throw new DriverError("INVALID_STATE", `"${vmId}" is not stopped: stop it first`);
-      await this.#pool.vms.destroy(vm.ref);
+      await this.#pool.removal.discard("machine", vm.ref);
     });
   }
 
@@ -223,11 +225,20 @@ class Xcpng implements XcpngDriver {
 
   keptGuest(vmId: string): KeptGuest | undefined {
     const vm = this.#operations.isClosed ? undefined : this.#pool.inventory.own(vmId);
-    return vm && keptOf(vm);
+    return vm && this.#keptIn(vm);
   }
 
   kept(): readonly KeptGuest[] {
-    return this.#operations.isClosed ? [] : this.#pool.inventory.allOwn().flatMap((vm) => keptOf(vm) ?? []);
+    if (this.#operations.isClosed) return [];
+    return this.#pool.inventory.allOwn().flatMap((vm) => this.#keptIn(vm) ?? []);
+  }
+
+  #keptIn(vm: OwnVm): KeptGuest | undefined {
+    return this.#pool.removal.isLeaving(vm.ref) ? undefined : keptOf(vm);
+  }
+
+  leftBehind(): readonly LeftBehind[] {
+    return this.#pool.removal.left();
   }
 
   async capacity(): Promise<PoolCapacity> {
@@ -265,6 +276,18 @@ class Xcpng implements XcpngDriver {
     if (guest?.state === "failed" && before?.state !== "failed") {
       this.#emit({ kind: "failed", vmId, fence, reason: guest.reason ?? "it ended" });
     }
+  }
+
+  #left(left: LeftBehind): void {
+    const { vmId, kind, uuid, reason, nextTryAtMs } = left;
+    const next = nextTryAtMs === undefined ? "no further try: remove it in the pool" : "it is tried again";
+    this.#emit({ kind: "left", vmId, left });
+    this.#emit({
+      kind: "log",
+      vmId,
+      fence: 0,
+      line: `the pool keeps the ${kind} ${uuid}; ${next}: ${reason}`,
+    });
   }
 
   #emit(event: GuestEvent): void {

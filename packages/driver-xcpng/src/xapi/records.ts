@@ -32,6 +32,7 @@ export interface VmRecord {
   readonly guest_metrics: Ref;
   readonly other_config: StringMap;
   readonly xenstore_data: StringMap;
+  readonly tags: readonly string[];
   readonly snapshot_info: StringMap;
   readonly suspend_VDI: Ref;
 }
@@ -91,6 +92,7 @@ export interface VdiRecord {
   readonly uuid: string;
   readonly SR: Ref;
   readonly VBDs: readonly Ref[];
+  readonly other_config: StringMap;
 }
 
 export interface VifRecord {
@@ -145,6 +147,7 @@ export const READ_FIELDS: { readonly [C in keyof RecordsByClass]: readonly (keyo
     "guest_metrics",
     "other_config",
     "xenstore_data",
+    "tags",
     "snapshot_info",
     "suspend_VDI",
   ],
@@ -155,7 +158,7 @@ export const READ_FIELDS: { readonly [C in keyof RecordsByClass]: readonly (keyo
   VM_metrics: ["start_time", "VCPUs_number"],
   VM_guest_metrics: ["networks", "os_version", "PV_drivers_detected"],
   VBD: ["VM", "VDI", "type", "empty"],
-  VDI: ["uuid", "SR", "VBDs"],
+  VDI: ["uuid", "SR", "VBDs", "other_config"],
   VIF: ["device", "network", "VM"],
   SR: ["uuid", "name_label"],
   network: ["uuid", "name_label"],
