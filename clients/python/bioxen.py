@@ -2098,8 +2098,9 @@ _VM_TYPES = ("basic", "xcpng")
 class BiologicalVM:
     """The handle of one VM. It makes no call by itself, and the VM need not exist.
 
-    Every method raises the exception of the refusal's code, such as :class:`VmNotFound`. Keyword arguments beyond those
-    that are named are fields of the request: ``vm.stop(force=True)``, ``vm.resize({...}, expected_version=7)``.
+    Every method raises the exception of the refusal's code, such as :class:`VmNotFound`. Every command takes ``timeout``
+    (deadline of each attempt, seconds) and ``message_id`` (see :meth:`Bioxen.call`). Other keyword arguments are fields
+    of the request: ``vm.stop(force=True)``, ``vm.resize({...}, expected_version=7)``.
     """
 
     def __init__(self, bioxen: Bioxen, vm_id: str) -> None:
@@ -2116,7 +2117,7 @@ class BiologicalVM:
         return self.id
 
     def _call(self, subject: str, fields: Mapping[str, Any], timeout: Optional[float] = None, **more: Any) -> Json:
-        return self._bioxen.call(subject, _fields(fields, more, {"vmId": self.id}), timeout=timeout)
+        return self._bioxen._call(subject, {"timeout": timeout}, fields, more, {"vmId": self.id})
 
     def start(self, timeout: Optional[float] = None, **fields: Any) -> Json:
         """Starts the VM and returns its view once it runs. ``timeout``: seconds; default that of the connection.
@@ -2439,6 +2440,12 @@ class Bioxen:
             return reply
         return self._following_pages(full, payload, reply, shape, limit, headers)
 
+    def _call(self, subject: str, *parts: Optional[Mapping[str, Any]]) -> Json:
+        """Calls with the joined fields of the request, from which `timeout` and `message_id` are taken."""
+        request = _fields(*parts)
+        timeout, message_id = request.pop("timeout", None), request.pop("messageId", None)
+        return self.call(subject, request, timeout=timeout, message_id=message_id)
+
     def _following_pages(
         self, subject: str, request: Json, whole: Json, shape: Json, timeout: float, headers: Mapping[str, str]
     ) -> Json:
@@ -2475,7 +2482,7 @@ class Bioxen:
         VmAlreadyExists, Infeasible or QuotaExceeded.
         """
         own = {"vmId": vm_id, "biologicalType": biological_type, "vmType": vm_type}
-        self.call("cmd.vm.create", _fields(config, fields, own))
+        self._call("cmd.vm.create", config, fields, own)
         return BiologicalVM(self, vm_id)
 
     def create_biological_vm(
@@ -2485,8 +2492,9 @@ class Bioxen:
 
         ``vm_id`` in ``config`` or as a keyword names it. Everything else is as for :meth:`create_bio_vm`.
         """
-        request = _fields({"biologicalType": "syn3a"}, config, fields, {"vmType": vm_type})
-        return BiologicalVM(self, self.call("cmd.vm.create", request)["vm"]["vmId"])
+        own = {"vmType": vm_type}
+        created = self._call("cmd.vm.create", {"biologicalType": "syn3a"}, config, fields, own)
+        return BiologicalVM(self, created["vm"]["vmId"])
 
     def vm(self, vm_id: str) -> BiologicalVM:
         """Returns the handle of a VM without a call; the VM need not exist."""
