@@ -7,7 +7,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connectBus, LogGuard, openEventLog } from "@bioxen/nats";
+import { connectBus, openEventLog, openLogGuard } from "@bioxen/nats";
 import { TestServer } from "@bioxen/testkit";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
@@ -162,7 +162,7 @@ describe("a log that is not the one on record", () => {
     const unexpected = () => expect.unreachable("the log is whole");
     const repair = async () => undefined;
     const options = { bus, writes: true, onDamage: unexpected, onDrift: unexpected, repair };
-    const guard = await LogGuard.open(options);
+    const guard = await openLogGuard(options);
     for (let i = 0; i < EVENTS; i += 1) await nats.request("bioxen.evt.vm.a", "{}");
     await guard.end();
     await bus.close();

@@ -92,6 +92,11 @@ export class SimBus {
     return result.ok ? { ok: true, ...result.result } : { ok: false, error: result.rejection };
   }
 
+  /** Loses the outcomes of all commands, as `accept-older-log` and an older store do. */
+  forgetOutcomes(): void {
+    this.#firstOutcomes.clear();
+  }
+
   /** Like the real inbox: one message id has one outcome. */
   async #firstOutcome(served: ServedEndpoint, text: string, causation: Causation): Promise<HandlerResult> {
     const carriedOut = async (): Promise<HandlerResult> => {

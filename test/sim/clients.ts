@@ -2,7 +2,7 @@
  * Clients of a simulated cluster: random commands on few VMs, each repeated under one message id until it is answered.
  */
 import { ENDPOINTS, type EndpointName } from "@bioxen/contracts";
-import { Fault } from "@bioxen/kernel";
+import { Fault, type StoredEvent } from "@bioxen/kernel";
 import type { SimBus } from "./bus.ts";
 import type { Faults } from "./faults.ts";
 import type { Universe } from "./universe.ts";
@@ -62,7 +62,7 @@ export class Clients {
   readonly #bus: SimBus;
   /** In every other run all VMs compete for large shares of one chassis. */
   readonly #isCrowded: boolean;
-  readonly acknowledged: Acknowledged[] = [];
+  acknowledged: Acknowledged[] = [];
   /** Commands not answered yet. */
   open = 0;
 
@@ -83,6 +83,12 @@ export class Clients {
     this.#faults = faults;
     this.#bus = bus;
     this.#isCrowded = universe.chance(0.5);
+  }
+
+  /** Forgets the acknowledged commands whose event is not in this log: an operator has accepted their loss. */
+  forgetLost(events: readonly StoredEvent[]): void {
+    const kept = new Set(events.map(({ envelope }) => envelope.causationid));
+    this.acknowledged = this.acknowledged.filter(({ causeId }) => kept.has(causeId));
   }
 
   /** Sends `count` commands, spread over `spanMs`. */

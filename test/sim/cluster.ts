@@ -11,6 +11,7 @@ import type { LaneScene } from "./lanes.ts";
 import type { SimLog } from "./log.ts";
 import type { Voices } from "./twins.ts";
 import type { Universe } from "./universe.ts";
+import type { SimWatchedLog } from "./watched-log.ts";
 
 export interface Cluster {
   readonly universe: Universe;
@@ -26,6 +27,8 @@ export interface Cluster {
   /** Whether processes see in this run that the life of another process has ended, as on one machine. */
   readonly seesEnded: boolean;
   readonly voices: Voices;
+  /** What the guards of the services see; undefined in a run without a cut of the log, in which there are no guards. */
+  readonly watched: SimWatchedLog | undefined;
   /** What the lanes of the services share; undefined in a run without a flood, in which services have no lanes. */
   readonly lanes: LaneScene | undefined;
   readonly witness: AlertWitness;

@@ -144,6 +144,17 @@ export const DEFECTS: readonly Defect[] = [
     ],
     units: ["packages/nats"],
   },
+  {
+    name: "a running service ignores a lost log",
+    changes: [
+      {
+        file: "packages/nats/src/log-guard.ts",
+        from: "if (this.#suspicions < CONFIRM_LOOKS) return;",
+        to: "if (this.#suspicions > 0) return;",
+      },
+    ],
+    units: ["packages/nats"],
+  },
 ];
 
 /**

@@ -27,13 +27,24 @@ import { DrainFolds } from "./drains.ts";
 import { deepFreeze } from "./log.ts";
 
 export class Folds {
-  readonly vms = new ReadModel<VmState>("vm", frozen(vmFold));
-  readonly ledgers = new ReadModel<Ledger>("ledger", frozen(ledgerFold));
-  readonly chassis = new ReadModel<ChassisState>("chassis", frozen(chassisFold));
-  readonly quotas = new ReadModel<QuotaState>("quota", frozen(quotaFold));
+  vms = new ReadModel<VmState>("vm", frozen(vmFold));
+  ledgers = new ReadModel<Ledger>("ledger", frozen(ledgerFold));
+  chassis = new ReadModel<ChassisState>("chassis", frozen(chassisFold));
+  quotas = new ReadModel<QuotaState>("quota", frozen(quotaFold));
 
-  readonly alerts = new AlertFolds(frozen);
-  readonly drains = new DrainFolds(frozen);
+  alerts = new AlertFolds(frozen);
+  drains = new DrainFolds(frozen);
+
+  /** Forgets every event. */
+  clear(): void {
+    const empty = new Folds();
+    this.vms = empty.vms;
+    this.ledgers = empty.ledgers;
+    this.chassis = empty.chassis;
+    this.quotas = empty.quotas;
+    this.alerts = empty.alerts;
+    this.drains = empty.drains;
+  }
 
   apply(event: StoredEvent, problem: (text: string) => void): void {
     for (const model of [

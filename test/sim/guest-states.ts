@@ -6,9 +6,12 @@ import type { StoredEvent } from "@bioxen/kernel";
 import type { MemoryBlobs } from "@bioxen/testkit/memory-blobs";
 import { type SimProcess, SWEEP } from "./processes.ts";
 
-/** Checks that the stored states are those to which the log refers, and that no guest is behind its checkpoint. */
+/**
+ * Checks that the stored states are those to which the log refers, and that no guest is behind its checkpoint. A state in
+ * `excused` may be lost.
+ */
 export async function checkBlobs(
-  blobs: MemoryBlobs,
+  { blobs, excused }: { readonly blobs: MemoryBlobs; readonly excused: ReadonlySet<string> },
   processes: readonly SimProcess[],
   vms: readonly [string, Vm][],
   nowMs: number,
@@ -17,7 +20,8 @@ export async function checkBlobs(
   const stored = new Set(await blobs.list());
   for (const [vmId, vm] of vms) {
     for (const name of blobsOf(vmId, vm)) {
-      if (!stored.delete(name)) problem(`${vmId} refers to ${name}, which is not stored`);
+      if (!stored.delete(name) && !excused.has(name))
+        problem(`${vmId} refers to ${name}, which is not stored`);
     }
     const samples = processes.map((process) => process.driver?.sample(vmId)?.simMinutes);
     const simMinutes = samples.find((minutes) => minutes !== undefined);

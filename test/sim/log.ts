@@ -41,7 +41,11 @@ export class SimLog {
   readonly events: StoredEvent[] = [];
   /** Called with each message that no service has written. */
   onPoison: (message: LogMessage) => void = () => {};
-  readonly #messages: LogMessage[] = [];
+  #messages: (LogMessage | undefined)[] = [];
+  #backup: readonly (LogMessage | undefined)[] = [];
+  #creations = 1;
+  /** Every event that a service has ever appended, lost ones too. */
+  readonly #appended = new Set<LogMessage>();
   readonly #lastOf = new Map<string, LogMessage>();
   readonly #followers = new Set<Follower>();
 
@@ -53,6 +57,57 @@ export class SimLog {
 
   get lastSeq(): number {
     return this.#messages.length;
+  }
+
+  /** When the log was created; another text for each creation. */
+  get created(): string {
+    return `creation ${this.#creations}`;
+  }
+
+  at(seq: number): LogMessage | undefined {
+    return this.#messages[seq - 1];
+  }
+
+  /** Keeps a copy of the messages up to this sequence, for {@link restore}. */
+  backUp(untilSeq: number): void {
+    this.#backup = this.#messages.slice(0, untilSeq);
+  }
+
+  /** Puts the copy in the place of the log. */
+  restore(): void {
+    this.#become([...this.#backup]);
+  }
+
+  /** Loses messages. Those at the end leave no trace: their sequences are given again. */
+  lose(from: number, to: number): void {
+    const left = this.#messages.map((message, i) => (i + 1 >= from && i + 1 <= to ? undefined : message));
+    while (left.length > 0 && left.at(-1) === undefined) left.pop();
+    this.#become(left);
+  }
+
+  /** Makes the log again, empty. */
+  recreate(): void {
+    this.#creations += 1;
+    this.#become([]);
+  }
+
+  #become(messages: (LogMessage | undefined)[]): void {
+    this.#messages = messages;
+    this.#lastOf.clear();
+    for (const message of messages)
+      if (message !== undefined) this.#lastOf.set(message.streamSubject, message);
+    this.events.length = 0;
+    for (const message of messages)
+      if (message !== undefined && this.#isAppended(message)) this.events.push(message);
+  }
+
+  /** Calls `see` with every message in order, and with whether a service has appended it. */
+  replay(see: (message: LogMessage, isEvent: boolean) => void): void {
+    for (const message of this.#messages) if (message !== undefined) see(message, this.#isAppended(message));
+  }
+
+  #isAppended(message: LogMessage): message is StoredEvent {
+    return this.#appended.has(message);
   }
 
   /** Every subject that has a message. */
@@ -106,6 +161,7 @@ export class SimLog {
     }
     const event = deepFreeze(decodeEvent(bytes, this.lastSeq + 1, streamSubject));
     this.events.push(event);
+    this.#appended.add(event);
     this.#onAppend(event);
     this.#put(event);
     return { kind: "appended", seq: event.seq, digest: event.digest };
@@ -125,7 +181,8 @@ export class SimLog {
   ): Promise<readonly LogMessage[]> {
     await this.#universe.delay(this.delayMs());
     const isAsked = (e: LogMessage) => e.streamSubject === streamSubject && e.seq > afterSeq;
-    return this.#messages.filter((e) => isAsked(e) && e.seq <= untilSeq).slice(0, limit);
+    const present = this.#messages.filter((e) => e !== undefined);
+    return present.filter((e) => isAsked(e) && e.seq <= untilSeq).slice(0, limit);
   }
 
   async messageAt(seq: number): Promise<LogMessage | undefined> {

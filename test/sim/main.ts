@@ -1,7 +1,7 @@
 /**
  * `pnpm sim [--seeds N] [--seed S]`: N runs from seed S on, on all processors. Exits with 0 only when every run held
  * and every probe fired. `pnpm sim --seed S --show PATTERN` makes one run and prints every event whose line matches.
- * `--without flood` leaves a large fault out.
+ * `--without flood` and `--without cut` leave a large fault out.
  */
 import { parseArgs } from "node:util";
 import { PLANNED_FAULTS, planInWords, planOf } from "./plan.ts";

@@ -55,7 +55,10 @@ interface Door {
   readonly send: <T>(work: () => Promise<T>, isProposal?: boolean) => Promise<T>;
 }
 
-export function portsOf(life: Life): ServicePorts {
+/** The ports of a service, and how one life reaches the log that its guard watches. */
+export type LifePorts = ServicePorts & { readonly reach: <T>(work: () => Promise<T>) => Promise<T> };
+
+export function portsOf(life: Life): LifePorts {
   const { cluster } = life;
   const { universe } = cluster;
   const door = doorOf(life);
@@ -74,6 +77,7 @@ export function portsOf(life: Life): ServicePorts {
     blobs: blobPath(cluster, { send, alive }),
     log: logOf(life, door),
     bus: busOf(life, door),
+    reach: (work) => alive(door.reach(work)),
   };
 }
 

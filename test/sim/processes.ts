@@ -7,12 +7,15 @@ import {
   EventFeed,
   type EventSink,
   Fault,
+  LogGap,
   type ServicePorts,
   SkippingLog,
   SnapshotWriter,
   type UnreadableMessage,
 } from "@bioxen/kernel";
 import { createScriptedDriver, type ScriptedDriver } from "@bioxen/vm-driver";
+import { damageInWords, inRanges } from "../../packages/nats/src/log-damage.ts";
+import { LogGuard } from "../../packages/nats/src/log-guard.ts";
 import { withEveryKind } from "../../packages/service-host/src/snapshot-sinks.ts";
 import { createAllocator } from "../../services/allocator/src/app/service.ts";
 import { parseOwnChassis } from "../../services/chassis-agent/src/app/chassis-config.ts";
@@ -24,8 +27,9 @@ import type { Cluster } from "./cluster.ts";
 import { troubleDriver } from "./driver-trouble.ts";
 import { SimLanes } from "./lanes.ts";
 import { Presence } from "./presence.ts";
-import { portsOf } from "./process-ports.ts";
+import { type LifePorts, portsOf } from "./process-ports.ts";
 import { snapshotPath } from "./snapshot-path.ts";
+import { watchedThrough } from "./watched-log.ts";
 
 const KINDS = ["lifecycle", "allocator", "chassis-scheduler", "monitor", "agent-a", "agent-b"] as const;
 export type Kind = (typeof KINDS)[number];
@@ -81,6 +85,8 @@ export class SimProcess {
   #life = 0;
   #alive = false;
   #isRetired: boolean;
+  /** The sentence with which the process ended because of the log; it does not start again until `resume`. */
+  #refusal: string | undefined;
   readonly #presence: Presence;
   #driver: ScriptedDriver | undefined;
   #feed: EventFeed | undefined;
@@ -115,6 +121,27 @@ export class SimProcess {
     return this.#isRetired;
   }
 
+  get isAlive(): boolean {
+    return this.#alive;
+  }
+
+  /** Whether the process runs, awake and not cut off. */
+  get isInReach(): boolean {
+    return this.#alive && !this.isCut && this.#presence.asleepForMs <= 0;
+  }
+
+  /** The sentence with which the process ended, or refused to start, because the log is damaged. */
+  get refusal(): string | undefined {
+    return this.#refusal;
+  }
+
+  /** Starts a process that the log had ended. */
+  resume(): void {
+    if (this.#refusal === undefined) return;
+    this.#refusal = undefined;
+    if (!this.#isRetired && !this.#alive) this.start();
+  }
+
   /** The messages that this process cannot read; empty for a dead process. */
   get unreadable(): readonly UnreadableMessage[] {
     return this.#alive ? (this.#feed?.unreadable() ?? []) : [];
@@ -146,7 +173,7 @@ export class SimProcess {
     const bare = portsOf({
       cluster: this.#cluster,
       presence: this.#presence,
-      name: this.#lifeName,
+      name: this.lifeName,
       kind: this.kind,
       isAlive,
       onKill: (undo) => this.#undo.push(undo),
@@ -159,10 +186,15 @@ export class SimProcess {
     const { lanes: scene } = this.#cluster;
     const lanes = scene === undefined ? undefined : new SimLanes(scene, ports.timers);
     this.#lanes = lanes;
-    feed.onStop((cause) => this.#cluster.onBug(cause));
+    feed.onStop((cause) => {
+      if (!(cause instanceof LogGap)) return this.#cluster.onBug(cause);
+      if (isAlive()) this.#lose(damageInWords({ seq: cause.from, problem: cause.message }), "process ended");
+    });
     const endpoints = new Map(service.endpoints.map((served) => [served.endpoint.subject, served]));
     const { source, writer } = this.#snapshots(ports, feed, isAlive);
-    void feed.start(source).then(
+    const guard = this.#guarded(bare, feed, isAlive);
+    const started = guard === undefined ? feed.start(source) : guard.then(() => feed.start(source));
+    void started.then(
       async () => {
         let hasWaited = false;
         await service.admitted?.(() => {
@@ -188,8 +220,36 @@ export class SimProcess {
 
   /** A process that cannot read the log at its start ends, and its supervisor starts it again. */
   #bootFailed(cause: unknown, isAlive: () => boolean): void {
-    if (!(cause instanceof Fault && cause.retryable)) this.#cluster.onBug(cause);
+    if (cause instanceof LogGap) return;
+    const isRefused =
+      this.#cluster.watched !== undefined && cause instanceof Fault && cause.code === "CONFLICT";
+    if (isRefused && isAlive()) this.#lose(cause.message, "start refused");
+    else if (!(cause instanceof Fault && cause.retryable)) this.#cluster.onBug(cause);
     else if (isAlive()) this.kill();
+  }
+
+  /** Opens the guard of the log as `known-log.ts` does; undefined in a run without a cut of the log. */
+  #guarded(ports: LifePorts, feed: EventFeed, isAlive: () => boolean): Promise<LogGuard> | undefined {
+    const { watched } = this.#cluster;
+    if (watched === undefined) return undefined;
+    return LogGuard.open(watchedThrough(watched, ports.reach), {
+      writes: this.kind === SNAPSHOT_WRITER,
+      timers: ports.timers,
+      onDamage: (_seq, sentence) => isAlive() && this.#lose(sentence, "process ended"),
+      onDrift: () => undefined,
+      repair: async () => undefined,
+    }).then((guard) => {
+      feed.mayMiss((seq) => inRanges(seq, guard.missing));
+      guard.begin(() => feed.appliedSeq);
+      return guard;
+    });
+  }
+
+  /** The process ends because of the log, and its supervisor does not start it again. */
+  #lose(sentence: string, how: "process ended" | "start refused"): void {
+    this.#cluster.faults.count(`${how}: damaged log`);
+    this.#refusal = sentence;
+    this.kill();
   }
 
   #create(ports: ServicePorts): Running {
@@ -213,7 +273,7 @@ export class SimProcess {
         this.#driver = driver;
         return createChassisAgent(ports, {
           agentId: this.kind,
-          instance: this.#lifeName,
+          instance: this.lifeName,
           chassis: parseOwnChassis(this.#options.chassis ?? ""),
           drivers: [driver],
           monotonicMs: () => this.#cluster.universe.nowMs,
@@ -242,13 +302,14 @@ export class SimProcess {
     this.#alive = false;
     for (const undo of this.#undo.splice(0)) undo();
     const { universe, ended } = this.#cluster;
-    ended.add(this.#lifeName);
+    ended.add(this.lifeName);
     universe.after(universe.between(least, most), () => {
-      if (!this.#isRetired && !this.#alive) this.start();
+      if (!this.#isRetired && !this.#alive && this.#refusal === undefined) this.start();
     });
   }
 
-  get #lifeName(): string {
+  /** The name of the present life. */
+  get lifeName(): string {
     return `${this.name}-${this.#life}`;
   }
 

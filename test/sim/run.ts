@@ -21,11 +21,13 @@ import { Forger } from "./forgeries.ts";
 import { GrowthWatch } from "./growth.ts";
 import { checkBlobs, checkRestored } from "./guest-states.ts";
 import { SimLog } from "./log.ts";
+import { CUT_HEAL_MS, type CutScene, LogCut } from "./log-cuts.ts";
 import { type Plan, planInWords, planOf } from "./plan.ts";
 import { checkNothingUnreadable, poisonSometimes } from "./poison.ts";
 import { SimProcess } from "./processes.ts";
 import { Voices } from "./twins.ts";
 import { MAX_HAPPENINGS, Universe } from "./universe.ts";
+import { SimWatchedLog } from "./watched-log.ts";
 
 const TROUBLE_MS = 40_000;
 /**
@@ -70,13 +72,16 @@ export async function run(seed: number, { plan = planOf(seed), watch }: RunOptio
   };
   /** The digest of every poison message, by its sequence: each is skipped in the end. */
   const poison = new Map<number, string>();
-  const verifier = new LogVerifier(poison);
+  let verifier = new LogVerifier(poison);
   const folds = new Folds();
-  const causes = new Causes();
-  const log = new SimLog(universe, faults, (event) => {
+  let causes = new Causes();
+  const observe = (event: StoredEvent) => {
     verifier.observe(event);
     folds.apply(event, problem);
     causes.apply(event, problem);
+  };
+  const log = new SimLog(universe, faults, (event) => {
+    observe(event);
     watch?.(event, universe.nowMs);
   });
   log.onPoison = (message) => {
@@ -86,6 +91,17 @@ export async function run(seed: number, { plan = planOf(seed), watch }: RunOptio
   };
   const onBug = (thrown: unknown) =>
     problem(`a bug: ${thrown instanceof Error ? thrown.stack : String(thrown)}`);
+  const onOtherLog = () => {
+    poison.clear();
+    verifier = new LogVerifier(poison);
+    causes = new Causes();
+    folds.clear();
+    log.replay((message, isEvent) => {
+      if (!isEvent || isUnreadable(message)) return log.onPoison(message);
+      observe(message);
+    });
+    clients.forgetLost(log.events);
+  };
   const bus = new SimBus(universe, faults, log, onBug);
   const cluster = {
     universe,
@@ -96,6 +112,7 @@ export async function run(seed: number, { plan = planOf(seed), watch }: RunOptio
     ended: new Set<string>(),
     seesEnded: universe.chance(0.5),
     voices: new Voices(problem),
+    watched: plan.cut === undefined ? undefined : new SimWatchedLog(log),
     lanes: plan.flood === undefined ? undefined : { universe, faults, started: new Set<string>(), problem },
     witness: new AlertWitness(universe, faults),
     blobs: new MemoryBlobs({ nowMs: () => universe.nowMs }),
@@ -122,10 +139,17 @@ export async function run(seed: number, { plan = planOf(seed), watch }: RunOptio
   poisonSometimes(cluster, TROUBLE_MS);
   const flood = plan.flood === undefined ? undefined : new Flood(cluster, plan.flood);
   flood?.begin();
+  const cut = cutOf(plan.cut, { cluster, folds, processes, problem, onOtherLog });
+  cut?.begin();
   const isCalm = await universe.runUntil(universe.nowMs + TROUBLE_MS);
   faults.heal();
   for (const process of processes) process.reconnect();
-  if (!(isCalm && (await universe.runUntil(universe.nowMs + HEAL_MS)))) {
+  if (
+    !(
+      isCalm &&
+      (await universe.runUntil(universe.nowMs + HEAL_MS + (plan.cut === undefined ? 0 : CUT_HEAL_MS)))
+    )
+  ) {
     problem(`the cluster never comes to rest: more than ${MAX_HAPPENINGS} callbacks`);
   }
 
@@ -140,7 +164,8 @@ export async function run(seed: number, { plan = planOf(seed), watch }: RunOptio
   cluster.witness.check(log.events, problem);
   checkGuests(processes, folds, problem);
   if (cluster.lanes !== undefined) flood?.checkRest(processes, cluster.lanes);
-  await checkBlobs(cluster.blobs, processes, folds.existing(), universe.nowMs, problem);
+  const excused = cut?.lostBlobs ?? new Set<string>();
+  await checkBlobs({ blobs: cluster.blobs, excused }, processes, folds.existing(), universe.nowMs, problem);
   checkRestored(log.events, universe.nowMs, processes, problem);
   for (const { envelope } of log.events) {
     faults.count(envelope.type);
@@ -159,6 +184,11 @@ export async function run(seed: number, { plan = planOf(seed), watch }: RunOptio
     happened: faults.happened,
     trace: traceOf(log.events),
   };
+}
+
+function cutOf(plan: Plan["cut"], scene: Omit<CutScene, "watched">): LogCut | undefined {
+  const { watched } = scene.cluster;
+  return plan === undefined || watched === undefined ? undefined : new LogCut(plan, { ...scene, watched });
 }
 
 /** An agent, and a process with the same id that the fault `agent-doubled` starts. */

@@ -12,6 +12,7 @@ import {
 import { FAULTS } from "./faults.ts";
 import { FLOOD_PROBES } from "./floods.ts";
 import { FORGERY_PROBES } from "./forgeries.ts";
+import { CUT_PROBES } from "./log-cuts.ts";
 import { type PlannedFault, planOf } from "./plan.ts";
 import { type RunReport, run } from "./run.ts";
 
@@ -23,6 +24,7 @@ const PROBES: readonly string[] = [
   ...FAULTS,
   ...FORGERY_PROBES,
   ...FLOOD_PROBES,
+  ...CUT_PROBES,
   "conflict",
   "outcome-found-again",
   "snapshot written",

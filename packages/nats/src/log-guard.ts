@@ -1,12 +1,9 @@
 /**
  * Compares the event log with its record: before a service starts, and every two seconds while the service runs. If the
- * log has lost events, or is another log, the service ends with one sentence that says so.
+ * log has lost events, or is another log, the service ends with one sentence that says so. No NATS: guarded-log.ts gives
+ * the guard its access to the server.
  */
-import { type EventLog, Fault, type Following } from "@bioxen/kernel";
-import type { JetStreamManager } from "@nats-io/jetstream";
-import type { Bus } from "./bus.ts";
-import { openExistingLog } from "./existing-log.ts";
-import { streamManagerOf } from "./jet-stream.ts";
+import { Fault, type Timers } from "@bioxen/kernel";
 import {
   damageInWords,
   damageOf,
@@ -19,24 +16,35 @@ import {
   subtract,
   union,
 } from "./log-damage.ts";
-import { type LogRecordPlace, LogRecordWriter, readLogRecords } from "./log-record.ts";
-import { digestAt, logState } from "./log-state.ts";
-import { onceReady } from "./ready.ts";
 import { settledWithin } from "./settled-within.ts";
-import { sleep } from "./sleep.ts";
 
 /** Interval between two checks of the log, ms. After a crash, the record is behind the log by at most this time. */
 const LOOK_INTERVAL_MS = 2_000;
 /** Wait before the check is repeated after it has found damage, ms. */
-const CONFIRM_WAIT_MS = 500;
+export const CONFIRM_WAIT_MS = 500;
 /**
  * Number of checks in a row that must find the damage. A server that restarts, or a new leader of a cluster, may for a
  * moment report fewer events than it has stored.
  */
-const CONFIRM_LOOKS = 4;
+export const CONFIRM_LOOKS = 4;
 
 /** Longest wait for the last write of the record when the process ends, ms. A silent server must not delay the end. */
 const END_DEADLINE_MS = 1_000;
+
+/** The access to an event log and to the record that is kept of it. */
+export interface WatchedLog {
+  /** Returns the state of the log; undefined when the server has no event stream. */
+  state(): Promise<LogState | undefined>;
+  /** Returns the digest of the event with this sequence; undefined when no such event can be read. */
+  digestAt(seq: number): Promise<string | undefined>;
+  /** Returns the copies of the record that exist. */
+  records(): Promise<readonly LogRecord[]>;
+  /** Number of copies that {@link write} makes. */
+  readonly copies: number;
+  write(record: LogRecord): Promise<void>;
+  /** Deletes the record, so that the next start may create an empty log. */
+  remove(): Promise<void>;
+}
 
 export interface Inspection {
   readonly state: LogState | undefined;
@@ -44,33 +52,27 @@ export interface Inspection {
   readonly damage: LogDamage | undefined;
 }
 
-/** Returns the log's state, its records and any damage; changes nothing. `file` is the path of a second record. */
-export async function inspectLog(bus: Bus, file?: string): Promise<Inspection> {
-  return inspect(await streamManagerOf(bus), file);
+/** Returns the log's state, its records and any damage; changes nothing. */
+export async function inspect(log: Pick<WatchedLog, "state" | "digestAt" | "records">): Promise<Inspection> {
+  const records = await log.records();
+  const state = await log.state();
+  const damage =
+    records.length === 0 ? damageOf(state, undefined, undefined) : await recordedDamage(log, state, records);
+  return { state, records, damage };
 }
 
-async function inspect(jsm: JetStreamManager, file: string | undefined): Promise<Inspection> {
-  const records = await readLogRecords(jsm, file);
-  const state = await logState(jsm);
-  for (const record of records.length === 0 ? [undefined] : records) {
-    const digest =
-      record === undefined ? undefined : await digestAt(jsm, record.lastSeq).catch(() => undefined);
+/** Returns the first contradiction between the log and a copy of its record; undefined when there is none. */
+async function recordedDamage(
+  log: Pick<WatchedLog, "digestAt">,
+  state: LogState | undefined,
+  records: readonly LogRecord[],
+): Promise<LogDamage | undefined> {
+  for (const record of records) {
+    const digest = await log.digestAt(record.lastSeq).catch(() => undefined);
     const damage = damageOf(state, record, digest);
-    if (damage !== undefined) return { state, records, damage };
+    if (damage !== undefined) return damage;
   }
-  return { state, records, damage: undefined };
-}
-
-/** Throws `Fault` CONFLICT, not retryable, when the log is damaged or is another log than the recorded one. */
-export async function refuseDamagedLog({ bus, file }: LogRecordPlace): Promise<void> {
-  // A cluster that has just started may not know all of its streams yet; a single server knows them before it answers.
-  const looks = bus.connection.info?.cluster === undefined ? 1 : CONFIRM_LOOKS;
-  for (let look = 1; ; look += 1) {
-    const { damage } = await onceReady("cannot open the event log", () => inspectLog(bus, file));
-    if (damage === undefined) return;
-    if (look >= looks) throw damageFault(damage);
-    await sleep(CONFIRM_WAIT_MS);
-  }
+  return undefined;
 }
 
 export function damageFault(damage: LogDamage): Fault {
@@ -78,47 +80,27 @@ export function damageFault(damage: LogDamage): Fault {
 }
 
 /**
- * Records the present log as the known log, even if events are lost, and so accepts that loss. Returns the accepted
- * damage; undefined for an undamaged log.
+ * Records the present log as the known log, even if events are lost, and so accepts that loss. `gaps` reads the whole
+ * log and returns the sequences that it does not deliver. Returns the accepted damage; undefined for an undamaged log.
  */
-export async function acceptLog(place: LogRecordPlace): Promise<LogDamage | undefined> {
-  const jsm = await streamManagerOf(place.bus);
-  const { state, records, damage } = await inspect(jsm, place.file);
-  const writer = new LogRecordWriter(place);
+export async function acceptedLoss(
+  log: WatchedLog,
+  gaps: () => Promise<readonly SequenceRange[]>,
+): Promise<LogDamage | undefined> {
+  const { state, records, damage } = await inspect(log);
   if (state === undefined) {
-    await writer.remove();
+    await log.remove();
     return damage;
   }
-  // The server does not report an event with damaged bytes as missing. Only reading the whole log finds such an event.
-  const unread = await gapsOf(await openExistingLog(place.bus));
+  const unread = await gaps();
   const known = records.filter(({ created }) => created === state.created).flatMap(({ missing }) => missing);
   const lost = subtract(unread, union(state.missing, known));
-  await writer.write(recordOf(state, (await digestAt(jsm, state.readableSeq)) ?? "", union(unread, known)));
+  await log.write(recordOf(state, (await log.digestAt(state.readableSeq)) ?? "", union(unread, known)));
   if (damage !== undefined || lost.length === 0) return damage;
   return { seq: lost[0]?.[0] ?? 1, problem: holesInWords(lost) };
 }
 
-/** Reads the whole log and returns the sequences that it does not deliver. */
-async function gapsOf(log: EventLog): Promise<SequenceRange[]> {
-  const gaps: SequenceRange[] = [];
-  let seen = 0;
-  let following: Following | undefined;
-  await new Promise<void>((resolve, reject) => {
-    const take = ({ seq }: { readonly seq: number }) => {
-      if (seq > seen + 1) gaps.push([seen + 1, seq - 1]);
-      seen = Math.max(seen, seq);
-    };
-    log
-      .follow({ fromSeq: 1, onEvent: take, onUnreadable: take, onCaughtUp: resolve, onStop: reject })
-      .then((started) => {
-        following = started;
-      }, reject);
-  });
-  await following?.stop();
-  return gaps;
-}
-
-export interface LogGuardOptions extends LogRecordPlace {
+export interface LogGuardOptions {
   /** True for the one service that keeps the record up to date. */
   readonly writes: boolean;
   /** Called once when the log is lost or damaged. `seq` is the first damaged sequence; `sentence` says what is lost. */
@@ -129,29 +111,34 @@ export interface LogGuardOptions extends LogRecordPlace {
   readonly repair: () => Promise<void>;
   /** Interval between two checks of the log, ms; default 2 s. */
   readonly lookEveryMs?: number;
+  /** Schedules the checks. Default: timers that do not keep the process running. */
+  readonly timers?: Pick<Timers, "after">;
 }
+
+const REAL_TIMERS: Pick<Timers, "after"> = {
+  after: (delayMs, callback) => {
+    const timer = setTimeout(callback, delayMs);
+    timer.unref();
+    return { cancel: () => clearTimeout(timer) };
+  },
+};
 
 export class LogGuard {
   readonly #options: LogGuardOptions;
-  readonly #jsm: JetStreamManager;
-  readonly #writer: LogRecordWriter;
+  readonly #log: WatchedLog;
+  readonly #timers: Pick<Timers, "after">;
   #known: LogRecord;
   #written: LogRecord | undefined;
   readonly #lookEveryMs: number;
   #appliedSeq: () => number = () => 0;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: ReturnType<Timers["after"]> | undefined;
   #suspicions = 0;
   #ended = false;
 
-  private constructor(
-    options: LogGuardOptions,
-    jsm: JetStreamManager,
-    known: LogRecord,
-    written?: LogRecord,
-  ) {
+  private constructor(options: LogGuardOptions, log: WatchedLog, known: LogRecord, written?: LogRecord) {
     this.#options = options;
-    this.#jsm = jsm;
-    this.#writer = new LogRecordWriter(options);
+    this.#log = log;
+    this.#timers = options.timers ?? REAL_TIMERS;
     this.#known = known;
     this.#written = written;
     this.#lookEveryMs = options.lookEveryMs ?? LOOK_INTERVAL_MS;
@@ -159,22 +146,21 @@ export class LogGuard {
 
   /**
    * Opens the guard of an undamaged log. Writes the record at once when the log is new, or when unacknowledged events
-   * at the log's end are missing.
+   * at the log's end are missing. Throws `Fault` CONFLICT for a damaged log.
    */
-  static async open(options: LogGuardOptions): Promise<LogGuard> {
-    const jsm = await streamManagerOf(options.bus);
-    const { state, records, damage } = await inspect(jsm, options.file);
+  static async open(log: WatchedLog, options: LogGuardOptions): Promise<LogGuard> {
+    const { state, records, damage } = await inspect(log);
     if (damage !== undefined) throw damageFault(damage);
     if (state === undefined)
       throw new Fault("UNAVAILABLE", "the event log is gone: retry", { retryable: true });
     const missing = records.flatMap((record) => record.missing);
-    const known = recordOf(state, (await digestAt(jsm, state.readableSeq)) ?? "", missing);
+    const known = recordOf(state, (await log.digestAt(state.readableSeq)) ?? "", missing);
     const isRecorded =
-      records.length === (options.file === undefined ? 1 : 2) &&
+      records.length === log.copies &&
       records.every(
         (record) => record.created === known.created && sameRanges(record.missing, known.missing),
       );
-    const guard = new LogGuard(options, jsm, known, isRecorded ? records[0] : undefined);
+    const guard = new LogGuard(options, log, known, isRecorded ? records[0] : undefined);
     if (!isRecorded) await guard.#write(known);
     return guard;
   }
@@ -193,18 +179,17 @@ export class LogGuard {
   /** Stops the periodic checks, after one last check that updates the record to the log's last event. */
   async end(): Promise<void> {
     this.#ended = true;
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
     if (this.#suspicions === 0) await settledWithin(this.#look(), END_DEADLINE_MS);
   }
 
   #after(ms: number): void {
     if (this.#ended) return;
-    this.#timer = setTimeout(() => {
+    this.#timer = this.#timers.after(ms, () => {
       void this.#look()
         .catch(() => undefined)
         .finally(() => this.#after(this.#suspicions === 0 ? this.#lookEveryMs : CONFIRM_WAIT_MS));
-    }, ms);
-    this.#timer.unref();
+    });
   }
 
   async #look(): Promise<void> {
@@ -213,8 +198,10 @@ export class LogGuard {
       lastSeq: Math.max(this.#known.lastSeq, this.#appliedSeq()),
       digest: "",
     };
-    const state = await logState(this.#jsm);
-    const damage = damageOf(state, seen, undefined);
+    // The record is read first: the log is never behind a record that existed before the log was asked.
+    const records = await this.#log.records();
+    const state = await this.#log.state();
+    const damage = damageOf(state, seen, undefined) ?? (await recordedDamage(this.#log, state, records));
     if (damage !== undefined) {
       this.#suspicions += 1;
       if (this.#suspicions < CONFIRM_LOOKS) return;
@@ -230,13 +217,13 @@ export class LogGuard {
     }
     this.#known = { ...seen, lastSeq: Math.max(seen.lastSeq, state.readableSeq) };
     if (this.#options.writes && this.#written?.lastSeq !== state.readableSeq) {
-      const digest = (await digestAt(this.#jsm, state.readableSeq)) ?? "";
+      const digest = (await this.#log.digestAt(state.readableSeq)) ?? "";
       await this.#write(recordOf(state, digest, this.#known.missing));
     }
   }
 
   async #write(record: LogRecord): Promise<void> {
-    await this.#writer.write(record);
+    await this.#log.write(record);
     this.#written = record;
   }
 }

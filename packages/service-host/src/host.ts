@@ -163,6 +163,8 @@ async function boot(
   const writesSnapshots = definition.writesSnapshots === true;
   const sinks = writesSnapshots ? withEveryKind(service.sinks) : service.sinks;
   const feed = feedOf({ ports, sinks, skips, guard, end, lose });
+  // A process that reads the log at its boot, or waits until it may begin, must notice a lost log too.
+  guard.begin(() => feed.appliedSeq);
   // Only the monitor inspects the store, because only the monitor raises alerts about the store.
   const inspectStore = definition.name === "monitor" ? () => storeTroubles(bus) : undefined;
   const sampled = () => service.sampled?.() ?? {};
@@ -216,7 +218,6 @@ async function boot(
   stopping.push(() => jobs.stop());
   // This closer is added a second time. The newest closer runs first, so the process is not ready while it drains.
   end.closes(() => vitals.end());
-  guard.begin(() => feed.appliedSeq);
   vitals.serves();
   process.send?.({ kind: "ready" });
   logger.info({}, `${definition.name} is ready`);

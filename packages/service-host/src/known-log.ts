@@ -17,8 +17,9 @@ import {
   type Bus,
   damageInWords,
   inRanges,
-  LogGuard,
+  type LogGuard,
   openEventLog,
+  openLogGuard,
   refuseDamagedLog,
   type StorageSettings,
 } from "@bioxen/nats";
@@ -69,7 +70,7 @@ export async function openKnownLog(
       onTrouble: (message, cause) => logger.warn(cause === undefined ? {} : { err: cause }, message),
     });
   const log = await open();
-  const guard = await LogGuard.open({
+  const guard = await openLogGuard({
     ...place,
     writes,
     onDamage: lose,

@@ -11,8 +11,9 @@ import {
   connectBus,
   inRanges,
   LOG_RECORD_FILE,
-  LogGuard,
+  type LogGuard,
   openEventLog,
+  openLogGuard,
   refuseDamagedLog,
 } from "@bioxen/nats";
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
@@ -89,7 +90,7 @@ export class DamagedLogWorld {
     await openEventLog(this.bus);
     const losses: Watched["losses"] = [];
     const drifts: string[] = [];
-    const guard = await LogGuard.open({
+    const guard = await openLogGuard({
       ...this.place,
       writes: true,
       onDamage: (seq, sentence) => losses.push({ seq, sentence }),

@@ -5,7 +5,7 @@
 import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { EVENT_STREAM } from "@bioxen/contracts";
-import { acceptLog } from "@bioxen/nats";
+import { acceptLog, openOutcomes } from "@bioxen/nats";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { eventually } from "../src/index.ts";
 import { DamagedLogWorld, type Watched } from "./damaged-log-world.ts";
@@ -69,6 +69,26 @@ describe("a start", () => {
       await cp(backup, world.server.storeDir, { recursive: true });
     });
     await world.refusedUntilAccepted(/events 11 to 15 were stored, and the event log ends at 10/, 11);
+  });
+});
+
+describe("an accepted loss", () => {
+  it("makes a repeated command count as new, because its event may be lost", async () => {
+    await world.servedWith(5);
+    const outcomes = await openOutcomes(world.bus);
+    let carriedOut = 0;
+    const once = () =>
+      outcomes.once("a command", async () => {
+        carriedOut += 1;
+        return { ok: true, result: { carriedOut } };
+      });
+    await once();
+    expect(await once()).toEqual({ ok: true, result: { carriedOut: 1 } });
+    expect(await acceptLog(world.place)).toBeUndefined();
+    expect(await once()).toEqual({ ok: true, result: { carriedOut: 1 } });
+    await world.jsm.streams.delete(EVENT_STREAM);
+    expect((await acceptLog(world.place))?.problem).toMatch(/the event log is gone/);
+    expect(await once()).toEqual({ ok: true, result: { carriedOut: 2 } });
   });
 });
 
