@@ -124,7 +124,7 @@ export class Load {
       const verb = choose.pick(VERBS);
       const vmId = `chaos-${choose.between(1, VMS)}`;
       const share = `${choose.between(1, 10)}%`;
-      const resources = { ribosomes: share, rnaPolymerases: 5, atpPerSecond: share, dnaKilobases: 50 };
+      const resources = { ribosomes: share, rnaPolymerases: 5, atpPerSecond: share };
       const payload =
         verb === "create"
           ? { vmId, biologicalType: "syn3a", resources }

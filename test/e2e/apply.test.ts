@@ -154,7 +154,7 @@ vms:
     await writeFile(
       file,
       "fleet: odd\ndefaults: { biologicalType: ecoli }\nvms:\n" +
-        "  - { vmId: large, resources: { dnaKilobases: 30000 } }\n  - { vmId: fits, biologicalType: syn3a }\n",
+        "  - { vmId: large, resources: { ribosomes: 300000 } }\n  - { vmId: fits, biologicalType: syn3a }\n",
     );
     const result = await bioxen("apply", "-f", file, "--yes");
     expect(result.code).toBe(1);

@@ -90,7 +90,7 @@ async function replaceHolders(signal: NodeJS.Signals, withinMs: number): Promise
 
 /** Creates and starts one small VM, and waits until it runs. */
 async function startOne(vmId: string): Promise<void> {
-  const resources = { ribosomes: "1%", rnaPolymerases: "1%", atpPerSecond: "1%", dnaKilobases: 1 };
+  const resources = { ribosomes: "1%", rnaPolymerases: "1%", atpPerSecond: "1%" };
   for (const [verb, payload] of [
     ["create", { vmId, biologicalType: "syn3a", resources }],
     ["start", { vmId }],
@@ -108,7 +108,7 @@ describe("three instances of every service", () => {
         instances: 1 + EXTRA_INSTANCES,
       });
     }
-    const resources = { ribosomes: "10%", rnaPolymerases: "10%", atpPerSecond: "10%", dnaKilobases: 100 };
+    const resources = { ribosomes: "10%", rnaPolymerases: "10%", atpPerSecond: "10%" };
     const lives = Array.from({ length: VMS }, async (_, i) => {
       const vmId = `many-${i}`;
       const steps: Json[] = [];

@@ -104,16 +104,18 @@ describe("a chassis that is full of low-priority VMs", () => {
   });
 
   it("evicts a VM of lower, never of equal priority for genome space; the evicted VM waits and runs again", async () => {
-    const resources = { dnaKilobases: 5_000 };
-    await start("equal", { resources, priority: 2 });
-    await start("lower", { resources });
+    // The chassis has room for two genomes of E. coli, and ample room for the rest of what three small cells request.
+    const resources = { ribosomes: "1%", rnaPolymerases: "1%", atpPerSecond: "1%" };
+    const large = { biologicalType: "ecoli", resources };
+    await start("equal", { ...large, priority: 2 });
+    await start("lower", large);
     await Promise.all(["equal", "lower"].map((vmId) => world.reach(vmId, "running")));
-    await start("mover", { resources, priority: 2 });
+    await start("mover", { ...large, priority: 2 });
     await world.reach("mover", "running");
     expect(await world.reach("lower", "pending")).toMatchObject({ allocation: null });
     expect(await vmOf("equal")).toMatchObject({ state: "running", preemption: null });
     expect(await shown("vm", "history", "lower")).toMatch(
-      /evicted from ecoli-1: ecoli-1 had too little room for mover \(priority 2\): dnaKilobases 5000 requested, 200 free/,
+      /evicted from ecoli-1: ecoli-1 had too little room for mover \(priority 2\): dnaKilobases 4642 requested, 916 free/,
     );
     expect(await shown("vm", "explain", "lower")).toMatch(/lower: it was evicted for mover \(priority 2\)/);
     await destroy("mover");

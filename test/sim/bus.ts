@@ -1,7 +1,7 @@
 /**
  * The bus of a simulated cluster: requests and publications, which are lost, repeated, delayed and reordered on the way.
  */
-import type { HandlerResult, ServedEndpoint } from "@bioxen/contracts";
+import { digestOf, type HandlerResult, type ServedEndpoint } from "@bioxen/contracts";
 import { type CallOptions, type Causation, Fault, type Reply } from "@bioxen/kernel";
 import type { Faults } from "./faults.ts";
 import type { SimLanes } from "./lanes.ts";
@@ -16,6 +16,8 @@ export interface Served {
   /** The lanes through which requests come in a run with a flood. */
   readonly lanes: SimLanes | undefined;
 }
+
+const encoder = new TextEncoder();
 
 /** The caller of a request that names none: all ordinary clients together. */
 const CLIENTS = "clients";
@@ -79,7 +81,7 @@ export class SimBus {
     const instance = this.#universe.pick(able);
     const served = instance.endpoints.get(subject);
     if (served === undefined) return never();
-    const causation = this.#causationOf(subject, options);
+    const causation = this.#causationOf(served, text, options);
     await instance.awake();
     if (!instance.alive()) return never();
     const work = () => this.#firstOutcome(served, text, causation);
@@ -134,7 +136,8 @@ export class SimBus {
     return first;
   }
 
-  #causationOf(subject: string, { messageId, causation }: CallOptions): Causation {
+  #causationOf({ endpoint }: ServedEndpoint, text: string, { messageId, causation }: CallOptions): Causation {
+    const { subject, internal } = endpoint;
     this.#ids += 1;
     const causeId =
       messageId === undefined ? (causation?.causeId ?? `request-${this.#ids}`) : `${subject}:${messageId}`;
@@ -142,6 +145,7 @@ export class SimBus {
       causeId,
       correlationId: causation?.correlationId ?? causeId,
       deduplicate: messageId !== undefined,
+      ...(messageId === undefined || internal ? {} : { payloadDigest: digestOf(encoder.encode(text)) }),
     };
   }
 

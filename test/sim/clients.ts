@@ -161,15 +161,13 @@ export class Clients {
       : undefined;
     const guarantee = this.#universe.chance(0.5) ? { ribosomes: "1%" } : undefined;
     const placement = this.#isCrowded || this.#universe.chance(0.5) ? { chassisTypes: ["ecoli"] } : {};
+    // Two genomes of E. coli (4 642 kb) leave 916 kb of the 10 200 kb offered. Genome space is freed by an eviction only,
+    // not by starving or pausing.
+    const isLarge = this.#isCrowded && this.#universe.chance(0.5);
     return {
       vmId,
-      biologicalType: "syn3a",
-      // Two genomes of 5 100 kb fill the 10 200 kb offered. Genome space is freed by an eviction only, not by starving
-      // or pausing.
-      resources: {
-        ribosomes,
-        ...(this.#isCrowded ? { dnaKilobases: this.#universe.pick([543, 5_100]) } : {}),
-      },
+      biologicalType: isLarge ? "ecoli" : "syn3a",
+      resources: { ribosomes, ...(isLarge ? { rnaPolymerases: "1%", atpPerSecond: "1%" } : {}) },
       placement,
       priority: this.#universe.between(1, 5),
       labels: this.#universe.pick([{}, { team: "a" }, { team: "b" }, { team: "a", tier: "x" }]),

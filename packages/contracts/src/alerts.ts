@@ -6,7 +6,7 @@
  */
 import { ID_PATTERN } from "@bioxen/kernel";
 import * as z from "zod";
-import { id, labelKey, labelValue } from "./schemas.ts";
+import { expectedVersion, id, labelKey, labelValue } from "./schemas.ts";
 
 export const ALERT_SEVERITIES = ["info", "warning", "critical"] as const;
 export type AlertSeverity = (typeof ALERT_SEVERITIES)[number];
@@ -151,6 +151,7 @@ export const alertRuleRequest = z
     clearMarginPermille: z.int().min(0).max(1_000).default(0),
     severity: z.enum(ALERT_SEVERITIES),
     scope: alertScope.default({}),
+    expectedVersion,
   })
   .superRefine((rule, context) => {
     const problem = (path: string[], message: string) => context.addIssue({ code: "custom", path, message });
@@ -217,11 +218,17 @@ export const alertRuleView = z
     }),
     /** True for a default rule that was never changed. */
     isDefault: z.boolean(),
+    /** Version of the rule when it was last set; 0 for a default rule that was never set. Alerts do not change it. */
+    version: z.int(),
   })
   .meta({ id: "AlertRuleView" });
 export type AlertRuleView = z.infer<typeof alertRuleView>;
 
-export function viewOfRule(ruleId: string, rule: AlertRule, isDefault: boolean): AlertRuleView {
+export function viewOfRule(
+  ruleId: string,
+  rule: AlertRule,
+  { isDefault, version }: Pick<AlertRuleView, "isDefault" | "version">,
+): AlertRuleView {
   const { above, below, scope, ...rest } = rule;
   const { vmId, chassisId, label: wanted } = scope;
   return {
@@ -235,6 +242,7 @@ export function viewOfRule(ruleId: string, rule: AlertRule, isDefault: boolean):
       ...(wanted === null ? {} : { label: wanted }),
     },
     isDefault,
+    version,
   };
 }
 

@@ -61,18 +61,23 @@ export const envelopeSchema = z.object({
   traceparent: z.string().optional(),
   /** Only the length is checked here; the log verifier compares the digests. */
   previoushash: z.string().length(DIGEST_LENGTH).optional(),
+  payloaddigest: z.string().optional(),
 });
+
+/** The attributes of an envelope that only some events have. */
+const OPTIONAL_FIELDS = ["traceparent", "previoushash", "payloaddigest"] as const;
 
 /** Matches an instant in the form that BioXen writes. An instant on 29 February is left to the schema. */
 const PLAIN_INSTANT =
   /^\d{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/;
-const REQUIRED_FIELDS = Object.keys(envelopeSchema.shape).length - 2;
+const REQUIRED_FIELDS = Object.keys(envelopeSchema.shape).length - OPTIONAL_FIELDS.length;
 
 /** A fast check of an envelope. When it returns false, the schema decides (see acceptor.ts). */
 function isPlainEnvelope(json: unknown): json is z.infer<typeof envelopeSchema> {
   if (typeof json !== "object" || json === null) return false;
   const e = json as Readonly<Record<string, unknown>>;
-  const optional = (e["traceparent"] === undefined ? 0 : 1) + (e["previoushash"] === undefined ? 0 : 1);
+  let optional = 0;
+  for (const name of OPTIONAL_FIELDS) if (e[name] !== undefined) optional += 1;
   return (
     Object.keys(e).length === REQUIRED_FIELDS + optional &&
     e["specversion"] === "1.0" &&
@@ -89,6 +94,7 @@ function isPlainEnvelope(json: unknown): json is z.infer<typeof envelopeSchema> 
     typeof e["correlationid"] === "string" &&
     typeof e["causationid"] === "string" &&
     (e["traceparent"] === undefined || typeof e["traceparent"] === "string") &&
+    (e["payloaddigest"] === undefined || typeof e["payloaddigest"] === "string") &&
     (e["previoushash"] === undefined ||
       (typeof e["previoushash"] === "string" && e["previoushash"].length === DIGEST_LENGTH))
   );

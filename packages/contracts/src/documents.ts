@@ -187,7 +187,9 @@ Attributes: \`specversion\`, \`id\`, \`source\`, \`type\`, \`subject\` (\`vm/c1\
 - \`causationid\`: the id of the command or event that directly caused this one;
 - \`traceparent\`: the W3C trace context;
 - \`previoushash\`: SHA-256 of the stored bytes of the aggregate's previous event. \`bioxen events verify\` checks this chain,
-  \`events seal\` prints one digest of the whole log.
+  \`events seal\` prints one digest of the whole log;
+- \`payloaddigest\`: SHA-256 of the payload of the command that caused this event, base64url, of its JSON with sorted fields and without
+  spaces. Only commands with a \`Nats-Msg-Id\` leave it. The same id with another payload is \`CONFLICT\`.
 
 ${written.map(eventRows).join("\n\n")}
 

@@ -86,8 +86,10 @@ export const ERRORS = {
   },
   CONFLICT: {
     status: 409,
-    meaning: "The command conflicts with a concurrent change, or with a fact that the message names.",
-    remedy: "Send the command again when `retryable` is true. Otherwise follow the message.",
+    meaning:
+      "The command conflicts with a concurrent change, or with a fact that the message names. With `expectedVersion`, `details` has `expected` and `actual`: the object has another version. Such a conflict is not retryable, and neither is a `Nats-Msg-Id` that was used for another payload.",
+    remedy:
+      "Send the command again when `retryable` is true. Otherwise follow the message: read the object again before you change it, or use a new `Nats-Msg-Id`.",
   },
   UNAVAILABLE: {
     status: 503,

@@ -1,7 +1,7 @@
 /**
  * The types and helpers of request handlers, independent of the transport that carries the request.
  */
-import type { Causation, EventLog, Rejection } from "@bioxen/kernel";
+import { type Causation, type EventLog, expecting, type Rejection } from "@bioxen/kernel";
 import type * as z from "zod";
 import type { Endpoint } from "./endpoints/endpoint.ts";
 import { refuse } from "./errors.ts";
@@ -46,6 +46,18 @@ export function serve<E extends Endpoint>(
     handle: (request, causation, maxBytes = contentLimitOf(DEFAULT_MAX_PAYLOAD_BYTES)) =>
       typed(request, causation, maxBytes),
   };
+}
+
+/**
+ * Pairs a command that has `expectedVersion` with its handler. The handler gets a causation with that version, so that
+ * the aggregate that it changes is compared with it at the append.
+ */
+export function serveChange<
+  E extends Endpoint<z.ZodType<{ readonly expectedVersion?: number | undefined }, unknown>>,
+>(endpoint: E, handle: Handler<z.output<E["request"]>, z.output<E["result"]>>): ServedEndpoint {
+  return serve(endpoint, (request, causation, maxBytes) =>
+    handle(request, expecting(causation, request.expectedVersion), maxBytes),
+  );
 }
 
 /** Wraps the result of a handler as its successful answer. */

@@ -57,6 +57,7 @@ export * from "./preemption.ts";
 export { type Direction, publishedSchema } from "./protocol/publishing.ts";
 export * from "./quota-label.ts";
 export * from "./request-limits.ts";
+export * from "./resource-problems.ts";
 export * from "./resources.ts";
 export * from "./schemas.ts";
 export * from "./sizes.ts";

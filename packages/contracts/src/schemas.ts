@@ -48,6 +48,12 @@ export const id = z
   .string()
   .regex(ID_PATTERN, "must be 1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit");
 
+/**
+ * The version that the caller expects the changed object to have: `version` of its view, or 0 when there must be no
+ * object yet. With another version the command is refused with CONFLICT.
+ */
+export const expectedVersion = z.int().min(0).optional();
+
 export const amount = z.int().min(0).max(MAX_AMOUNT);
 export const amounts = z.partialRecord(z.enum(RESOURCE_NAMES), amount);
 /**

@@ -193,6 +193,8 @@ export const quotaView = z
     free: recordedAmounts,
     /** True when the limits are in force. False for a moment after the quota was first set or was lowered. */
     enforced: z.boolean(),
+    /** Version of the quota when it was last set. It does not change with what VMs hold. */
+    version: z.int(),
     holders: z.array(z.object({ vmId: z.string(), chassisId: z.string(), amounts: recordedAmounts })),
   })
   .meta({ id: "QuotaView" });
@@ -202,8 +204,9 @@ export function viewOfQuota(quota: Quota): QuotaView {
   const holders = Object.entries(quota.charges)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([, { vmId, chassisId, amounts }]) => ({ vmId, chassisId, amounts }));
-  const { label, resources, enforced } = quota;
-  return { label, resources, held: chargedAmounts(quota), free: quotaFree(quota), enforced, holders };
+  const { label, resources, enforced, version } = quota;
+  const held = chargedAmounts(quota);
+  return { label, resources, held, free: quotaFree(quota), enforced, version, holders };
 }
 
 export const chassisView = z

@@ -10,7 +10,7 @@
  * outcome of a command in the log, even after a crash. Recent outcomes are also in memory. Outcomes from before the
  * start of the process are read from the log at the first command for their aggregate.
  */
-import { ColdOutcomes } from "./cold-outcomes.ts";
+import { versionConflict } from "./command-conflicts.ts";
 import { type Decision, type Fold, UNCHANGED } from "./decider.ts";
 import {
   type Causation,
@@ -21,8 +21,8 @@ import {
   splitSubject,
 } from "./envelope.ts";
 import { Fault, invariant } from "./fault.ts";
+import { FirstOutcomes } from "./first-outcomes.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
-import { OUTCOME_WINDOW_MS, OutcomeMemory } from "./outcome-memory.ts";
 import type { Clock, EventLog, IdSource } from "./ports.ts";
 import { foldAt } from "./read-model.ts";
 import type { Rejection } from "./rejection.ts";
@@ -55,26 +55,19 @@ export class Aggregates<State> implements EventSink {
   readonly #options: AggregateOptions<State>;
   readonly snapshot: SnapshotPart;
   readonly #states: VersionedStates<State>;
-  readonly #outcomes: OutcomeMemory<Versioned<State>>;
+  readonly #outcomes: FirstOutcomes<State>;
   readonly #queue = new KeyedQueue();
-  /**
-   * Tracks the aggregates whose command outcomes from before the start of the process are in the log but not in memory.
-   * Undefined until the process has read an event or a snapshot, and again once no caller can ask for such outcomes.
-   */
-  #cold: ColdOutcomes | undefined;
 
   constructor(options: AggregateOptions<State>) {
     this.#options = options;
-    this.#outcomes = new OutcomeMemory(options.clock);
+    this.#outcomes = new FirstOutcomes(options);
     const states = new VersionedStates(options.fold);
     this.#states = states;
     this.snapshot = {
       schema: options.fold.schema,
       capture: () => states.capture(),
       restore: (chunk, from, to) => states.restore(chunk, from, to),
-      restored: () => {
-        this.#cold = new ColdOutcomes();
-      },
+      restored: () => this.#outcomes.onRestored(),
       discard: () => states.clear(),
     };
   }
@@ -148,12 +141,7 @@ export class Aggregates<State> implements EventSink {
     const at = positionOf(event);
     const next = this.#states.apply(id, event, at);
     if (next === undefined) return;
-    if (replayed) {
-      this.#cold ??= new ColdOutcomes();
-      return;
-    }
-    this.#outcomes.remember(id, event.envelope.causationid, at.atMs, next);
-    this.#cold?.noteEvent(id, at.version);
+    this.#outcomes.onApplied(id, event, next, replayed);
   }
 
   /**
@@ -169,6 +157,8 @@ export class Aggregates<State> implements EventSink {
   /**
    * Decides on aggregate `id` and appends the decided event. A decision without an event (a refusal, or no change) is
    * returned only after a read of the log, because another instance may have appended events that are not here yet.
+   * Refuses a command with CONFLICT when the aggregate has another version than the command expects, or when the
+   * command's message id belongs to a command with another payload.
    *
    * `decide` may run several times and must be pure. Throws `Fault` UNAVAILABLE when the log cannot be reached: a retry
    * with the same command id acts at most once. Throws CONFLICT after {@link MAX_CONFLICT_RETRIES}, and CORRUPT_EVENT
@@ -203,17 +193,19 @@ export class Aggregates<State> implements EventSink {
     decide: (state: State) => Decision<EventBody>,
     confirm: boolean,
   ): Promise<Executed<State>> {
-    if (causation.deduplicate) {
-      await this.#warmUp(id);
-      const outcome = await this.#outcomeBeforeWindow(id, causation);
-      if (outcome !== undefined) return { ok: true, changed: true, current: outcome };
+    // An aggregate without events here has no outcomes from before the start of the process.
+    if (causation.deduplicate && this.get(id).lastSeq > 0) {
+      const repeated = await this.#outcomes.inLog(id, this.streamSubject(id), causation);
+      if (repeated !== undefined) return repeated;
     }
     for (let attempt = 0; attempt < MAX_CONFLICT_RETRIES; attempt += 1) {
-      const first = causation.deduplicate ? this.#outcomes.of(id, causation.causeId) : undefined;
-      if (first !== undefined) return { ok: true, changed: true, current: first };
+      const first = this.#outcomes.inMemory(id, causation);
+      if (first !== undefined) return first;
       this.#requireReadable(id);
       const before = this.get(id);
-      const decision = decide(before.state);
+      const decision =
+        versionConflict(`${this.#options.kind} ${id}`, causation.expectedVersion, before.version) ??
+        decide(before.state);
       if (!decision.ok || decision.event === null) {
         if (confirm && (await this.#readMissed(id)) > 0) continue;
         return decision.ok ? { ok: true, changed: false, current: before } : decision;
@@ -292,46 +284,12 @@ export class Aggregates<State> implements EventSink {
     return {
       ...base,
       ...(previousHash === undefined ? {} : { previoushash: previousHash }),
+      ...payloadDigestOf(causation),
       ...(causation.traceparent === undefined ? {} : { traceparent: causation.traceparent }),
     };
   }
+}
 
-  /**
-   * Looks in the log for the outcome of a command whose outcome may be too old to be in memory. Returns undefined when
-   * the command is recent, or when the log has no event that the command caused.
-   */
-  async #outcomeBeforeWindow(
-    id: string,
-    { causeId, statedAtMs }: Causation,
-  ): Promise<Versioned<State> | undefined> {
-    const { clock, fold, log } = this.#options;
-    // An outcome stays in memory for `OUTCOME_WINDOW_MS`. The outcome of a command younger than half of that time is
-    // therefore still in memory at the append that follows this check.
-    if (statedAtMs === undefined || statedAtMs >= clock.nowMs() - OUTCOME_WINDOW_MS / 2) return undefined;
-    const past = new VersionedStates(fold);
-    for (const event of await log.read(this.streamSubject(id), 0)) {
-      const outcome = past.apply(id, event, positionOf(event));
-      if (event.envelope.causationid === causeId) return outcome;
-    }
-    return undefined;
-  }
-
-  /** Reads the outcomes of the aggregate's earlier commands from the log, unless they are in memory or not needed. */
-  async #warmUp(id: string): Promise<void> {
-    const cold = this.#cold;
-    if (cold === undefined) return;
-    if (cold.hasEnded(this.#options.clock.nowMs())) {
-      this.#cold = undefined;
-      return;
-    }
-    if (cold.isWarm(id) || this.get(id).lastSeq === 0) return;
-    const events = await this.#options.log.read(this.streamSubject(id), 0);
-    const past = new VersionedStates(this.#options.fold);
-    for (const event of events) {
-      const at = positionOf(event);
-      const outcome = past.apply(id, event, at);
-      if (outcome !== undefined) this.#outcomes.remember(id, event.envelope.causationid, at.atMs, outcome);
-    }
-    cold.markWarm(id);
-  }
+function payloadDigestOf({ payloadDigest }: Causation): { readonly payloaddigest?: string } {
+  return payloadDigest === undefined ? {} : { payloaddigest: payloadDigest };
 }

@@ -34,6 +34,11 @@ export interface EventEnvelope<Body extends EventBody = EventBody> {
    * matches the digest in the next event. The change is therefore detected unless all later events are changed too.
    */
   readonly previoushash?: string;
+  /**
+   * Digest of the payload of the command that caused this event. Present when the command had a message id, so that
+   * another payload under the same message id is noticed. Absent in events of releases before this field.
+   */
+  readonly payloaddigest?: string;
 }
 
 /** The two parts of an envelope's `subject`: `vm/cell-1` is kind `vm`, id `cell-1`. */
@@ -79,6 +84,23 @@ export interface Causation {
    * be in memory: the outcome is then looked up in the log.
    */
   readonly statedAtMs?: number;
+  /** Digest of the command's payload; becomes `payloaddigest`. Set only together with `deduplicate`. */
+  readonly payloadDigest?: string;
+  /**
+   * The version that the caller expects the changed aggregate to have before the command; 0 for an aggregate without
+   * events. With another version the command is refused.
+   */
+  readonly expectedVersion?: number;
+}
+
+/** Returns `causation` for a command that expects the changed aggregate to have a version; undefined: any version. */
+export function expecting(causation: Causation, expectedVersion: number | undefined): Causation {
+  return expectedVersion === undefined ? causation : { ...causation, expectedVersion };
+}
+
+/** Returns `causation` for an aggregate to which the caller's expected version does not refer. */
+export function expectingAnyVersion({ expectedVersion: _, ...causation }: Causation): Causation {
+  return causation;
 }
 
 /**

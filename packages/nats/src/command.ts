@@ -2,6 +2,7 @@
  * Turns a payload for an endpoint into a reply, independently of the transport. The handlers make all decisions.
  */
 import {
+  type Endpoint,
   type HandlerResult,
   isErrorCode,
   isTooDeep,
@@ -42,6 +43,14 @@ export function causationOf(
     deduplicate: messageId !== undefined,
   };
   return traceparent === undefined ? causation : { ...causation, traceparent };
+}
+
+/**
+ * Returns `causation` with the digest of the payload, which the event of the command keeps. A command of a service keeps
+ * none: a service may repeat it with the amounts of a newer state, and then gets the first outcome.
+ */
+export function withDigest(causation: Causation, { internal }: Endpoint, payloadDigest: string): Causation {
+  return internal || !causation.deduplicate ? causation : { ...causation, payloadDigest };
 }
 
 /**

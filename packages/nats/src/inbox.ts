@@ -28,6 +28,7 @@ import {
   parseJson,
   payloadTooLarge,
   replyOf,
+  withDigest,
 } from "./command.ts";
 import { EndpointStatistics } from "./endpoint-statistics.ts";
 import { errorHeaders } from "./error-headers.ts";
@@ -178,10 +179,12 @@ async function handled(options: InboxOptions, request: Request): Promise<Handler
   const { endpoint } = served;
   const payload = parseJson(data);
   const causation = causationOf(endpoint.subject, headers.headers, options.newId);
-  const carryOut = () => carriedOut(served, payload, causation, contentLimitOf(options.bus.maxPayloadBytes));
+  const carryOut = (cause = causation) =>
+    carriedOut(served, payload, cause, contentLimitOf(options.bus.maxPayloadBytes));
   // A query changes nothing and can be repeated, so its outcome is not stored. Stored query results would only take
   // up space in the store of outcomes.
   if (!causation.deduplicate || endpoint.subject.startsWith(QUERY_PREFIX)) return carryOut();
   const digest = payloadDigest(payload, data);
-  return options.outcomes.once(causation.causeId, carryOut, { digest });
+  const withPayload = withDigest(causation, endpoint, digest);
+  return options.outcomes.once(causation.causeId, () => carryOut(withPayload), { digest });
 }

@@ -25,6 +25,7 @@ import {
   parseJson,
   payloadTooLarge,
   replyOf,
+  withDigest,
 } from "./command.ts";
 import type { Job } from "./job-message.ts";
 import type { JobStore } from "./job-store.ts";
@@ -121,12 +122,13 @@ export class JobAttempts {
       };
     }
     if (!job.read.ok) return replyOf(badRequest(job.read.problems));
-    const causation = {
-      ...causationOf(subject, { ...job.read.headers, messageId: job.id }, newId),
-      statedAtMs: job.firstAtMs,
-    };
     const payload = parseJson(job.data);
     const options = { digest: payloadDigest(payload, job.data), maxDeaths: MAX_DEATHS };
+    const identified = causationOf(subject, { ...job.read.headers, messageId: job.id }, newId);
+    const causation = {
+      ...withDigest(identified, served.endpoint, options.digest),
+      statedAtMs: job.firstAtMs,
+    };
     const key =
       job.round === 1 && attempt === 1
         ? causation.causeId

@@ -14,7 +14,7 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type HandlerResult, refuse } from "@bioxen/contracts";
-import { Fault, messageOf } from "@bioxen/kernel";
+import { Fault, messageOf, payloadConflict } from "@bioxen/kernel";
 import type { KvEntry } from "@nats-io/kv";
 import { Bucket } from "./buckets.ts";
 import type { Bus } from "./bus.ts";
@@ -65,11 +65,6 @@ export interface OnceOptions {
 type OutcomeRecord = { readonly digest?: string } & (
   | { readonly outcome: HandlerResult }
   | { readonly claimed: true; readonly deaths?: number }
-);
-
-const OTHER_PAYLOAD = refuse(
-  "CONFLICT",
-  "the Nats-Msg-Id was used for another payload on this subject: send this command under an id of its own",
 );
 
 /** Opens the store of outcomes. Throws `Fault` UNAVAILABLE when its bucket can be neither opened nor created. */
@@ -134,8 +129,8 @@ class KvOutcomes implements Outcomes {
         continue;
       }
       const record = entry.json<OutcomeRecord>();
-      if (digest !== undefined && record.digest !== undefined && record.digest !== digest)
-        return OTHER_PAYLOAD;
+      const conflict = payloadConflict(record.digest, digest);
+      if (conflict !== undefined) return conflict;
       if ("outcome" in record) return record.outcome;
       if (revision === entry.revision && Date.now() - waitingSinceMs > CLAIM_MS) {
         const deaths = (record.deaths ?? 0) + 1;

@@ -7,6 +7,7 @@ const quota = (label: string, ribosomes: number, held = 0): Quota => ({
   exists: true,
   label,
   resources: { ribosomes },
+  version: 1,
   firstSeq: 1,
   setSeq: 1,
   counted: true,

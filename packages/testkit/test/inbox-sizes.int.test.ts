@@ -40,6 +40,7 @@ const endpoints: ServedEndpoint[] = [
         held: {},
         free: {},
         enforced: true,
+        version: 1,
         holders: [],
       },
       cursor: null,

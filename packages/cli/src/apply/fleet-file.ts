@@ -14,6 +14,7 @@ import {
   type Problem,
   problemsOf,
   requestedAmounts,
+  resourceProblems,
 } from "@bioxen/contracts";
 import { type Amounts, ID_PATTERN } from "@bioxen/kernel";
 import { type Document, isNode, LineCounter, parseDocument } from "yaml";
@@ -186,11 +187,8 @@ async function requestOf(
   }
   const { biologicalType, vmType, resources } = parsed.data;
   const full = fullDemand(biologicalType, vmType);
-  const foreign = Object.keys(resources).filter((name) => !(name in full));
-  if (foreign.length > 0) {
-    const message = `is not a resource of a ${vmType} VM: use ${Object.keys(full).join(", ")}`;
-    return { problems: foreign.map((name) => ({ path: `${path}.resources.${name}`, message })) };
-  }
+  const problems = resourceProblems(parsed.data, resources, `${path}.resources`);
+  if (problems.length > 0) return { problems };
   return { state, create: parsed.data, request: requestedAmounts(resources, full, full) };
 }
 

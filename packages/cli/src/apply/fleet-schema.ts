@@ -33,7 +33,7 @@ function withoutDefault(field: z.ZodType): z.ZodType {
   return field;
 }
 
-const { vmId: _vmId, labels: _labels, ...createFields } = createRequest.shape;
+const { vmId: _vmId, labels: _labels, expectedVersion: _version, ...createFields } = createRequest.shape;
 
 const fleetLabels = z.record(
   labelKey.refine(

@@ -87,6 +87,7 @@ const storedEvent = z.object({
   causationid: z.string(),
   traceparent: z.string().optional(),
   previoushash: z.string().optional(),
+  payloaddigest: z.string().optional(),
 });
 
 const stack = { url: z.string(), data: z.string(), durability: z.enum(["always", "relaxed"]) };

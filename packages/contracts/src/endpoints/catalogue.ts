@@ -8,6 +8,7 @@ import { pageRequest, pageResult } from "../pages.ts";
 import { DEFAULT_EXEC_TIMEOUT_MS } from "../request-limits.ts";
 import {
   amounts,
+  expectedVersion,
   id,
   labels,
   MAX_PAGE,
@@ -27,10 +28,10 @@ import { LOG_ENDPOINTS } from "./log.ts";
 import { MONITOR_ENDPOINTS } from "./monitor.ts";
 import { createRequest, PLACEMENT_ENDPOINTS } from "./placement.ts";
 
-const vmOnly = z.strictObject({ vmId: id });
+const vmOnly = z.strictObject({ vmId: id, expectedVersion });
 /** Selects a past state: the state after the event with this sequence. */
 const atSeq = z.int().min(1);
-const chassisOnly = z.strictObject({ chassisId: id });
+const chassisOnly = z.strictObject({ chassisId: id, expectedVersion });
 const vmChanged = z.object({ changed: z.boolean(), vm: vmView });
 const chassisChanged = z.object({ changed: z.boolean(), chassis: chassisView });
 /** A reference to one event of the log. */
@@ -59,6 +60,7 @@ const registerRequest = z.strictObject({
   labels: labels.default({}),
   taints: taints.default([]),
   agentId: id,
+  expectedVersion,
 });
 
 export const ENDPOINTS = {
@@ -96,6 +98,7 @@ export const ENDPOINTS = {
         (r) => Object.keys(r).length > 0,
         "must name at least one resource",
       ),
+      expectedVersion,
     }),
     vmChanged,
   ),
@@ -103,7 +106,7 @@ export const ENDPOINTS = {
     "bioxen.cmd.vm.migrate",
     "lifecycle",
     "Move the VM to `chassisId`, or to any chassis with room. It keeps running until there is a place; then its guest is handed over with its state and continues there. The move is cancelled after a minute without a place.",
-    z.strictObject({ vmId: id, chassisId: id.optional() }),
+    z.strictObject({ vmId: id, chassisId: id.optional(), expectedVersion }),
     vmChanged,
   ),
   vmCancelMigration: endpoint(
@@ -232,7 +235,7 @@ export const ENDPOINTS = {
       "bioxen.cmd.quota.set",
       "allocator",
       "Limit what all VMs with the label (`name` for any value, or `name=value`) hold together over all chassis. A resource that is not named is unlimited; a limit below what is held takes nothing away. The reply comes once the limits are in force, or with `enforced: false` when that takes long. The events are on `bioxen.evt.quota.<label>`. In that token, characters other than `a-z 0-9`, and other than a `-` between two of these, are encoded as `--`, their UTF-8 bytes in hexadecimal, and `-`. `cursor` continues the holders with `bioxen.qry.quota.get`.",
-      z.strictObject({ label: quotaLabel, resources: amounts }),
+      z.strictObject({ label: quotaLabel, resources: amounts, expectedVersion }),
       z.object({ changed: z.boolean(), quota: quotaView, ...pageResult }),
     ),
     { quota: { holders: "items" } },

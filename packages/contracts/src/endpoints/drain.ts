@@ -4,7 +4,7 @@
 import * as z from "zod";
 import { DRAIN_STATUSES } from "../fold/drain.ts";
 import { pageRequest, pageResult } from "../pages.ts";
-import { id } from "../schemas.ts";
+import { expectedVersion, id } from "../schemas.ts";
 import { chassisView } from "../views.ts";
 import { endpoint, paged } from "./endpoint.ts";
 
@@ -72,6 +72,7 @@ export const DRAIN_ENDPOINTS = {
         chassisId: id,
         parallelism: z.int().min(1).max(MAX_DRAIN_PARALLELISM).default(DEFAULT_DRAIN_PARALLELISM),
         deadlineMs: z.int().min(1).max(MAX_DRAIN_DEADLINE_MS).default(DEFAULT_DRAIN_DEADLINE_MS),
+        expectedVersion,
       }),
       drained,
     ),
@@ -82,7 +83,7 @@ export const DRAIN_ENDPOINTS = {
       "bioxen.cmd.chassis.cancel-drain",
       "chassis-scheduler",
       "Cancel the drain. VMs that have moved stay at their new places, moves under way are cancelled, and the chassis takes VMs again unless it was cordoned before the drain.",
-      z.strictObject({ chassisId: id }),
+      z.strictObject({ chassisId: id, expectedVersion }),
       drained,
     ),
     DRAIN_PAGES,

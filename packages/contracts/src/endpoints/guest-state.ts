@@ -2,7 +2,7 @@
  * The commands on guest states: take a snapshot, restore it, delete it, fork a VM from it.
  */
 import * as z from "zod";
-import { id } from "../schemas.ts";
+import { expectedVersion, id } from "../schemas.ts";
 import { snapshotView, vmView } from "../views.ts";
 import { endpoint } from "./endpoint.ts";
 
@@ -13,14 +13,14 @@ export const GUEST_STATE_ENDPOINTS = {
     "bioxen.cmd.vm.snapshot",
     "lifecycle",
     "Store the state of a running or paused VM as a snapshot. Without `snapshotId` an id is generated. When the id exists already, nothing is stored and `snapshot` is the existing one.",
-    z.strictObject({ vmId: id, snapshotId: id.optional() }),
+    z.strictObject({ vmId: id, snapshotId: id.optional(), expectedVersion }),
     z.object({ ...vmChanged.shape, snapshot: snapshotView }),
   ),
   vmRestore: endpoint(
     "bioxen.cmd.vm.restore",
     "lifecycle",
     "Restore the VM to a snapshot. A running or paused guest is replaced at its place; otherwise the next start continues from the snapshot.",
-    z.strictObject({ vmId: id, snapshotId: id }),
+    z.strictObject({ vmId: id, snapshotId: id, expectedVersion }),
     vmChanged,
   ),
   vmFork: endpoint(
@@ -34,7 +34,7 @@ export const GUEST_STATE_ENDPOINTS = {
     "bioxen.cmd.vm.delete-snapshot",
     "lifecycle",
     "Delete a snapshot. Forks made from it keep their own copies.",
-    z.strictObject({ vmId: id, snapshotId: id }),
+    z.strictObject({ vmId: id, snapshotId: id, expectedVersion }),
     vmChanged,
   ),
 } as const;

@@ -154,7 +154,13 @@ export const INTERNAL_ENDPOINTS = {
     "bioxen.cmd.ledger.resize",
     "allocator",
     "From lifecycle: change the amounts that a VM holds, all or nothing.",
-    z.strictObject({ chassisId: id, ...entryKey.shape, amounts: recordedAmounts }),
+    z.strictObject({
+      chassisId: id,
+      ...entryKey.shape,
+      amounts: recordedAmounts,
+      /** The amounts that the VM must hold before; absent: any. */
+      from: recordedAmounts.optional(),
+    }),
     z.object({ changed: z.boolean(), seq: z.int() }),
     true,
   ),

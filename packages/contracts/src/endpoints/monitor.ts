@@ -4,7 +4,7 @@
 import * as z from "zod";
 import { activeAlert, alertRuleRequest, alertRuleView, deadNotification } from "../alerts.ts";
 import { pageRequest, pageResult } from "../pages.ts";
-import { id, MAX_PAGE } from "../schemas.ts";
+import { expectedVersion, id, MAX_PAGE } from "../schemas.ts";
 import { chassisSample, serviceSample, vmSample } from "../telemetry.ts";
 import { endpoint, paged } from "./endpoint.ts";
 
@@ -43,7 +43,7 @@ const fleetPoint = z.object({
  * Maximum number of items of a page; 0 asks for the totals only, and then there is no next page.
  */
 const countLimit = z.int().min(0).max(MAX_PAGE).default(MAX_PAGE);
-const ruleOnly = z.strictObject({ ruleId: id });
+const ruleOnly = z.strictObject({ ruleId: id, expectedVersion });
 const ruleChanged = z.object({ changed: z.boolean(), rule: alertRuleView.nullable() });
 
 export const MONITOR_ENDPOINTS = {

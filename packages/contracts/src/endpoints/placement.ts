@@ -10,6 +10,7 @@ import { BIOLOGICAL_TYPES, VM_TYPES } from "../resources.ts";
 import {
   config,
   environment,
+  expectedVersion,
   id,
   labels,
   MAX_PAGE,
@@ -26,7 +27,7 @@ import {
 import { preemptionView } from "../views.ts";
 import { endpoint, paged } from "./endpoint.ts";
 
-export const createRequest = z.strictObject({
+const newVm = z.strictObject({
   vmId: id.optional(),
   biologicalType: z.enum(BIOLOGICAL_TYPES),
   vmType: z.enum(VM_TYPES).default("basic"),
@@ -51,11 +52,12 @@ export const createRequest = z.strictObject({
   labels: labels.default({}),
   config: config.default({}),
 });
+export const createRequest = newVm.extend({ expectedVersion });
 export type CreateRequest = z.input<typeof createRequest>;
 
 const planRequest = z.union([
   z.strictObject({ vmIds: z.array(id).min(1).max(MAX_PAGE), ...pageRequest }),
-  createRequest.extend(pageRequest),
+  newVm.extend(pageRequest),
 ]);
 
 const candidate = z.object({

@@ -32,6 +32,8 @@ export interface OwedNotification extends Reported<AlertNotification> {
 export interface AlertState {
   /** The alert rule; null when the rule was never set, or was removed. */
   readonly rule: AlertRule | null;
+  /** Version of the rule when it was last set; 0 when it was never set, or was removed. Alerts do not change it. */
+  readonly version: number;
   /**
    * True from the removal of the rule until the rule is set again. A default rule of the same name does not apply while
    * this is true.
@@ -53,6 +55,7 @@ export const MAX_DEAD_PER_RULE = 100;
 
 export const NO_ALERT: AlertState = Object.freeze({
   rule: null,
+  version: 0,
   removed: false,
   active: {},
   owed: [],
@@ -60,18 +63,25 @@ export const NO_ALERT: AlertState = Object.freeze({
 });
 
 export const alertFold: Fold<AlertState> = {
-  schema: 1,
+  schema: 2,
   initial: NO_ALERT,
   evolve(state, untyped, at) {
     const event = untyped as AlertEvent;
     switch (event.type) {
       case "bioxen.alert.rule-set.v1":
-        return { ...state, rule: event.data, removed: false };
+        return { ...state, rule: event.data, version: at.version, removed: false };
       case "bioxen.alert.rule-removed.v1": {
         const ended = event.data.targets.flatMap((target) =>
           cleared(state, at, target, { value: null, code: "RULE_REMOVED" }, `${at.eventId}.${target}`),
         );
-        return { ...state, rule: null, removed: true, active: {}, owed: [...state.owed, ...ended] };
+        return {
+          ...state,
+          rule: null,
+          version: 0,
+          removed: true,
+          active: {},
+          owed: [...state.owed, ...ended],
+        };
       }
       case "bioxen.alert.raised.v1": {
         const { target, ...data } = event.data;

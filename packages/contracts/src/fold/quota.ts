@@ -30,6 +30,8 @@ export interface Quota {
    * know this quota can change that ledger.
    */
   readonly firstSeq: number;
+  /** Version of the quota at its latest `set` event. Charges, which follow the VMs, do not change it. */
+  readonly version: number;
   /** Log sequence of the latest `set` event. Charges before it were made under other limits. */
   readonly setSeq: number;
   /** True once the ledger entries from before the first `set` event are charged, too. */
@@ -107,7 +109,7 @@ function isLower(limits: Amounts, before: Amounts): boolean {
 }
 
 export const quotaFold: Fold<QuotaState> = {
-  schema: 1,
+  schema: 2,
   initial: NO_QUOTA,
   evolve(quota, untyped, at) {
     const event = untyped as QuotaEvent;
@@ -115,10 +117,10 @@ export const quotaFold: Fold<QuotaState> = {
       const { label, resources } = event.data;
       if (quota.exists) {
         const enforced = quota.enforced && !isLower(resources, quota.resources);
-        return { ...quota, resources, setSeq: at.seq, enforced };
+        return { ...quota, resources, version: at.version, setSeq: at.seq, enforced };
       }
       const firsts = { firstSeq: at.seq, setSeq: at.seq, counted: false, enforced: false };
-      return { exists: true, label, resources, ...firsts, charges: {} };
+      return { exists: true, label, resources, version: at.version, ...firsts, charges: {} };
     }
     if (!quota.exists) throw new Error(`${event.type} of a quota that was never set`);
     const charges: Record<string, QuotaCharge> = { ...quota.charges };

@@ -132,6 +132,7 @@ const EVENT_ATTRIBUTES: Readonly<Record<string, string>> = {
   causationid: "The command or event that directly caused this event.",
   traceparent: "W3C trace context.",
   previoushash: "SHA-256 of the stored bytes of the aggregate's previous event; absent in its first event.",
+  payloaddigest: "SHA-256 of the payload of the command with a `Nats-Msg-Id` that caused this event.",
 };
 
 /** Returns the schema of a CloudEvent of one type, made from the schema of the envelope of all events. */

@@ -179,14 +179,14 @@ export class LedgerCommands {
   }
 
   async resize(
-    { chassisId, vmId, fence, amounts }: ParsedRequestOf<"ledgerResize">,
+    { chassisId, vmId, fence, amounts, from }: ParsedRequestOf<"ledgerResize">,
     causation: Causation,
   ): Promise<Handled<ResultOf<"ledgerResize">>> {
     const { vmOf, caughtUp } = this.#ports;
     const named = { vmId, fence, amounts };
     // Lifecycle may already know newer events of the VM than this instance.
     if (resizeObstacle(vmOf(vmId), named) !== undefined) await caughtUp();
-    const resize = () => ({ type: "resize" as const, chassisId, ...named, vm: vmOf(vmId) });
+    const resize = () => ({ type: "resize" as const, chassisId, ...named, from, vm: vmOf(vmId) });
     const { executed } = await this.#grant(chassisId, causation, (ledger) => ({
       requests: chargeForResize(ledger, resize()),
       command: (overQuota) => ({ ...resize(), overQuota: overQuota.get(vmId) }),

@@ -15,7 +15,7 @@ import {
   type StatePages,
   viewOfQuota,
 } from "@bioxen/contracts";
-import { type Aggregates, type Causation, invariant, type Timers } from "@bioxen/kernel";
+import { type Aggregates, type Causation, invariant, type Timers, versionConflict } from "@bioxen/kernel";
 import { quotaDecider } from "../domain/quota.ts";
 
 /**
@@ -42,14 +42,18 @@ export class QuotaCommands {
   }
 
   async set(
-    { label, resources }: ParsedRequestOf<"quotaSet">,
+    { label, resources, expectedVersion }: ParsedRequestOf<"quotaSet">,
     causation: Causation,
     maxBytes: number,
   ): Promise<Handled<ResultOf<"quotaSet">>> {
     const quotaId = quotaIdOf(label);
-    const executed = await this.#quotas.execute(quotaId, causation, (quota) =>
-      quotaDecider.decide(quota, { type: "set", label, resources, quotas: [...this.#quotas.ids()].length }),
-    );
+    const executed = await this.#quotas.execute(quotaId, causation, (quota) => {
+      const quotas = [...this.#quotas.ids()].length;
+      return (
+        versionConflict(`quota ${label}`, expectedVersion, quota.exists ? quota.version : 0) ??
+        quotaDecider.decide(quota, { type: "set", label, resources, quotas })
+      );
+    });
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
     const quota = await this.#whenEnforced(quotaId);
     invariant(quota !== undefined, "a quota exists once it was set", { label });

@@ -97,6 +97,7 @@ it("a quota counts any number of VMs in events that fit, is enforced by the last
     exists: true,
     label: "team",
     resources: { ribosomes: 1 },
+    version: 1,
     firstSeq: 1,
     setSeq: 1,
     counted: false,

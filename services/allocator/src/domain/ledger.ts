@@ -60,6 +60,8 @@ export type LedgerCommand =
       readonly vmId: string;
       readonly fence: number;
       readonly amounts: Amounts;
+      /** The amounts that the entry must hold before; absent: any. */
+      readonly from?: Amounts | undefined;
       /** The reason why a quota refuses the growth; absent when no quota does. */
       readonly overQuota?: Misfit | undefined;
       /** The VM's state in this instance's read model. If absent, the VM is assumed to run under `fence`. */
@@ -178,7 +180,7 @@ function decideReserve(ledger: Ledger, command: CommandOf<LedgerCommand, "reserv
 
 /** Decides a resize, all or nothing. It is refused unless all of the new amounts fit beside the other entries. */
 function decideResize(ledger: Ledger, command: CommandOf<LedgerCommand, "resize">): LedgerDecision {
-  const { chassisId, vmId, fence, amounts, overQuota, vm } = command;
+  const { chassisId, vmId, fence, amounts, from, overQuota, vm } = command;
   if (overQuota !== undefined) {
     const { message, resource, requested, free } = overQuota;
     return refuse("QUOTA_EXCEEDED", message, {
@@ -192,6 +194,10 @@ function decideResize(ledger: Ledger, command: CommandOf<LedgerCommand, "resize"
   }
   const obstacle = vm && resizeObstacle(vm, command);
   if (obstacle !== undefined) return refuse("CONFLICT", obstacle, { retryable: true });
+  if (from !== undefined && !equalAmounts(entry.amounts, from)) {
+    const message = `${vmId} was resized on ${chassisId} meanwhile: read it again before you change it`;
+    return refuse("CONFLICT", message, { retryable: true });
+  }
   if (equalAmounts(entry.amounts, amounts)) return UNCHANGED;
   const { free } = roomOf(ledger);
   const misfit = roomFor(growthOf(entry, amounts), { free: add(free, entry.amounts), placesLeft: 1 });

@@ -16,7 +16,14 @@ import {
   refuse,
   viewOfChassis,
 } from "@bioxen/contracts";
-import { type Causation, type Clock, causedBy, type Executed } from "@bioxen/kernel";
+import {
+  type Causation,
+  type Clock,
+  causedBy,
+  type Executed,
+  expectingAnyVersion,
+  versionConflict,
+} from "@bioxen/kernel";
 import { chassisDecider, chassisNotFound } from "../domain/chassis.ts";
 import { drainDecider, isDraining, whyStillHere } from "../domain/drain.ts";
 import type { Cluster } from "./cluster.ts";
@@ -40,20 +47,25 @@ export class DrainCommands {
     maxBytes: number,
   ): Promise<DrainAnswer> {
     const { chassis, drains, occupancy } = this.#cluster;
-    const { state } = await chassis.refresh(chassisId);
+    const { state, version } = await chassis.refresh(chassisId);
+    const conflict = versionConflict(`chassis ${chassisId}`, causation.expectedVersion, version);
     if (state.registered && this.#types.get(state.chassisType)?.hosts === "xcpng") {
       const message = `${chassisId} is a pool and cannot be drained: a pool moves its VMs between its own hosts only`;
       return refuse("UNSUPPORTED", message);
     }
     const deadlineAtMs = this.#clock.nowMs() + deadlineMs;
-    const executed = await drains.execute(chassisId, causation, (drain) =>
-      drainDecider.decide(drain, {
-        type: "start",
-        chassis: chassis.get(chassisId).state,
-        occupants: occupancy.of(chassisId),
-        parallelism,
-        deadlineAtMs,
-      }),
+    const executed = await drains.execute(
+      chassisId,
+      expectingAnyVersion(causation),
+      (drain) =>
+        conflict ??
+        drainDecider.decide(drain, {
+          type: "start",
+          chassis: chassis.get(chassisId).state,
+          occupants: occupancy.of(chassisId),
+          parallelism,
+          deadlineAtMs,
+        }),
     );
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
     const drain = drains.get(chassisId).state;
@@ -73,9 +85,11 @@ export class DrainCommands {
     maxBytes: number,
   ): Promise<DrainAnswer> {
     const { chassis, drains, occupancy } = this.#cluster;
-    await chassis.refresh(chassisId);
+    const { version } = await chassis.refresh(chassisId);
+    const conflict = versionConflict(`chassis ${chassisId}`, causation.expectedVersion, version);
     await occupancy.caughtUpWithDrain(chassisId);
-    const executed = await drains.execute(chassisId, causation, (drain) => {
+    const executed = await drains.execute(chassisId, expectingAnyVersion(causation), (drain) => {
+      if (conflict !== undefined) return conflict;
       if (!occupancy.isCaughtUpWithDrain(chassisId)) return drainHasAdvanced(chassisId);
       const occupants = occupancy.of(chassisId);
       return drainDecider.decide(drain, {

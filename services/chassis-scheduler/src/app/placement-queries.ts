@@ -13,6 +13,7 @@ import {
   type ResultOf,
   refuse,
   requestedAmounts,
+  resourceProblems,
   type Vm,
 } from "@bioxen/contracts";
 import { add, type Clock, type EventLog, type ServicePorts } from "@bioxen/kernel";
@@ -57,6 +58,11 @@ export class PlacementQueries {
     maxBytes: number,
   ): Promise<Handled<ResultOf<"placementPlan">>> {
     const { subject, pages = {} } = ENDPOINTS.placementPlan;
+    const problems = "vmIds" in request ? [] : resourceProblems(request, request.resources);
+    if (problems.length > 0) {
+      const message = problems.map((p) => `${p.path} ${p.message}`).join("; ");
+      return Promise.resolve(refuse("BAD_REQUEST", message, { details: { problems } }));
+    }
     return this.#cluster.frozenPages.page<ResultOf<"placementPlan">>(subject, request, maxBytes, pages, () =>
       this.#plan(request),
     );

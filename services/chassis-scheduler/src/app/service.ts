@@ -8,6 +8,7 @@ import {
   LOST_AFTER_MS,
   PLACEMENT_POLICIES,
   serve,
+  serveChange,
 } from "@bioxen/contracts";
 import type { EventFeed, ServicePorts } from "@bioxen/kernel";
 import { DEFAULT_POLICY, DEFAULT_POLICY_NAME, type PlacementPolicy } from "@bioxen/placement";
@@ -49,12 +50,12 @@ export function createChassisScheduler(ports: ServicePorts, options: SchedulerOp
   return {
     sinks: [cluster.chassis, cluster.drains, cluster.vms, cluster.ledgers, cluster.quotaStates],
     endpoints: [
-      serve(ENDPOINTS.chassisRegister, (request, causation) => commands.register(request, causation)),
-      serve(ENDPOINTS.chassisCordon, (request, causation) => commands.cordon(request, causation)),
-      serve(ENDPOINTS.chassisUncordon, (request, causation) => commands.uncordon(request, causation)),
-      serve(ENDPOINTS.chassisRemove, (request, causation) => commands.remove(request, causation)),
-      serve(ENDPOINTS.chassisDrain, (...command) => drainCommands.drain(...command)),
-      serve(ENDPOINTS.chassisCancelDrain, (...command) => drainCommands.cancel(...command)),
+      serveChange(ENDPOINTS.chassisRegister, (request, causation) => commands.register(request, causation)),
+      serveChange(ENDPOINTS.chassisCordon, (request, causation) => commands.cordon(request, causation)),
+      serveChange(ENDPOINTS.chassisUncordon, (request, causation) => commands.uncordon(request, causation)),
+      serveChange(ENDPOINTS.chassisRemove, (request, causation) => commands.remove(request, causation)),
+      serveChange(ENDPOINTS.chassisDrain, (...command) => drainCommands.drain(...command)),
+      serveChange(ENDPOINTS.chassisCancelDrain, (...command) => drainCommands.cancel(...command)),
       serve(ENDPOINTS.chassisDrainGet, (request, _causation, maxBytes) =>
         drainCommands.get(request, maxBytes),
       ),

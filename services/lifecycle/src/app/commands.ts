@@ -2,7 +2,7 @@
  * The commands that create, start, pause, resume, stop and destroy a VM. This layer looks up the facts for the decider.
  */
 import { type Handled, isHeldByPreemption, type ParsedRequestOf, type VmState } from "@bioxen/contracts";
-import type { Causation } from "@bioxen/kernel";
+import { type Causation, expectingAnyVersion } from "@bioxen/kernel";
 import { infeasibleStart, registeredOf } from "../domain/chassis-fit.ts";
 import { newVmOf } from "../domain/new-vm.ts";
 import { vmDecider } from "../domain/vm-decider.ts";
@@ -55,9 +55,14 @@ export class VmCommands {
 
   /** Resumes the VM. A VM that preemption holds paused first gets its resources back. */
   async resume({ vmId }: OfVm, causation: Causation): Promise<Handled<VmChanged>> {
-    const { state } = await this.#ports.vms.refresh(vmId);
-    if (!state.exists || !isHeldByPreemption(state)) return this.#execute("resume", vmId, causation);
-    const reinstated = await this.#preemptions.reinstateFully(vmId, state, { isResume: true }, causation);
+    const { state, version } = await this.#ports.vms.refresh(vmId);
+    const isOther = (causation.expectedVersion ?? version) !== version;
+    if (isOther || !state.exists || !isHeldByPreemption(state)) {
+      return this.#execute("resume", vmId, causation);
+    }
+    // The version was compared before the ledger gives the resources back. The VM then records the grant at any version.
+    const cause = expectingAnyVersion(causation);
+    const reinstated = await this.#preemptions.reinstateFully(vmId, state, { isResume: true }, cause);
     return reinstated.ok ? changedVm(vmId, reinstated) : reinstated;
   }
 

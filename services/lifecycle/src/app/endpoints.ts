@@ -1,7 +1,7 @@
 /**
  * The endpoints of the lifecycle service, each with its handler.
  */
-import { ENDPOINTS, type ServedEndpoint, serve } from "@bioxen/contracts";
+import { ENDPOINTS, type ServedEndpoint, serve, serveChange } from "@bioxen/contracts";
 import type { VmCommands } from "./commands.ts";
 import type { DeferCommand } from "./defer-command.ts";
 import type { ExecCommand } from "./exec-command.ts";
@@ -38,20 +38,22 @@ export function lifecycleEndpoints(handlers: Handlers): readonly ServedEndpoint[
 /** Public commands. */
 function userEndpoints({ commands, resizes, execs, guestStates, moves }: Handlers): ServedEndpoint[] {
   return [
-    serve(ENDPOINTS.vmCreate, (request, causation) => commands.create(request, causation)),
-    serve(ENDPOINTS.vmStart, (request, causation) => commands.start(request, causation)),
-    serve(ENDPOINTS.vmPause, (request, causation) => commands.pause(request, causation)),
-    serve(ENDPOINTS.vmResume, (request, causation) => commands.resume(request, causation)),
-    serve(ENDPOINTS.vmStop, (request, causation) => commands.stop(request, causation)),
-    serve(ENDPOINTS.vmDestroy, (request, causation) => commands.destroy(request, causation)),
-    serve(ENDPOINTS.vmResize, (request, causation) => resizes.resize(request, causation)),
-    serve(ENDPOINTS.vmMigrate, (request, causation) => moves.migrate(request, causation)),
-    serve(ENDPOINTS.vmCancelMigration, (request, causation) => moves.cancel(request, causation)),
+    serveChange(ENDPOINTS.vmCreate, (request, causation) => commands.create(request, causation)),
+    serveChange(ENDPOINTS.vmStart, (request, causation) => commands.start(request, causation)),
+    serveChange(ENDPOINTS.vmPause, (request, causation) => commands.pause(request, causation)),
+    serveChange(ENDPOINTS.vmResume, (request, causation) => commands.resume(request, causation)),
+    serveChange(ENDPOINTS.vmStop, (request, causation) => commands.stop(request, causation)),
+    serveChange(ENDPOINTS.vmDestroy, (request, causation) => commands.destroy(request, causation)),
+    serveChange(ENDPOINTS.vmResize, (request, causation) => resizes.resize(request, causation)),
+    serveChange(ENDPOINTS.vmMigrate, (request, causation) => moves.migrate(request, causation)),
+    serveChange(ENDPOINTS.vmCancelMigration, (request, causation) => moves.cancel(request, causation)),
     serve(ENDPOINTS.vmExec, (request, causation) => execs.exec(request, causation)),
-    serve(ENDPOINTS.vmSnapshot, (request, causation) => guestStates.snapshot(request, causation)),
-    serve(ENDPOINTS.vmRestore, (request, causation) => guestStates.restore(request, causation)),
+    serveChange(ENDPOINTS.vmSnapshot, (request, causation) => guestStates.snapshot(request, causation)),
+    serveChange(ENDPOINTS.vmRestore, (request, causation) => guestStates.restore(request, causation)),
     serve(ENDPOINTS.vmFork, (request, causation) => guestStates.fork(request, causation)),
-    serve(ENDPOINTS.vmDeleteSnapshot, (request, causation) => guestStates.deleteSnapshot(request, causation)),
+    serveChange(ENDPOINTS.vmDeleteSnapshot, (request, causation) =>
+      guestStates.deleteSnapshot(request, causation),
+    ),
   ];
 }
 

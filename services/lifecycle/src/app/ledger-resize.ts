@@ -20,6 +20,8 @@ export interface LedgerResize {
   /** The new amounts of the entry: the ledger grants all of them, or changes nothing. */
   readonly amounts: Amounts;
   readonly preemption: Preemption | null;
+  /** The amounts that the entry must hold before; absent: any. */
+  readonly from?: Amounts | undefined;
 }
 
 /**
@@ -28,13 +30,13 @@ export interface LedgerResize {
  */
 export async function resizeInLedger(
   { caller, applied, ledgers }: CommandPorts,
-  { vmId, chassisId, fence, amounts, preemption }: LedgerResize,
+  { vmId, chassisId, fence, amounts, preemption, from }: LedgerResize,
   causation: Causation,
 ): Promise<{ readonly ok: true; readonly entry: LedgerEntry | undefined } | VmRejection> {
   const reply = await callEndpoint(
     caller,
     ENDPOINTS.ledgerResize,
-    { chassisId, vmId, fence, amounts },
+    { chassisId, vmId, fence, amounts, ...(from === undefined ? {} : { from }) },
     { timeoutMs: RESIZE_TIMEOUT_MS, causation, ...resizeIdOf(causation, fence, preemption) },
   );
   if (!reply.ok) return passedOn(reply.error);

@@ -6,10 +6,11 @@ import {
   type ParsedRequestOf,
   refuse,
   requestedAmounts,
+  resourceProblems,
   type Vm,
 } from "@bioxen/contracts";
-import type { Amounts, Causation } from "@bioxen/kernel";
-import { badRequest, foreignResources } from "../domain/requested-resources.ts";
+import { type Amounts, type Causation, expectingAnyVersion, UNCHANGED } from "@bioxen/kernel";
+import { badRequest } from "../domain/requested-resources.ts";
 import { admit } from "../domain/vm.ts";
 import { placeChanged, preemptedMeanwhile, type VmRejection } from "../domain/vm-decision.ts";
 import { type CommandPorts, changedVm, executeOn, type VmChanged } from "./command-ports.ts";
@@ -26,7 +27,13 @@ export class ResizeCommand {
 
   async resize({ vmId, resources }: ResizeRequest, causation: Causation): Promise<Handled<VmChanged>> {
     const { vms, ledgers } = this.#ports;
-    const admitted = admit(vmId, (await vms.refresh(vmId)).state, "resize");
+    const { state, version } = await vms.refresh(vmId);
+    const { expectedVersion = version } = causation;
+    if (expectedVersion !== version) {
+      // A repeated command finds its first outcome here; any other command is refused.
+      return changedVm(vmId, await vms.execute(vmId, causation, () => UNCHANGED));
+    }
+    const admitted = admit(vmId, state, "resize");
     if ("answer" in admitted) {
       return changedVm(vmId, await vms.execute(vmId, causation, () => admitted.answer));
     }
@@ -43,12 +50,16 @@ export class ResizeCommand {
     if (entry !== undefined && !isFollowedBy(vm, entry)) {
       return changedVm(vmId, await vms.execute(vmId, causation, () => preemptedMeanwhile(vmId)));
     }
-    const resize = { vmId, chassisId, fence, amounts: request, preemption };
+    // The expected version was compared above. Until the ledger has granted the amounts, only another resize could
+    // change them, and `from` excludes it. Afterwards the VM records what the ledger granted at any version, because
+    // the two would differ otherwise.
+    const from = causation.expectedVersion === undefined ? undefined : (vm.allocation ?? undefined);
+    const resize = { vmId, chassisId, fence, amounts: request, preemption, from };
     const resized = await resizeInLedger(this.#ports, resize, causation);
     if (!resized.ok) return resized;
     if (resized.entry?.fence !== fence) return placeChanged(vmId);
     const command = { type: "resize", vmId, request, granted: resized.entry } as const;
-    return changedVm(vmId, await executeOn(this.#ports, vmId, causation, command));
+    return changedVm(vmId, await executeOn(this.#ports, vmId, expectingAnyVersion(causation), command));
   }
 }
 
@@ -63,7 +74,7 @@ function requestOf(
     return refuse("CONFLICT", message, { retryable: true });
   }
   const full = fullDemand(vm.biologicalType, vm.vmType);
-  const problems = foreignResources("resources", resources, full);
+  const problems = resourceProblems(vm, resources);
   if (problems.length > 0) return badRequest(problems);
   return { request: requestedAmounts(resources, full, vm.request) };
 }

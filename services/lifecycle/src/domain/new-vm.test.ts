@@ -48,7 +48,11 @@ describe("a new VM", () => {
         code: "BAD_REQUEST",
         details: {
           problems: [
-            { path: "resources.vcpus", message: "is not a resource of this type of VM" },
+            {
+              path: "resources.vcpus",
+              message:
+                "is not a resource of a basic VM: use atpPerSecond, dnaKilobases, ribosomes, rnaPolymerases",
+            },
             { path: "burst.dnaKilobases" },
             { path: "guarantee.ribosomes", message: "is 504, above the request of 503" },
             { path: "config.parameterSet" },

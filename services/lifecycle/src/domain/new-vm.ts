@@ -4,18 +4,20 @@
  */
 import {
   type CheckpointRecord,
+  foreignResources,
   fullDemand,
   type ParsedRequestOf,
   type Problem,
   RATE_RESOURCES,
   type RequestedAmount,
   requestedAmounts,
+  resourceProblems,
   type Vm,
   type VmEvent,
   type VmType,
 } from "@bioxen/contracts";
 import { type Amounts, amountOf } from "@bioxen/kernel";
-import { badRequest, foreignResources } from "./requested-resources.ts";
+import { badRequest } from "./requested-resources.ts";
 import type { VmRejection } from "./vm-decision.ts";
 
 /** The data of the event `created`, without the incarnation, which depends on earlier VMs with the same id. */
@@ -34,10 +36,10 @@ export function newVmOf(request: CreateRequest, defaultSeed: number): { readonly
   const guarantee = request.guarantee && requestedAmounts(request.guarantee, full, amounts);
   const burst = request.burst && burstAmounts(request.burst, full);
   const problems = [
-    ...foreignResources("resources", request.resources, full),
-    ...foreignResources("burst", request.burst ?? {}, full),
+    ...resourceProblems(request, request.resources),
+    ...foreignResources("burst", request.burst ?? {}, request),
     ...(burst === undefined ? [] : burstProblems(vmType, amounts, burst)),
-    ...foreignResources("guarantee", request.guarantee ?? {}, full),
+    ...foreignResources("guarantee", request.guarantee ?? {}, request),
     ...(guarantee === undefined ? [] : guaranteeProblems(vmType, amounts, guarantee)),
     ...parameterSetProblems(request),
   ];

@@ -13,7 +13,7 @@ import {
   ruleOf,
   viewOfRule,
 } from "@bioxen/contracts";
-import type { Causation } from "@bioxen/kernel";
+import { type Causation, versionConflict } from "@bioxen/kernel";
 import { type AlertCommand, alertDecider, effectiveRule, isDefaultRule } from "../domain/alert.ts";
 import type { Alerts } from "./alerts.ts";
 
@@ -31,14 +31,18 @@ export class AlertCommands {
     const { ruleId } = request;
     const others = this.#alerts.ruleIds().filter((id) => id !== ruleId && this.#rule(id) !== null);
     const rule = ruleOf(request);
-    return this.#execute({ type: "set-rule", ruleId, rule, otherRules: others.length }, causation);
+    return this.#execute(
+      { type: "set-rule", ruleId, rule, otherRules: others.length },
+      causation,
+      request.expectedVersion,
+    );
   }
 
   removeRule(
-    { ruleId }: ParsedRequestOf<"alertRemoveRule">,
+    { ruleId, expectedVersion }: ParsedRequestOf<"alertRemoveRule">,
     causation: Causation,
   ): Promise<Handled<ResultOf<"alertRemoveRule">>> {
-    return this.#execute({ type: "remove-rule", ruleId }, causation);
+    return this.#execute({ type: "remove-rule", ruleId }, causation, expectedVersion);
   }
 
   async retry(
@@ -94,10 +98,15 @@ export class AlertCommands {
   async #execute(
     command: Extract<AlertCommand, { type: "set-rule" | "remove-rule" }>,
     causation: Causation,
+    expectedVersion: number | undefined,
   ): Promise<Handled<ResultOf<"alertSetRule">>> {
     const { ruleId } = command;
-    const executed = await this.#alerts.states.execute(ruleId, causation, (state) =>
-      alertDecider.decide(state, command),
+    const executed = await this.#alerts.states.execute(
+      ruleId,
+      causation,
+      (state) =>
+        versionConflict(`alert rule ${ruleId}`, expectedVersion, state.version) ??
+        alertDecider.decide(state, command),
     );
     if (!executed.ok) return { ok: false, rejection: executed.rejection };
     return done({ changed: executed.changed, rule: this.#viewOf(ruleId, executed.current.state) ?? null });
@@ -113,7 +122,9 @@ export class AlertCommands {
 
   #viewOf(ruleId: string, state = this.#state(ruleId)) {
     const rule = effectiveRule(ruleId, state);
-    return rule === null ? undefined : viewOfRule(ruleId, rule, isDefaultRule(ruleId, state));
+    return rule === null
+      ? undefined
+      : viewOfRule(ruleId, rule, { isDefault: isDefaultRule(ruleId, state), version: state.version });
   }
 }
 
