@@ -15,6 +15,7 @@ import type { Caller, ReplyError } from "@bioxen/kernel";
 import type { Bus } from "@bioxen/nats/client";
 import { BioxenError } from "./errors.ts";
 import type { EventWatch, WatchEventsOptions } from "./event-watch.ts";
+import { callerTrace } from "./trace-context.ts";
 import { type Accepted, callUntilSettled, type Refused, type RepeatOn } from "./until-settled.ts";
 
 /** The reply of an endpoint: its result, or its refusal as a value. */
@@ -77,8 +78,10 @@ export class Calls {
     request: RequestOf<N>,
     { timeoutMs, messageId = crypto.randomUUID(), repeatOn }: OneCallOptions = {},
   ): Promise<ReplyOf<N>> {
+    // All attempts are one call, so they have one trace.
+    const trace = callerTrace();
     const attempt = (attemptMs: number) =>
-      callByShape(this.#caller, CALL_SHAPES[name], request, { messageId, timeoutMs: attemptMs });
+      callByShape(this.#caller, CALL_SHAPES[name], request, { messageId, timeoutMs: attemptMs, ...trace });
     return callUntilSettled(attempt, {
       timeoutMs: timeoutMs ?? this.#deadlineOf(name, request),
       // A program may have had its effects before its reply was lost; a second run would repeat them.

@@ -59,13 +59,14 @@ export const envelopeSchema = z.object({
   correlationid: z.string(),
   causationid: z.string(),
   traceparent: z.string().optional(),
+  tracestate: z.string().optional(),
   /** Only the length is checked here; the log verifier compares the digests. */
   previoushash: z.string().length(DIGEST_LENGTH).optional(),
   payloaddigest: z.string().optional(),
 });
 
 /** The attributes of an envelope that only some events have. */
-const OPTIONAL_FIELDS = ["traceparent", "previoushash", "payloaddigest"] as const;
+const OPTIONAL_FIELDS = ["traceparent", "tracestate", "previoushash", "payloaddigest"] as const;
 
 /** Matches an instant in the form that BioXen writes. An instant on 29 February is left to the schema. */
 const PLAIN_INSTANT =
@@ -95,6 +96,7 @@ function isPlainEnvelope(json: unknown): json is z.infer<typeof envelopeSchema> 
     typeof e["causationid"] === "string" &&
     (e["traceparent"] === undefined || typeof e["traceparent"] === "string") &&
     (e["payloaddigest"] === undefined || typeof e["payloaddigest"] === "string") &&
+    (e["tracestate"] === undefined || typeof e["tracestate"] === "string") &&
     (e["previoushash"] === undefined ||
       (typeof e["previoushash"] === "string" && e["previoushash"].length === DIGEST_LENGTH))
   );

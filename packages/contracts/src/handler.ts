@@ -33,7 +33,19 @@ export interface ServedEndpoint {
     causation: Causation,
     maxBytes?: number,
   ) => Promise<HandlerResult> | HandlerResult;
+  /**
+   * Runs around the whole answer to one request or job, also when it is refused before `handle`: for a malformed
+   * payload, for example. Must call `work` once, with the causation that the handler is to get, and return its result.
+   */
+  readonly observe?: Observer;
 }
+
+/** `payload` is the parsed request before its validation; undefined when it could not be parsed. */
+export type Observer = (
+  payload: unknown,
+  causation: Causation,
+  work: (causation: Causation) => Promise<HandlerResult>,
+) => Promise<HandlerResult>;
 
 /** Pairs an endpoint with its handler; the compiler checks the types of request and result. */
 export function serve<E extends Endpoint>(

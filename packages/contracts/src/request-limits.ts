@@ -25,6 +25,9 @@ export const MAX_HEADERS_BYTES = 16_384;
  */
 export const MAX_NESTING = 64;
 
+/** Maximum length of `tracestate`, bytes: the length that the W3C asks every participant to pass on. */
+export const MAX_TRACESTATE_BYTES = 512;
+
 /** W3C Trace Context, level 1: version, trace id, parent id and flags; later versions may add more after a `-`. */
 const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
 const FORBIDDEN_VERSION = "ff";
@@ -39,6 +42,19 @@ export function isTraceparent(value: string): boolean {
   if (version === undefined || version === FORBIDDEN_VERSION) return false;
   if (version === FIRST_VERSION && more !== undefined) return false;
   return !/^0+$/.test(traceId) && !/^0+$/.test(parentId);
+}
+
+/** One member of `tracestate`: a key, which may name a tenant before `@`, and a value of printable ASCII. */
+const TRACESTATE_MEMBER =
+  /^[a-z0-9][a-z0-9_\-*/]{0,255}(?:@[a-z][a-z0-9_\-*/]{0,13})?=[!-+\--<>-~ ]{0,255}[!-+\--<>-~]$/;
+
+/**
+ * Returns true when `value` is a `tracestate` by the W3C grammar, of at most {@link MAX_TRACESTATE_BYTES} bytes. A
+ * receiver drops any other value and keeps the `traceparent`.
+ */
+export function isTracestate(value: string): boolean {
+  if (value.length === 0 || value.length > MAX_TRACESTATE_BYTES) return false;
+  return value.split(",").every((member) => TRACESTATE_MEMBER.test(member.trim()));
 }
 
 const QUOTE = 0x22;

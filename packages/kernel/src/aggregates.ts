@@ -19,6 +19,7 @@ import {
   positionOf,
   type StoredEvent,
   splitSubject,
+  traceOf,
 } from "./envelope.ts";
 import { Fault, invariant } from "./fault.ts";
 import { FirstOutcomes } from "./first-outcomes.ts";
@@ -285,7 +286,7 @@ export class Aggregates<State> implements EventSink {
       ...base,
       ...(previousHash === undefined ? {} : { previoushash: previousHash }),
       ...payloadDigestOf(causation),
-      ...(causation.traceparent === undefined ? {} : { traceparent: causation.traceparent }),
+      ...traceOf(causation),
     };
   }
 }

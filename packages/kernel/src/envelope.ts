@@ -29,6 +29,8 @@ export interface EventEnvelope<Body extends EventBody = EventBody> {
   /** The id of the command or event that directly caused this event. */
   readonly causationid: string;
   readonly traceparent?: string;
+  /** The vendors' part of the W3C trace context; never without `traceparent`. */
+  readonly tracestate?: string;
   /**
    * Digest of the aggregate's previous event; absent in its first event. If a stored event is changed, it no longer
    * matches the digest in the next event. The change is therefore detected unless all later events are changed too.
@@ -53,6 +55,7 @@ export interface EventPosition {
   readonly eventId: string;
   readonly correlationId: string;
   readonly traceparent?: string | undefined;
+  readonly tracestate?: string | undefined;
   /** Sequence in the stream, from 1; orders all events of all aggregates. */
   readonly seq: number;
   readonly version: number;
@@ -74,6 +77,10 @@ export interface Causation {
   readonly causeId: string;
   readonly correlationId: string;
   readonly traceparent?: string;
+  /** The vendors' part of the W3C trace context; never without `traceparent`. */
+  readonly tracestate?: string;
+  /** Headers of the request that hold a trace context in another format, by name. They become part of no event. */
+  readonly traceHeaders?: Readonly<Record<string, string>>;
   /**
    * True when `causeId` identifies one command of a caller by its `Nats-Msg-Id`: a retry under the same id gets the
    * first outcome. False when a process reacts to an event, because one event may cause several decisions.
@@ -107,16 +114,36 @@ export function expectingAnyVersion({ expectedVersion: _, ...causation }: Causat
  * Returns the causation of a decision that reacts to this event: the event is the direct cause, and the decision keeps
  * the event's correlation id and trace context.
  */
-export function causedBy(envelope: Pick<EventEnvelope, "id" | "correlationid" | "traceparent">): Causation {
+export function causedBy(
+  envelope: Pick<EventEnvelope, "id" | "correlationid" | "traceparent" | "tracestate">,
+): Causation {
   const base = { causeId: envelope.id, correlationId: envelope.correlationid, deduplicate: false };
-  return envelope.traceparent === undefined ? base : { ...base, traceparent: envelope.traceparent };
+  return { ...base, ...traceOf(envelope) };
+}
+
+/** The W3C trace context of a command, an event or a call. */
+export interface TraceContext {
+  readonly traceparent?: string;
+  readonly tracestate?: string;
+}
+
+/** Returns only the trace context of `source`, without fields that it lacks. */
+export function traceOf({
+  traceparent,
+  tracestate,
+}: {
+  readonly traceparent?: string | undefined;
+  readonly tracestate?: string | undefined;
+}): TraceContext {
+  if (traceparent === undefined) return {};
+  return tracestate === undefined ? { traceparent } : { traceparent, tracestate };
 }
 
 export function positionOf(event: StoredEvent): EventPosition {
   return {
     eventId: event.envelope.id,
     correlationId: event.envelope.correlationid,
-    traceparent: event.envelope.traceparent,
+    ...traceOf(event.envelope),
     seq: event.seq,
     version: event.envelope.aggregateversion,
     atMs: msOf(event.envelope.time),

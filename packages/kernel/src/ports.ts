@@ -107,8 +107,12 @@ export interface CallOptions {
   readonly messageId?: string;
   /** The command or event that causes this call; the called service records it as the cause of its own events. */
   readonly causation?: Causation;
-  /** W3C trace context of the caller, for a call without `causation`. */
+  /** W3C trace context of the caller; takes precedence over that of `causation`. */
   readonly traceparent?: string | undefined;
+  /** The vendors' part of the trace context; only with `traceparent`. */
+  readonly tracestate?: string | undefined;
+  /** Further headers that hold the trace context in another format, by name. */
+  readonly traceHeaders?: Readonly<Record<string, string>> | undefined;
 }
 
 export type Reply =
@@ -203,6 +207,7 @@ export interface SpanOptions {
   readonly kind: "server" | "client" | "producer" | "internal";
   /** W3C trace context of the caller; absent: the span begins a trace. */
   readonly traceparent?: string | undefined;
+  readonly tracestate?: string | undefined;
   readonly attributes?: Readonly<Record<string, string | number>>;
 }
 

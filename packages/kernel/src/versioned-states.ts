@@ -7,12 +7,12 @@
  * once.
  */
 import type { Fold } from "./decider.ts";
-import type { EventEnvelope, EventPosition, StoredEvent } from "./envelope.ts";
+import { type EventEnvelope, type EventPosition, type StoredEvent, traceOf } from "./envelope.ts";
 import { messageOf } from "./fault.ts";
 import type { SetAside, UnreadableMessage } from "./unreadable.ts";
 
 /** The fields of an event from which a decision in reaction to that event takes its cause, correlation id and trace. */
-export type CauseEvent = Pick<EventEnvelope, "id" | "correlationid" | "traceparent">;
+export type CauseEvent = Pick<EventEnvelope, "id" | "correlationid" | "traceparent" | "tracestate">;
 
 export interface Versioned<State> {
   readonly state: State;
@@ -47,7 +47,8 @@ type Row = readonly [
   correlationId: string,
   traceparent: string | null,
   state: unknown,
-  chained?: 1,
+  chained?: 0 | 1,
+  tracestate?: string,
 ];
 
 /** One captured aggregate: its id, and either its snapshot line that is not parsed yet or its state. */
@@ -208,8 +209,8 @@ function misfitOf({ envelope }: StoredEvent, before: Versioned<unknown>): string
   return "it does not carry the digest of the event before it";
 }
 
-function causeOf({ id, correlationid, traceparent }: EventEnvelope): CauseEvent {
-  return traceparent === undefined ? { id, correlationid } : { id, correlationid, traceparent };
+function causeOf(envelope: EventEnvelope): CauseEvent {
+  return { id: envelope.id, correlationid: envelope.correlationid, ...traceOf(envelope) };
 }
 
 /** Returns the snapshot line of one aggregate without its end-of-line: the aggregate's id, a space, and JSON. */
@@ -225,7 +226,9 @@ export function lineOf([id, aggregate]: Captured): Uint8Array {
     last?.traceparent ?? null,
     aggregate.state,
   ];
-  if (aggregate.chained) row.push(1);
+  const { tracestate } = last ?? {};
+  if (tracestate !== undefined) row.push(aggregate.chained ? 1 : 0, tracestate);
+  else if (aggregate.chained) row.push(1);
   return encoder.encode(`${id} ${JSON.stringify(row)}`);
 }
 
@@ -235,8 +238,8 @@ function textOf({ chunk, from, to }: UnreadLine): string {
 
 function parseLine<State>(json: string): Versioned<State> {
   const row = JSON.parse(json) as Row;
-  const [lastSeq, version, lastDigest, id, correlationid, traceparent, state, chained] = row;
-  const last = traceparent === null ? { id, correlationid } : { id, correlationid, traceparent };
+  const [lastSeq, version, lastDigest, id, correlationid, traceparent, state, chained, tracestate] = row;
+  const last = { id, correlationid, ...traceOf({ traceparent: traceparent ?? undefined, tracestate }) };
   return {
     state: state as State,
     lastSeq,

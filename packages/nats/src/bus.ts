@@ -12,6 +12,7 @@ import {
   type Publisher,
   type Reply,
   type Subscriber,
+  traceOf,
 } from "@bioxen/kernel";
 import {
   headers,
@@ -46,6 +47,8 @@ export const CORRELATION_HEADER = "Bioxen-Correlation-Id";
 export const CAUSATION_HEADER = "Bioxen-Causation-Id";
 export const MESSAGE_ID_HEADER = "Nats-Msg-Id";
 export const TRACE_HEADER = "traceparent";
+/** The header of the vendors' part of the W3C trace context. */
+export const TRACESTATE_HEADER = "tracestate";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -237,13 +240,18 @@ export class Bus implements Caller, Publisher, Subscriber {
 
 function commandHeaders(options: CallOptions) {
   const h = headers();
-  const { messageId, causation, traceparent = causation?.traceparent } = options;
+  const { messageId, causation, traceHeaders = {} } = options;
+  const { traceparent, tracestate } = traceOf(
+    options.traceparent === undefined ? (causation ?? {}) : options,
+  );
   if (messageId !== undefined) h.set(MESSAGE_ID_HEADER, messageId);
   if (causation !== undefined) {
     h.set(CORRELATION_HEADER, causation.correlationId);
     h.set(CAUSATION_HEADER, causation.causeId);
   }
   if (traceparent !== undefined) h.set(TRACE_HEADER, traceparent);
+  if (tracestate !== undefined) h.set(TRACESTATE_HEADER, tracestate);
+  for (const [name, value] of Object.entries(traceHeaders)) h.set(name, value);
   return h;
 }
 

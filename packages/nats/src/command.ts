@@ -15,7 +15,7 @@ import {
   type ServedEndpoint,
   tooLarge,
 } from "@bioxen/contracts";
-import { type Causation, Fault, type Rejection, type Reply, type ReplyError } from "@bioxen/kernel";
+import { type Causation, Fault, type Rejection, type Reply, type ReplyError, traceOf } from "@bioxen/kernel";
 import type { RequestHeaders } from "./request-headers.ts";
 
 /** Returns the refusal of a payload above the size limit; undefined for a payload within it. */
@@ -33,7 +33,7 @@ export function payloadTooLarge(data: Uint8Array): HandlerResult | undefined {
  */
 export function causationOf(
   subject: string,
-  { messageId, correlationId, causationId, traceparent }: RequestHeaders,
+  { messageId, correlationId, causationId, traceparent, tracestate, traceHeaders }: RequestHeaders,
   newId: () => string,
 ): Causation {
   const causeId = messageId === undefined ? (causationId ?? newId()) : `${subject}:${messageId}`;
@@ -42,7 +42,30 @@ export function causationOf(
     correlationId: correlationId ?? causeId,
     deduplicate: messageId !== undefined,
   };
-  return traceparent === undefined ? causation : { ...causation, traceparent };
+  return {
+    ...causation,
+    ...traceOf({ traceparent, tracestate }),
+    ...(traceHeaders === undefined ? {} : { traceHeaders }),
+  };
+}
+
+/** The headers of a request without headers, or with headers that are refused. */
+export const NO_REQUEST_HEADERS: RequestHeaders = {
+  messageId: undefined,
+  correlationId: undefined,
+  causationId: undefined,
+  traceparent: undefined,
+};
+
+/** Runs `work` inside the observer of the endpoint, if it has one. */
+export function observed(
+  served: ServedEndpoint,
+  payload: ParsedPayload | undefined,
+  causation: Causation,
+  work: (causation: Causation) => Promise<HandlerResult>,
+): Promise<HandlerResult> {
+  const value = payload?.ok ? payload.value : undefined;
+  return served.observe === undefined ? work(causation) : served.observe(value, causation, work);
 }
 
 /**

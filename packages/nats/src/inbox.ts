@@ -16,7 +16,7 @@ import {
   refuse,
   type ServedEndpoint,
 } from "@bioxen/contracts";
-import type { ReplyError } from "@bioxen/kernel";
+import type { Causation, ReplyError } from "@bioxen/kernel";
 import { type Service, Svcm } from "@nats-io/services";
 import * as z from "zod";
 import type { Bus } from "./bus.ts";
@@ -25,6 +25,9 @@ import {
   carriedOut,
   causationOf,
   faultAsError,
+  NO_REQUEST_HEADERS,
+  observed,
+  type ParsedPayload,
   parseJson,
   payloadTooLarge,
   replyOf,
@@ -158,27 +161,58 @@ async function answer(
     request.respond(JSON.stringify({ ok: false, error }), errorHeaders(error));
     statistics.answered(subject, performance.now() - startedMs, error);
   };
+  let noted: unknown;
+  const onFault = (thrown: unknown) => {
+    noted = thrown;
+    options.onFault(subject, thrown);
+  };
   try {
-    const reply = replyOf(await handled(options, request));
+    const reply = replyOf(await handled(options, request, onFault));
     if (!reply.ok) return respondError(reply.error);
     request.respond(JSON.stringify(reply));
     statistics.answered(subject, performance.now() - startedMs);
   } catch (thrown) {
-    options.onFault(subject, thrown);
+    if (noted !== thrown) onFault(thrown);
     respondError(faultAsError(thrown));
   }
 }
 
-async function handled(options: InboxOptions, request: Request): Promise<HandlerResult> {
+/** Calls `onFault` inside the observer of the endpoint, so that the log line of a fault belongs to its trace. */
+async function handled(
+  options: InboxOptions,
+  request: Request,
+  onFault: (thrown: unknown) => void,
+): Promise<HandlerResult> {
   const { served, headers, data } = request;
+  const refusal = refusalOf(options, request);
+  const payload = refusal === undefined ? parseJson(data) : undefined;
+  const { subject } = served.endpoint;
+  const causation = causationOf(subject, headers.ok ? headers.headers : NO_REQUEST_HEADERS, options.newId);
+  return observed(served, payload, causation, async (own) => {
+    if (payload === undefined) return refusal as HandlerResult;
+    try {
+      return await firstOutcome(options, request, payload, own);
+    } catch (thrown) {
+      onFault(thrown);
+      throw thrown;
+    }
+  });
+}
+
+/** Returns the refusal of a request that is not even parsed; undefined for any other request. */
+function refusalOf(options: InboxOptions, { headers, data }: Request): HandlerResult | undefined {
   const unavailable = options.unavailable();
   if (unavailable !== undefined) return refuse("UNAVAILABLE", unavailable, { retryable: true });
-  const tooLarge = payloadTooLarge(data);
-  if (tooLarge !== undefined) return tooLarge;
-  if (!headers.ok) return badRequest(headers.problems);
+  return payloadTooLarge(data) ?? (headers.ok ? undefined : badRequest(headers.problems));
+}
+
+async function firstOutcome(
+  options: InboxOptions,
+  { served, data }: Request,
+  payload: ParsedPayload,
+  causation: Causation,
+): Promise<HandlerResult> {
   const { endpoint } = served;
-  const payload = parseJson(data);
-  const causation = causationOf(endpoint.subject, headers.headers, options.newId);
   const carryOut = (cause = causation) =>
     carriedOut(served, payload, cause, contentLimitOf(options.bus.maxPayloadBytes));
   // A query changes nothing and can be repeated, so its outcome is not stored. Stored query results would only take

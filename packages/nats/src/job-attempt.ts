@@ -22,6 +22,7 @@ import {
   carriedOut,
   causationOf,
   faultAsError,
+  observed,
   parseJson,
   payloadTooLarge,
   replyOf,
@@ -134,10 +135,18 @@ export class JobAttempts {
         ? causation.causeId
         : `${causation.causeId} round ${job.round} attempt ${attempt}`;
     try {
-      const carryOut = () => carriedOut(served, payload, causation, this.#options.maxBytes());
-      return replyOf(await outcomes.once(key, carryOut, options));
+      const result = await observed(served, payload, causation, async (own) => {
+        const carryOut = () => carriedOut(served, payload, own, this.#options.maxBytes());
+        try {
+          return await outcomes.once(key, carryOut, options);
+        } catch (thrown) {
+          // Inside the observer, so that the log line belongs to the trace of the job.
+          onFault(job.subject, thrown);
+          throw thrown;
+        }
+      });
+      return replyOf(result);
     } catch (thrown) {
-      onFault(job.subject, thrown);
       return { ok: false, error: faultAsError(thrown) };
     }
   }

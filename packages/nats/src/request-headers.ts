@@ -6,6 +6,7 @@
  */
 import {
   isTraceparent,
+  isTracestate,
   MAX_HEADER_BYTES,
   MAX_HEADERS,
   MAX_HEADERS_BYTES,
@@ -13,7 +14,13 @@ import {
 } from "@bioxen/contracts";
 import { messageOf } from "@bioxen/kernel";
 import type { Msg, MsgHdrs } from "@nats-io/nats-core";
-import { CAUSATION_HEADER, CORRELATION_HEADER, MESSAGE_ID_HEADER, TRACE_HEADER } from "./bus.ts";
+import {
+  CAUSATION_HEADER,
+  CORRELATION_HEADER,
+  MESSAGE_ID_HEADER,
+  TRACE_HEADER,
+  TRACESTATE_HEADER,
+} from "./bus.ts";
 
 /** The headers that BioXen reads; an absent or empty header is undefined. */
 export interface RequestHeaders {
@@ -22,7 +29,24 @@ export interface RequestHeaders {
   readonly causationId: string | undefined;
   /** A trace context by the W3C grammar; any other value of the header is ignored. */
   readonly traceparent: string | undefined;
+  /** The vendors' part of the trace context; undefined without a valid `traceparent`. */
+  readonly tracestate?: string | undefined;
+  /** The valid headers among {@link FOREIGN_TRACE_HEADERS}, by name; absent when there is none. */
+  readonly traceHeaders?: Readonly<Record<string, string>> | undefined;
 }
+
+/** The headers of other formats of a trace context: W3C baggage, and B3 as one header or as several. */
+const FOREIGN_TRACE_HEADERS = [
+  "baggage",
+  "b3",
+  "x-b3-traceid",
+  "x-b3-spanid",
+  "x-b3-parentspanid",
+  "x-b3-sampled",
+  "x-b3-flags",
+];
+/** Maximum length of one header of another trace format, bytes. A longer one is ignored. */
+const MAX_FOREIGN_TRACE_BYTES = 1_024;
 
 export type ReadHeaders =
   | { readonly ok: true; readonly headers: RequestHeaders }
@@ -48,10 +72,12 @@ const latin1 = new TextDecoder("latin1");
 export function checkedHeaders(fields: readonly HeaderField[], limit = MAX_HEADER_BYTES): ReadHeaders {
   if (fields.length === 0) return NO_HEADERS;
   const first = new Map<string, string>();
+  const trace = new TraceFields();
   const problems: Problem[] = [];
   let bytes = 0;
   for (const [name, value] of fields) {
     bytes += name.length + value.length + FIELD_OVERHEAD_BYTES;
+    trace.add(name, value);
     if (!RECORDED.includes(name) || first.has(name)) continue;
     first.set(name, value);
     if (value.length > limit) {
@@ -70,16 +96,41 @@ export function checkedHeaders(fields: readonly HeaderField[], limit = MAX_HEADE
     problems.push({ path: "headers", message });
   }
   if (problems.length > 0) return { ok: false, problems };
-  const trace = first.get(TRACE_HEADER);
+  const traceparent = first.get(TRACE_HEADER);
   return {
     ok: true,
     headers: {
       messageId: first.get(MESSAGE_ID_HEADER) || undefined,
       correlationId: first.get(CORRELATION_HEADER) || undefined,
       causationId: first.get(CAUSATION_HEADER) || undefined,
-      traceparent: trace !== undefined && isTraceparent(trace) ? trace : undefined,
+      ...trace.read(traceparent !== undefined && isTraceparent(traceparent) ? traceparent : undefined),
     },
   };
+}
+
+/** Collects the headers of a trace context. Values beyond the limits are ignored: a trace fails no request. */
+class TraceFields {
+  #tracestate: string | undefined;
+  #others: Record<string, string> | undefined;
+
+  add(name: string, value: string): void {
+    if (name === TRACESTATE_HEADER) this.#tracestate ??= value;
+    else if (FOREIGN_TRACE_HEADERS.includes(name)) {
+      if (value.length <= MAX_FOREIGN_TRACE_BYTES && PRINTABLE.test(value)) {
+        this.#others = { [name]: value, ...this.#others };
+      }
+    }
+  }
+
+  read(traceparent: string | undefined): Pick<RequestHeaders, "traceparent" | "tracestate" | "traceHeaders"> {
+    const tracestate = this.#tracestate;
+    const isPassed = traceparent !== undefined && tracestate !== undefined && isTracestate(tracestate);
+    return {
+      traceparent,
+      ...(isPassed ? { tracestate } : {}),
+      ...(this.#others === undefined ? {} : { traceHeaders: this.#others }),
+    };
+  }
 }
 
 /** Parses the block of headers of a message: a version line, then one `name: value` per line. */

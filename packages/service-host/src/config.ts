@@ -56,8 +56,11 @@ export const hostConfig = z.object({
     .string()
     .regex(/^(?:\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, "must be host:port")
     .default("127.0.0.1:0"),
-  /** URL of an OTLP collector (HTTP); without it nothing is traced. The SDK reads the other OTEL_* variables. */
+  /** URLs of OTLP collectors. The OpenTelemetry SDK reads them and the other OTEL_* variables (telemetry.ts). */
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: z.url().optional(),
+  OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: z.url().optional(),
+  OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: z.url().optional(),
   /** Copies of every stream and bucket: 1 on a single server, 3 or 5 in a cluster. */
   BIOXEN_EVENT_REPLICAS: z.coerce.number().int().min(1).max(5).default(1),
   /**

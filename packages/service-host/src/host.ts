@@ -41,6 +41,7 @@ import {
   storeTroubles,
 } from "@bioxen/nats";
 import { whenAdmitted } from "./admission.ts";
+import { beginTelemetry } from "./begin-telemetry.ts";
 import {
   ConfigError,
   type Environment,
@@ -52,6 +53,7 @@ import {
 import { openHttp } from "./http.ts";
 import { feedOf, type LoseLog, losing, openKnownLog } from "./known-log.ts";
 import { loadMeasurements } from "./load.ts";
+import { exportMetrics } from "./metric-export.ts";
 import { ProcessMetrics } from "./metrics.ts";
 import { EndRequested, ProcessEnd } from "./process-end.ts";
 import { hasEnded, processIds } from "./process-identity.ts";
@@ -59,7 +61,7 @@ import { createLogger, namedIds, randomIds, systemClock, systemTimers } from "./
 import { withEveryKind } from "./snapshot-sinks.ts";
 import { openSnapshots, type Snapshots } from "./snapshots.ts";
 import { StandBy } from "./stand-by.ts";
-import { exportTraces, openTelemetryTracer, tracedEndpoint, tracedPorts } from "./tracing.ts";
+import { type OpenTelemetryTracer, tracedEndpoint, tracedPorts } from "./tracing.ts";
 import { unlessStalled } from "./unless-stalled.ts";
 import { ProcessVitals } from "./vitals.ts";
 
@@ -153,11 +155,11 @@ async function boot(
   { config, logger, end }: Process,
 ): Promise<void> {
   const instance = namedIds.next();
-  if (config.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined) {
-    end.closes(await end.during(exportTraces(definition.name, instance)));
-  }
+  const telemetry = await end.during(beginTelemetry({ service: definition.name, instance }, env, logger));
+  const { tracer } = telemetry;
+  end.closes(telemetry.end);
   const lose = losing(logger, end);
-  const connected = await end.during(connectPorts(definition, config, logger, end, lose));
+  const connected = await end.during(connectPorts(definition, config, logger, end, lose, tracer));
   const { bus, ports, outcomes, skips, guard } = connected;
   const service = await end.during(definition.create(ports, env));
   const writesSnapshots = definition.writesSnapshots === true;
@@ -171,15 +173,17 @@ async function boot(
   const vitals = new ProcessVitals(ports, definition.name, instance, feed, sampled, inspectStore);
   const metrics = new ProcessMetrics(definition.name, () => vitals.now());
   let inbox: Inbox | undefined;
+  const measure = () => [
+    ...(inbox === undefined ? [] : loadMeasurements(inbox.load())),
+    ...(service.measure?.() ?? []),
+  ];
+  if (tracer.hasSdk) await end.during(exportMetrics(() => metrics.families(measure())));
   const http = await end.during(
     openHttp({
       ...addressOf(config.BIOXEN_HTTP),
       vitals,
       metrics,
-      measure: () => [
-        ...(inbox === undefined ? [] : loadMeasurements(inbox.load())),
-        ...(service.measure?.() ?? []),
-      ],
+      measure,
       measureVms: service.measureVms === undefined ? undefined : () => service.measureVms?.() ?? [],
     }),
   );
@@ -188,7 +192,7 @@ async function boot(
   vitals.begin();
   const snapshots = await end.during(rebuildState(feed, bus, ports, config));
   end.closes(() => snapshots.end());
-  const instrumented = (served: ServedEndpoint) => metrics.counted(tracedEndpoint(served, ports.tracer));
+  const instrumented = (served: ServedEndpoint) => metrics.counted(tracedEndpoint(served, tracer));
   const endpoints = service.endpoints.map(instrumented);
   const serving = { ...servingOf(definition, feed, logger), bus, outcomes, url: http.url, endpoints };
   const { discovery = {} } = service;
@@ -251,6 +255,7 @@ async function connectPorts(
   logger: Logger,
   end: ProcessEnd,
   lose: LoseLog,
+  tracer: OpenTelemetryTracer,
 ) {
   const storage = storageOf(config);
   const bus = await connectBus({
@@ -278,7 +283,7 @@ async function connectPorts(
   const blobs = await openBlobs(bus, storage);
   const skips = new SkippedMessages();
   const readable = new SkippingLog(log, skips);
-  const ports = tracedPorts({ ...world, log: readable, bus, leases, blobs, tracer: openTelemetryTracer() });
+  const ports = tracedPorts({ ...world, log: readable, bus, leases, blobs }, tracer);
   return { bus, ports, outcomes, skips, guard };
 }
 

@@ -2,6 +2,7 @@
  * The Prometheus text of one process: its vital signs, its requests, and the measurements of its service.
  */
 import {
+  FLEET_METRICS,
   METRICS,
   type Measurement,
   type MetricName,
@@ -9,6 +10,7 @@ import {
   type ServedEndpoint,
 } from "@bioxen/contracts";
 import { Counter, collectDefaultMetrics, Histogram, Registry } from "prom-client";
+import { type MetricFamily, recordDuration } from "./metric-export.ts";
 
 /**
  * Upper bounds of the histogram's buckets, s. They range from a reply without any I/O to a reply that waited for a
@@ -28,6 +30,7 @@ export class ProcessMetrics {
   readonly #requests: Counter<"endpoint" | "code">;
   readonly #durations: Histogram<"endpoint">;
   readonly #vitals: () => Vitals;
+  readonly #recordDuration = recordDuration();
 
   constructor(service: string, vitals: () => Vitals) {
     this.#vitals = vitals;
@@ -47,21 +50,25 @@ export class ProcessMetrics {
     });
   }
 
-  /** Returns the same endpoint with counters for its result codes and durations. */
+  /**
+   * Returns the same endpoint with counters for its result codes and durations. Refusals of malformed requests count
+   * too.
+   */
   counted(served: ServedEndpoint): ServedEndpoint {
-    const { endpoint } = served;
+    const { endpoint, observe = (_payload, causation, work) => work(causation) } = served;
     return {
-      endpoint,
-      handle: async (request: never, causation, maxBytes) => {
-        const end = this.#durations.startTimer({ endpoint: endpoint.subject });
+      ...served,
+      observe: async (payload, causation, work) => {
+        const { subject } = endpoint;
+        const end = this.#durations.startTimer({ endpoint: subject });
         let code = "INTERNAL";
         try {
-          const result = await served.handle(request, causation, maxBytes);
+          const result = await observe(payload, causation, work);
           code = result.ok ? "OK" : result.rejection.code;
           return result;
         } finally {
-          end();
-          this.#requests.inc({ endpoint: endpoint.subject, code });
+          this.#recordDuration(subject, end(), code);
+          this.#requests.inc({ endpoint: subject, code });
         }
       },
     };
@@ -69,19 +76,67 @@ export class ProcessMetrics {
 
   /** Returns the metrics of the process, followed by `measured`. */
   async text(measured: readonly Measurement[]): Promise<string> {
+    const process = await this.#registry.metrics();
+    return `${process.trimEnd()}\n${textOf([...this.#own(), ...measured])}`;
+  }
+
+  /**
+   * Returns the same metrics as {@link text}, for export. Metrics of the catalogue that have no value now are included,
+   * without values.
+   */
+  async families(measured: readonly Measurement[]): Promise<MetricFamily[]> {
+    const process = await this.#registry.getMetricsAsJSON();
+    const values = new Map([...this.#own(), ...measured].map((one) => [one.metric as string, one.values]));
+    const catalogue = Object.entries({ ...SERVICE_METRICS, ...FLEET_METRICS });
+    const counted = new Set(process.map(({ name }) => name));
+    return [
+      ...process.map(processFamily),
+      ...catalogue
+        .filter(([name]) => !counted.has(name))
+        .map(([name, { help, type }]) => {
+          const measuredValues = values.get(name) ?? [];
+          return {
+            name,
+            help,
+            type,
+            values: measuredValues.map(({ value, labels = {}, series }) => ({ value, labels, series })),
+          };
+        }),
+    ];
+  }
+
+  #own(): Measurement[] {
     const { ready, appliedSeq, lagEvents } = this.#vitals();
-    const own: Measurement[] = [
+    return [
       { metric: "bioxen_ready", values: [{ value: ready ? 1 : 0 }] },
       { metric: "bioxen_log_applied_sequence", values: [{ value: appliedSeq }] },
       { metric: "bioxen_log_lag_events", values: lagEvents === null ? [] : [{ value: lagEvents }] },
     ];
-    const process = await this.#registry.metrics();
-    return `${process.trimEnd()}\n${textOf([...own, ...measured])}`;
   }
 
   get contentType(): string {
     return this.#registry.contentType;
   }
+}
+
+type RegistryMetric = Awaited<ReturnType<Registry["getMetricsAsJSON"]>>[number];
+
+/** Returns a metric of prom-client in the form for export. The label `service` is left out: the resource names it. */
+function processFamily({ name, help, type, values }: RegistryMetric): MetricFamily {
+  const kind = String(type);
+  const isHistogram = kind === "histogram" || kind === "summary";
+  return {
+    name,
+    help,
+    type: isHistogram ? "histogram" : kind === "counter" ? "counter" : "gauge",
+    values: values.map((one) => {
+      const { value, labels, metricName = name } = one as typeof one & { readonly metricName?: string };
+      const { service: _, ...own } = labels;
+      const series = /_(bucket|sum|count)$/.exec(metricName)?.[1] as "bucket" | "sum" | "count" | undefined;
+      const texts = Object.fromEntries(Object.entries(own).map(([label, text]) => [label, String(text)]));
+      return { value, labels: texts, series: isHistogram ? series : undefined };
+    }),
+  };
 }
 
 /** Returns `measured` in the exposition format, without metrics that have no value. */

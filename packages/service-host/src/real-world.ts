@@ -4,7 +4,8 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import type { Clock, IdSource, Logger, Timers } from "@bioxen/kernel";
-import { pino } from "pino";
+import { type DestinationStream, type LogFn, type Logger as PinoLogger, pino } from "pino";
+import { exportLine } from "./log-export.ts";
 import { traceFields } from "./tracing.ts";
 
 export const systemClock: Clock = { nowMs: () => Date.now() };
@@ -36,10 +37,19 @@ export const randomIds: IdSource = {
 /** Ids of the form `host/pid/id`: an operator who reads the holder of a lease finds its process. */
 export const namedIds: IdSource = { next: () => `${hostname()}/${process.pid}/${randomIds.next()}` };
 
-/** Logs JSON lines with the ids of the current trace to stderr; stdout stays free. */
-export function createLogger(service: string, level: string): Logger {
+/** Logs JSON lines with the ids of the current trace to `destination`, by default to stderr; stdout stays free. */
+export function createLogger(
+  service: string,
+  level: string,
+  destination: DestinationStream = pino.destination({ dest: 2, sync: true }),
+): Logger {
   return pino(
-    { level, base: { service, pid: process.pid }, mixin: traceFields },
-    pino.destination({ dest: 2, sync: true }),
+    { level, base: { service, pid: process.pid }, mixin: traceFields, hooks: { logMethod } },
+    destination,
   );
+}
+
+function logMethod(this: PinoLogger, args: Parameters<LogFn>, method: LogFn, level: number): void {
+  exportLine(level, args);
+  method.apply(this, args);
 }

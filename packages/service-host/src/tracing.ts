@@ -2,22 +2,35 @@
  * Traces: one span for every answered request, every call and every event that a traced command appends.
  *
  * The trace context travels in the headers of requests and in the events, so one trace leads from a client through
- * every service behind it. Without `OTEL_EXPORTER_OTLP_ENDPOINT` nothing is recorded or sent, and the context passes
- * unchanged. The SDK is loaded only when it is used.
+ * every service behind it. Without the OpenTelemetry SDK (see telemetry-settings.ts) nothing is recorded or sent, and
+ * the W3C context passes unchanged. With it, `OTEL_PROPAGATORS` names the formats of the headers; events always have
+ * the W3C format. The attributes of the spans are in span-attributes.ts.
  */
-import type { ServedEndpoint } from "@bioxen/contracts";
-import type { Causation, EventLog, ServicePorts, SpanOptions, Tracer } from "@bioxen/kernel";
+import { BIOXEN_VERSION, type ServedEndpoint } from "@bioxen/contracts";
 import {
+  type Caller,
+  type CallOptions,
+  type EventLog,
+  type ServicePorts,
+  type SpanOptions,
+  type TraceContext,
+  type Tracer,
+  traceOf,
+} from "@bioxen/kernel";
+import {
+  type Context,
   context,
+  createTraceState,
   isSpanContextValid,
+  propagation,
   ROOT_CONTEXT,
   type Span,
   type SpanContext,
   SpanKind,
-  SpanStatusCode,
   trace,
 } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
+import { appendAttributes, callAttributes, failed, requestAttributes, settled } from "./span-attributes.ts";
 
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})/;
 const KINDS: Readonly<Record<SpanOptions["kind"], SpanKind>> = {
@@ -28,17 +41,20 @@ const KINDS: Readonly<Record<SpanOptions["kind"], SpanKind>> = {
 };
 
 /** Parses a W3C trace context; returns undefined for a malformed one. */
-function spanContextOf(traceparent: string | undefined): SpanContext | undefined {
+function spanContextOf({ traceparent, tracestate }: TraceContext): SpanContext | undefined {
   const [, traceId, spanId, flags] = TRACEPARENT.exec(traceparent ?? "") ?? [];
   if (traceId === undefined || spanId === undefined || flags === undefined) return undefined;
   const found = { traceId, spanId, traceFlags: Number.parseInt(flags, 16), isRemote: true };
-  return isSpanContextValid(found) ? found : undefined;
+  if (!isSpanContextValid(found)) return undefined;
+  return tracestate === undefined ? found : { ...found, traceState: createTraceState(tracestate) };
 }
 
-function traceparentOf(span: Span): string | undefined {
-  const { traceId, spanId, traceFlags } = span.spanContext();
-  if (!isSpanContextValid(span.spanContext())) return undefined;
-  return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, "0")}`;
+function traceContextOf(span: Span): TraceContext {
+  const { traceId, spanId, traceFlags, traceState } = span.spanContext();
+  if (!isSpanContextValid(span.spanContext())) return {};
+  const traceparent = `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, "0")}`;
+  const tracestate = traceState?.serialize();
+  return tracestate ? { traceparent, tracestate } : { traceparent };
 }
 
 /** Returns the ids of the current trace, for the log. */
@@ -48,78 +64,130 @@ export function traceFields(): { readonly trace_id?: string; readonly span_id?: 
   return { trace_id: current.traceId, span_id: current.spanId };
 }
 
-/** Records spans through the OpenTelemetry API, with the exporter of this process, if any. */
-export function openTelemetryTracer(): Tracer {
-  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  const tracer = trace.getTracer("bioxen");
-  return {
-    async span(name, { kind, traceparent, attributes = {} }, work) {
-      const parent = spanContextOf(traceparent);
-      const from = parent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, parent);
-      const span = tracer.startSpan(name, { kind: KINDS[kind], attributes: { ...attributes } }, from);
-      try {
-        return await context.with(trace.setSpan(from, span), () => work(traceparentOf(span) ?? traceparent));
-      } catch (thrown) {
-        span.recordException(thrown instanceof Error ? thrown : String(thrown));
-        span.setStatus({ code: SpanStatusCode.ERROR });
-        throw thrown;
-      } finally {
-        span.end();
-      }
-    },
-  };
-}
-
 /**
- * Begins to send spans over OTLP (HTTP, JSON). Returns a function that sends the remaining spans and ends the export.
+ * Records spans through the OpenTelemetry API, with the exporter of this process, if any. `hasSdk` is true after the
+ * SDK was started: the context manager and the propagators are then those of the SDK.
  */
-export async function exportTraces(service: string, instance: string): Promise<() => Promise<void>> {
-  const [{ BatchSpanProcessor, TracerProvider }, { OTLPTraceExporter }, { resourceFromAttributes }] =
-    await Promise.all([
-      import("@opentelemetry/sdk-trace"),
-      import("@opentelemetry/exporter-trace-otlp-http"),
-      import("@opentelemetry/resources"),
-    ]);
-  const provider = new TracerProvider({
-    resource: resourceFromAttributes({
-      "service.name": service,
-      "service.namespace": "bioxen",
-      "service.instance.id": instance,
-    }),
-    spanProcessors: [new BatchSpanProcessor({ exporter: new OTLPTraceExporter() })],
-  });
-  trace.setGlobalTracerProvider(provider);
-  return () => provider.shutdown();
+export class OpenTelemetryTracer implements Tracer {
+  readonly #tracer;
+  readonly #hasSdk: boolean;
+
+  constructor(hasSdk: boolean) {
+    this.#hasSdk = hasSdk;
+    if (!hasSdk) context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+    this.#tracer = trace.getTracer("bioxen", BIOXEN_VERSION);
+  }
+
+  span<T>(
+    name: string,
+    options: SpanOptions,
+    work: (traceparent: string | undefined) => Promise<T>,
+  ): Promise<T> {
+    const from = this.#under(ROOT_CONTEXT, traceOf(options));
+    return this.within(name, options, from, (span) =>
+      work(traceContextOf(span).traceparent ?? options.traceparent),
+    );
+  }
+
+  /** Runs `work` as a span whose parent is in the context `from`. An error of `work` becomes the span's status. */
+  async within<T>(
+    name: string,
+    { kind, attributes = {} }: Pick<SpanOptions, "kind" | "attributes">,
+    from: Context,
+    work: (span: Span) => Promise<T>,
+  ): Promise<T> {
+    const span = this.#tracer.startSpan(name, { kind: KINDS[kind], attributes: { ...attributes } }, from);
+    try {
+      return await context.with(trace.setSpan(from, span), () => work(span));
+    } catch (thrown) {
+      failed(span, thrown);
+      throw thrown;
+    } finally {
+      span.end();
+    }
+  }
+
+  /** Returns the context of a received request: the caller's span, and the baggage if that is propagated. */
+  received(headers: TraceContext & { readonly traceHeaders?: Readonly<Record<string, string>> }): Context {
+    if (!this.#hasSdk) return this.#under(ROOT_CONTEXT, headers);
+    return propagation.extract(ROOT_CONTEXT, { ...traceOf(headers), ...headers.traceHeaders });
+  }
+
+  /** Returns the context of work that `cause` led to, inside the active context, which may have baggage. */
+  following(cause: TraceContext): Context {
+    return this.#under(context.active(), cause);
+  }
+
+  /** Returns the fields of a call that carry the active trace context to the called service. */
+  sent(): Pick<CallOptions, "traceparent" | "tracestate" | "traceHeaders"> {
+    const carrier: Record<string, string> = {};
+    propagation.inject(context.active(), carrier);
+    const { traceparent, tracestate, ...traceHeaders } = carrier;
+    return { ...traceOf({ traceparent, tracestate }), traceHeaders };
+  }
+
+  get hasSdk(): boolean {
+    return this.#hasSdk;
+  }
+
+  #under(base: Context, cause: TraceContext): Context {
+    const parent = spanContextOf(cause);
+    return parent === undefined ? trace.deleteSpan(base) : trace.setSpanContext(base, parent);
+  }
 }
 
 /** Adds a span to every call and every append on behalf of a traced command. */
-export function tracedPorts(ports: ServicePorts): ServicePorts {
-  const { bus, log, tracer } = ports;
+export function tracedPorts(
+  ports: Omit<ServicePorts, "tracer">,
+  tracer: OpenTelemetryTracer,
+): ServicePorts & { readonly tracer: OpenTelemetryTracer } {
+  const { bus, log } = ports;
   return {
     ...ports,
+    tracer,
     log: tracedLog(log, tracer),
     bus: {
       publish: (subject, payload) => bus.publish(subject, payload),
       subscribe: (subject, hear) => bus.subscribe(subject, hear),
-      call(subject, payload, options) {
-        const { traceparent = options.causation?.traceparent } = options;
-        if (traceparent === undefined) return bus.call(subject, payload, options);
-        return tracer.span(`call ${subject}`, { kind: "client", traceparent }, (own) =>
-          bus.call(subject, payload, { ...options, traceparent: own }),
-        );
-      },
+      call: tracedCall(bus, tracer),
     },
   };
 }
 
-function tracedLog(log: EventLog, tracer: Tracer): EventLog {
+function tracedCall(bus: Caller, tracer: OpenTelemetryTracer): Caller["call"] {
+  return (subject, payload, options) => {
+    const cause = traceOf(options.traceparent === undefined ? (options.causation ?? {}) : options);
+    if (cause.traceparent === undefined) return bus.call(subject, payload, options);
+    const span = { kind: "client", attributes: callAttributes(subject, payload, options) } as const;
+    return tracer.within(`request ${subject}`, span, tracer.following(cause), async (own) => {
+      const sent = tracer.hasSdk
+        ? { ...untraced(options), ...tracer.sent() }
+        : { ...options, ...cause, ...traceContextOf(own) };
+      const reply = await bus.call(subject, payload, sent);
+      settled(own, reply.ok ? undefined : reply.error);
+      return reply;
+    });
+  };
+}
+
+/** Returns the options of a call without the trace context that they were given. */
+function untraced({ traceparent: _, tracestate: __, causation, ...options }: CallOptions): CallOptions {
+  if (causation === undefined) return options;
+  const { traceparent: ___, tracestate: ____, traceHeaders: _____, ...cause } = causation;
+  return { ...options, causation: cause };
+}
+
+function tracedLog(log: EventLog, tracer: OpenTelemetryTracer): EventLog {
   return {
     append(streamSubject, envelope, expectedSeq) {
       const work = () => log.append(streamSubject, envelope, expectedSeq);
       if (envelope.traceparent === undefined) return work();
-      const attributes = { "bioxen.subject": envelope.subject, "bioxen.event_id": envelope.id };
-      const { traceparent } = envelope;
-      return tracer.span(`append ${envelope.type}`, { kind: "producer", traceparent, attributes }, work);
+      const span = { kind: "producer", attributes: appendAttributes(streamSubject, envelope) } as const;
+      return tracer.within(`append ${envelope.type}`, span, tracer.following(envelope), async (own) => {
+        const result = await work();
+        own.setAttribute("bioxen.append.result", result.kind);
+        return result;
+      });
     },
     read: (streamSubject, afterSeq, untilSeq, limit) => log.read(streamSubject, afterSeq, untilSeq, limit),
     readMessages: (streamSubject, afterSeq, untilSeq, limit) =>
@@ -131,15 +199,22 @@ function tracedLog(log: EventLog, tracer: Tracer): EventLog {
 }
 
 /** Adds a span to every answer; the handler's own spans are its children. */
-export function tracedEndpoint(served: ServedEndpoint, tracer: Tracer): ServedEndpoint {
-  const { endpoint } = served;
+export function tracedEndpoint(served: ServedEndpoint, tracer: OpenTelemetryTracer): ServedEndpoint {
+  const { subject } = served.endpoint;
   return {
-    endpoint,
-    handle: (request: never, causation: Causation, maxBytes?: number) => {
-      const { traceparent } = causation;
-      return tracer.span(endpoint.subject, { kind: "server", traceparent }, async (own) =>
-        served.handle(request, own === undefined ? causation : { ...causation, traceparent: own }, maxBytes),
-      );
+    ...served,
+    observe(payload, causation, work) {
+      const span = { kind: "server", attributes: requestAttributes(subject, payload, causation) } as const;
+      return tracer.within(`process ${subject}`, span, tracer.received(causation), async (own) => {
+        const { traceparent: _, tracestate: __, traceHeaders: ___, ...cause } = causation;
+        const context = traceContextOf(own);
+        const result = await work({
+          ...cause,
+          ...(context.traceparent === undefined && !tracer.hasSdk ? traceOf(causation) : context),
+        });
+        settled(own, result.ok ? undefined : result.rejection);
+        return result;
+      });
     },
   };
 }

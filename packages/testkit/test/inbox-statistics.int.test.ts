@@ -18,6 +18,8 @@ let bus: Bus;
 let inbox: Inbox;
 let client: NatsConnection;
 let release: (() => void) | undefined;
+/** What happens around the answers of the endpoint that throws, in order. */
+const around: string[] = [];
 
 const endpoints: ServedEndpoint[] = [
   serve(ENDPOINTS.chassisList, () => ({ ok: true, result: { chassis: [], cursor: null } })),
@@ -25,9 +27,15 @@ const endpoints: ServedEndpoint[] = [
   serve(ENDPOINTS.ledgerGet, () => {
     throw new Fault("TIMEOUT", "the log is slow", { retryable: true });
   }),
-  serve(ENDPOINTS.chassisGet, () => {
-    throw new TypeError("a bug");
-  }),
+  {
+    ...serve(ENDPOINTS.chassisGet, () => {
+      throw new TypeError("a bug");
+    }),
+    async observe(payload, causation, work) {
+      around.push(`begin ${JSON.stringify(payload)}`);
+      return work(causation).finally(() => around.push("end"));
+    },
+  },
   serve(ENDPOINTS.chassisCordon, async () => {
     await new Promise<void>((resolve) => {
       release = resolve;
@@ -49,7 +57,7 @@ beforeAll(async () => {
     outcomes: await openOutcomes(bus),
     newId: () => crypto.randomUUID(),
     unavailable: () => undefined,
-    onFault: () => undefined,
+    onFault: (_subject, thrown) => around.push(`fault ${(thrown as Error).message}`),
   });
 });
 afterAll(async () => {
@@ -89,6 +97,23 @@ describe("the STATS of an inbox", () => {
     await send(subject, "");
     const { num_requests, num_errors, last_error } = await statsOf(subject);
     expect([num_requests, num_errors, last_error]).toEqual([before.num_requests + 1, 0, undefined]);
+  });
+
+  it("are apart from an observer, which runs around malformed requests too and around the report of a fault", async () => {
+    const { subject } = ENDPOINTS.chassisGet;
+    around.length = 0;
+    await send(subject, CHASSIS);
+    await send(subject, '{"chassisId":7}');
+    await send(subject, "{");
+    expect(around).toEqual([
+      `begin ${CHASSIS}`,
+      "fault a bug",
+      "end",
+      'begin {"chassisId":7}',
+      "end",
+      "begin undefined",
+      "end",
+    ]);
   });
 
   it("measure the time until the handler's promise is settled, in nanoseconds", async () => {

@@ -86,6 +86,7 @@ const storedEvent = z.object({
   correlationid: z.string(),
   causationid: z.string(),
   traceparent: z.string().optional(),
+  tracestate: z.string().optional(),
   previoushash: z.string().optional(),
   payloaddigest: z.string().optional(),
 });

@@ -1,7 +1,7 @@
 /**
  * Folds the events of a drain into its state: the VMs that must leave the chassis, and where each of them went.
  */
-import type { CauseEvent, Fold } from "@bioxen/kernel";
+import { type CauseEvent, type Fold, traceOf } from "@bioxen/kernel";
 import type { DrainEvent } from "../events/drain.ts";
 
 export const DRAIN_STATUSES = ["draining", "completed", "incomplete", "cancelled"] as const;
@@ -43,7 +43,7 @@ export const drainFold: Fold<DrainState> = {
     const { version } = at;
     if (event.type === "bioxen.drain.started.v1") {
       const { vmIds, ...data } = event.data;
-      const startedBy = { id: at.eventId, correlationid: at.correlationId };
+      const startedBy = { id: at.eventId, correlationid: at.correlationId, ...traceOf(at) };
       return {
         exists: true,
         status: "draining",
@@ -52,7 +52,7 @@ export const drainFold: Fold<DrainState> = {
         remaining: {},
         startedAtMs: at.atMs,
         startedSeq: at.seq,
-        startedBy: at.traceparent === undefined ? startedBy : { ...startedBy, traceparent: at.traceparent },
+        startedBy,
         ended: null,
         version,
       };

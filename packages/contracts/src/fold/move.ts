@@ -9,6 +9,7 @@ import {
   causedBy,
   type EventPosition,
   equalAmounts,
+  traceOf,
 } from "@bioxen/kernel";
 import type { VmEvent } from "../events/vm.ts";
 import type { Migration, Vm } from "./vm-state.ts";
@@ -80,7 +81,6 @@ export function causedByMove({ requestedBy }: Migration): Causation {
   return causedBy(requestedBy);
 }
 
-function causeAt({ eventId, correlationId, traceparent }: EventPosition): CauseEvent {
-  const base = { id: eventId, correlationid: correlationId };
-  return traceparent === undefined ? base : { ...base, traceparent };
+function causeAt(at: EventPosition): CauseEvent {
+  return { id: at.eventId, correlationid: at.correlationId, ...traceOf(at) };
 }

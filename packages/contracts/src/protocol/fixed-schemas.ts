@@ -131,6 +131,7 @@ const EVENT_ATTRIBUTES: Readonly<Record<string, string>> = {
   correlationid: "The command that started the chain of causes.",
   causationid: "The command or event that directly caused this event.",
   traceparent: "W3C trace context.",
+  tracestate: "The vendors' part of the W3C trace context; never without `traceparent`.",
   previoushash: "SHA-256 of the stored bytes of the aggregate's previous event; absent in its first event.",
   payloaddigest: "SHA-256 of the payload of the command with a `Nats-Msg-Id` that caused this event.",
 };

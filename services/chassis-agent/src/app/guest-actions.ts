@@ -4,7 +4,7 @@
  * A VM may be on a chassis whose agent has no driver for the VM's type. A start of this VM fails, and a stop succeeds.
  */
 import type { CheckpointLoss, Vm } from "@bioxen/contracts";
-import type { Amounts, ServicePorts } from "@bioxen/kernel";
+import { type Amounts, type ServicePorts, traceOf } from "@bioxen/kernel";
 import { DriverError, type GuestSpec, type VmDriver } from "@bioxen/vm-driver";
 import type { AgentAction, PresentGuest } from "../domain/desired.ts";
 import { loadState } from "./checkpoints.ts";
@@ -122,8 +122,8 @@ export class GuestActions {
     const checkpoint = await this.#checkpointOf(vmId, vm, fence);
     if (checkpoint === "lost") return;
     try {
-      const traceparent = view.vms.last(vmId)?.traceparent;
-      const span = { kind: "internal", traceparent, attributes: { "bioxen.vm": vmId } } as const;
+      const trace = traceOf(view.vms.last(vmId) ?? {});
+      const span = { kind: "internal", ...trace, attributes: { "bioxen.vm.id": vmId } } as const;
       const spec = { ...specOf(vmId, vm, fence, allocation), checkpoint };
       await ports.tracer.span(`${kind} guest`, span, () => driver[kind](spec));
     } catch (thrown) {
