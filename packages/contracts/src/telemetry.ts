@@ -77,6 +77,9 @@ export const chassisSample = z
   .meta({ id: "ChassisSample" });
 export type ChassisSample = z.infer<typeof chassisSample>;
 
+/** Maximum number of objects left behind in a pool that one status sample lists. */
+export const MAX_LEFT_BEHIND = 20;
+
 /** The periodic status sample of one instance of a service. */
 export const serviceSample = z
   .object({
@@ -102,6 +105,25 @@ export const serviceSample = z
       .object({
         agentId: z.string(),
         refused: z.array(z.object({ chassisId: z.string(), reason: z.string() })),
+        /**
+         * What the agent removes from a pool and the pool keeps, at most {@link MAX_LEFT_BEHIND} objects. Absent when
+         * nothing is left, and in samples of older agents.
+         */
+        left: z
+          .array(
+            z.object({
+              vmId: z.string(),
+              kind: z.enum(["machine", "snapshot", "disk"]),
+              uuid: z.string(),
+              /** Number of failed tries to remove it. */
+              tries: z.int(),
+              /** Why the last try failed. */
+              reason: z.string(),
+              /** Time of the next try, epoch ms; absent when the agent no longer tries. */
+              nextTryAtMs: z.int().optional(),
+            }),
+          )
+          .optional(),
       })
       .optional(),
     /** Longest delay of the instance's event loop since the previous sample, ms. */

@@ -2,7 +2,7 @@
  * Compares the client and the fake with XAPI's own datamodel, so that they cannot share a mistake.
  */
 
-import { FAKE_CODES, LIFECYCLE, SCHEMA, SIGNATURES } from "@bioxen/fake-xapi";
+import { FAKE_CODES, LIFECYCLE, ROLES, SCHEMA, SIGNATURES, weakestRole } from "@bioxen/fake-xapi";
 import { describe, expect, it } from "vitest";
 import { KNOWN_CODES } from "../src/xapi/errors.ts";
 import { METHODS } from "../src/xapi/methods.ts";
@@ -63,6 +63,18 @@ describe.skipIf(reference === undefined)("XAPI's datamodel", () => {
         name,
       ).toEqual([]);
     }
+  });
+
+  it("gives every method of the fake to the same roles", () => {
+    const declaredRoles = (method: string) => {
+      const [className = "", name = ""] = method.split(".");
+      const found = reference?.classes.get(className)?.messages.find((one) => one.name === name);
+      return ROLES.filter((role) => found?.roles.includes(role));
+    };
+    const methods = Object.keys(SIGNATURES);
+    expect(methods.map((method) => [method, ROLES.slice(ROLES.indexOf(weakestRole(method)))])).toEqual(
+      methods.map((method) => [method, declaredRoles(method)]),
+    );
   });
 
   it("lists every error code of the client and the fake", () => {

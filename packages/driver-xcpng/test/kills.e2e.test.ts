@@ -15,6 +15,8 @@ import type { Order } from "./killable-driver.ts";
 
 const PROGRAM = fileURLToPath(new URL("killable-driver.ts", import.meta.url));
 const KILLS = 30;
+/** Seed of the moments of the kills. */
+const SEED = Number(process.env["BIOXEN_KILL_SEED"] ?? 1);
 const MACHINES = 3;
 /** Maximum number of calls to the pool between two kills: a machine's life takes about 50, the start of a driver 8. */
 const MOST_CALLS = 60;
@@ -82,6 +84,17 @@ class DriverProcesses {
   }
 }
 
+/** Returns a generator of numbers from 0 to 1 that are fixed by the seed (mulberry32). */
+function randomOf(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
 function machinesOf(fake: FakeXapi, vmId: string) {
   return fake.pool.db.all("VM").filter(([, vm]) => {
     const config = vm["other_config"] as Record<string, string>;
@@ -100,6 +113,7 @@ it(`after ${KILLS} kills no object exists twice and none is left`, { timeout: TI
   const folder = await mkdtemp(join(tmpdir(), "bioxen-kills-"));
   const before = fake.counts();
   const processes = new DriverProcesses(fake, folder);
+  const random = randomOf(SEED);
   let isOver = false;
   let lives = 0;
   const live = async (vmId: string): Promise<void> => {
@@ -124,7 +138,7 @@ it(`after ${KILLS} kills no object exists twice and none is left`, { timeout: TI
   processes.begin();
   const loops = Promise.all(Array.from({ length: MACHINES }, (_, i) => live(`m${i}`)));
   for (let kill = 0; kill < KILLS; kill += 1) {
-    const at = fake.statistics.total + Math.ceil(Math.random() * MOST_CALLS);
+    const at = fake.statistics.total + Math.ceil(random() * MOST_CALLS);
     await eventually(
       `calls to the pool before kill ${kill + 1}`,
       () => fake.statistics.total >= at || undefined,
@@ -138,7 +152,7 @@ it(`after ${KILLS} kills no object exists twice and none is left`, { timeout: TI
     return JSON.stringify({ ...fake.counts(), sessions: 0 }) === JSON.stringify(before) || undefined;
   });
   await processes.end();
-  console.log(`${lives} machines lived and were removed during ${KILLS} kills`);
+  console.log(`${lives} machines lived and were removed during ${KILLS} kills, seed ${SEED}`);
   const { sessions, ...left } = fake.counts();
   expect({ ...left, sessions: 0 }).toEqual(before);
   // If a kill hits a login, no process knows the session; a server ends it after a day of idleness.

@@ -18,6 +18,8 @@ interface DatamodelClass {
     readonly name: string;
     readonly params: readonly (Typed & { readonly required: boolean })[];
     readonly result: readonly [string, string];
+    /** The roles that may call the method. */
+    readonly roles: readonly string[];
   }[];
 }
 

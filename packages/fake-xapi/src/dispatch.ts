@@ -3,11 +3,12 @@
  * task.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import type { Handler } from "./handler.ts";
+import type { Call, Handler } from "./handler.ts";
 import { allMethods, type FakeCredentials, removeTask } from "./methods.ts";
 import { Operations } from "./operations.ts";
 import type { Pool } from "./pool.ts";
 import { Refusal } from "./refusal.ts";
+import { requireRole } from "./roles.ts";
 import { checkArguments, SIGNATURES } from "./signatures.ts";
 
 export interface Outcome {
@@ -54,7 +55,7 @@ export class Dispatch {
   readonly #handlers: ReadonlyMap<string, Handler>;
   readonly #running = new Map<string, AbortController>();
 
-  constructor(pool: Pool, credentials: FakeCredentials) {
+  constructor(pool: Pool, credentials: readonly FakeCredentials[]) {
     this.#pool = pool;
     this.operations = new Operations(pool);
     this.#handlers = allMethods(pool, this.operations, credentials, (task) => this.#cancel(task));
@@ -95,10 +96,11 @@ export class Dispatch {
     const session = plain === LOGIN ? "" : this.#sessionOf(method, params);
     const args = checkArguments(method, signature, plain === LOGIN ? params : params.slice(1));
     const refused = this.#pool.faults.strike("refuse", method);
-    if (refused !== undefined && !isAsync) throw new Refusal(refused.code, ...(refused.params ?? []));
-    const work = async (signal?: AbortSignal): Promise<unknown> => {
+    const work = async (task: Partial<Call> = {}): Promise<unknown> => {
+      // A session without an own role is that of another client of the pool, which may do everything.
+      requireRole(this.#pool.roles.get(session) ?? "pool-admin", plain);
       if (refused !== undefined) throw new Refusal(refused.code, ...(refused.params ?? []));
-      return handler({ session, signal }, ...args);
+      return handler({ session, ...task }, ...args);
     };
     if (!isAsync) return { dropped: false, result: (await work()) ?? "", type: signature.result };
     return { dropped: false, result: this.#begin(method, session, work), type: "task ref" };
@@ -112,7 +114,7 @@ export class Dispatch {
     return session;
   }
 
-  #begin(method: string, session: string, work: (signal: AbortSignal) => Promise<unknown>): string {
+  #begin(method: string, session: string, work: (task: Partial<Call>) => Promise<unknown>): string {
     const { db, faults } = this.#pool;
     const abort = new AbortController();
     const task = db.add("task", {
@@ -125,7 +127,10 @@ export class Dispatch {
     this.#pool.link("session", session, "tasks", task);
     this.#running.set(task, abort);
     const isStuck = faults.strike("stuck-task", method) !== undefined;
-    const running = isStuck ? untilAborted(abort.signal) : work(abort.signal);
+    const onProgress = (progress: number): void => {
+      if (db.find("task", task) !== undefined) db.update("task", task, { progress });
+    };
+    const running = isStuck ? untilAborted(abort.signal) : work({ signal: abort.signal, onProgress });
     running.then(
       (value) => this.#end(task, { status: "success", result: value ? `<value>${value}</value>` : "" }),
       (thrown: unknown) => {

@@ -6,6 +6,8 @@ export interface Call {
   readonly session: string;
   /** Aborted when the task is cancelled; undefined for a call without a task. */
   readonly signal?: AbortSignal | undefined;
+  /** Sets the progress of the task, a fraction from 0 to 1; undefined for a call without a task. */
+  readonly onProgress?: ((progress: number) => void) | undefined;
 }
 
 /** Implements a method. Its arguments have passed `checkArguments`. */

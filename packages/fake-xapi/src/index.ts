@@ -11,6 +11,7 @@ import { type SelfSigned, selfSigned } from "./certificate.ts";
 import { type CallStatistics, Dispatch } from "./dispatch.ts";
 import type { Faults } from "./faults.ts";
 import { GuestSsh, type GuestSshOptions } from "./guest-ssh.ts";
+import type { FakeCredentials } from "./methods.ts";
 import { type Counts, Pool } from "./pool.ts";
 import { Refusal } from "./refusal.ts";
 import { listen } from "./server.ts";
@@ -21,6 +22,7 @@ export type { Fault, FaultKind } from "./faults.ts";
 export { LIFECYCLE } from "./lifecycle.ts";
 export { type Counts, MIB, TEMPLATE_NAME } from "./pool.ts";
 export { FAKE_CODES } from "./refusal.ts";
+export { ROLES, type Role, weakestRole } from "./roles.ts";
 export { SCHEMA } from "./schema.ts";
 export { SIGNATURES } from "./signatures.ts";
 export { parseSupervised } from "./supervised-program.ts";
@@ -40,6 +42,10 @@ export interface FakeOptions {
   readonly callMs?: number;
   /** Duration of each change of a VM's power state or disks, ms. Default: 2. */
   readonly operationMs?: number;
+  /** Duration of a full copy of a VM's disks (`VM.copy`), ms. Default: `operationMs`. */
+  readonly copyMs?: number;
+  /** Users in addition to `root`, each with a role of XAPI. */
+  readonly users?: readonly FakeCredentials[];
   /** Certificate and key. Default: new ones. */
   readonly identity?: SelfSigned;
   /** Password of `root`. Default: a random one. */
@@ -84,12 +90,16 @@ export async function createFakeXapi(options: FakeOptions = {}): Promise<FakeXap
       memoryMiBPerHost: options.memoryMiBPerHost ?? 65_536,
       storageGiB: options.storageGiB ?? 1_000,
       operationMs: options.operationMs ?? 2,
+      copyMs: options.copyMs ?? options.operationMs ?? 2,
       ssh,
     },
     HOST,
   );
   const password = options.password ?? randomBytes(12).toString("base64url");
-  const dispatch = new Dispatch(pool, { username: USERNAME, password });
+  const dispatch = new Dispatch(pool, [
+    { username: USERNAME, password, role: "pool-admin" },
+    ...(options.users ?? []),
+  ]);
   dispatch.callMs = options.callMs ?? 0;
   const identity = options.identity ?? selfSigned();
   const statistics = (query: URLSearchParams): string | undefined => {

@@ -7,12 +7,14 @@ import type { Call, Handler } from "./handler.ts";
 import type { Operations } from "./operations.ts";
 import type { Pool } from "./pool.ts";
 import { Refusal } from "./refusal.ts";
+import type { Role } from "./roles.ts";
 import { SCHEMA } from "./schema.ts";
 import { vmMethods } from "./vm-methods.ts";
 
 export interface FakeCredentials {
   readonly username: string;
   readonly password: string;
+  readonly role: Role;
 }
 
 /** Longest wait of `event.from`, s. Real servers limit it as well. */
@@ -21,7 +23,7 @@ const MAX_EVENT_WAIT_SECONDS = 3_600;
 export function allMethods(
   pool: Pool,
   operations: Operations,
-  credentials: FakeCredentials,
+  credentials: readonly FakeCredentials[],
   cancelTask: (task: string) => void,
 ): ReadonlyMap<string, Handler> {
   return new Map(
@@ -73,10 +75,12 @@ function readers(pool: Pool): Record<string, Handler> {
   return out;
 }
 
-function sessions(pool: Pool, { username, password }: FakeCredentials): Record<string, Handler> {
+function sessions(pool: Pool, users: readonly FakeCredentials[]): Record<string, Handler> {
   const digest = (text: string) => createHash("sha256").update(text).digest();
-  const isRight = (name: string, given: string): boolean =>
-    timingSafeEqual(digest(`${name}\n${given}`), digest(`${username}\n${password}`));
+  const userOf = (name: string, given: string) =>
+    users.find(({ username, password }) =>
+      timingSafeEqual(digest(`${name}\n${given}`), digest(`${username}\n${password}`)),
+    );
   return {
     "session.login_with_password": (
       _call,
@@ -85,17 +89,20 @@ function sessions(pool: Pool, { username, password }: FakeCredentials): Record<s
       _version = "1.1",
       originator = "",
     ) => {
-      if (!isRight(name, given)) {
+      const user = userOf(name, given);
+      if (user === undefined) {
         throw new Refusal("SESSION_AUTHENTICATION_FAILED", name, "Authentication failure");
       }
       const [host = ""] = pool.db.all("host").map(([ref]) => ref);
-      return pool.db.add("session", {
+      const session = pool.db.add("session", {
         this_host: host,
         last_active: pool.now(),
-        is_local_superuser: true,
+        is_local_superuser: user.role === "pool-admin",
         auth_user_name: name,
         originator,
       });
+      pool.roles.set(session, user.role);
+      return session;
     },
     "session.logout": ({ session }) => {
       pool.db.remove("session", session);

@@ -17,6 +17,9 @@ import { Refusal } from "./refusal.ts";
 import type { FakeRecord } from "./schema.ts";
 import { revertDevices, revertFields, snapshot, vmOfSnapshot } from "./snapshots.ts";
 
+/** Number of steps in which a copy reports its progress. */
+const COPY_STEPS = 10;
+
 export class Operations {
   readonly #pool: Pool;
   #nextOperation = 1;
@@ -68,7 +71,11 @@ export class Operations {
   }
 
   start(vm: string, startPaused: boolean, signal?: AbortSignal): Promise<void> {
-    return this.run(vm, "start", () => this.#enter(vm, startPaused ? "Paused" : "Running"), signal);
+    const effect = async (): Promise<void> => {
+      assertCores(this.#pool.db.get("VM", vm));
+      await this.#enter(vm, startPaused ? "Paused" : "Running");
+    };
+    return this.run(vm, "start", effect, signal);
   }
 
   resume(vm: string, startPaused: boolean, signal?: AbortSignal): Promise<void> {
@@ -113,6 +120,23 @@ export class Operations {
       }
     };
     return this.run(vm, "checkpoint", effect, signal);
+  }
+
+  /** Copies a VM with all data of its disks. The task reports its progress (xapi_vm_clone.ml, `wait_for_subtask`). */
+  copy(
+    vm: string,
+    name: string,
+    signal?: AbortSignal,
+    onProgress?: (progress: number) => void,
+  ): Promise<string> {
+    const effect = async (): Promise<string> => {
+      for (let step = 1; step <= COPY_STEPS; step += 1) {
+        await this.#lasts(vm, this.#pool.options.copyMs / COPY_STEPS, signal);
+        onProgress?.(step / COPY_STEPS);
+      }
+      return copies.clone(this.#pool, vm, name);
+    };
+    return this.run(vm, "copy", effect, signal);
   }
 
   snapshot(vm: string, name: string, signal?: AbortSignal): Promise<string> {
@@ -241,4 +265,11 @@ export class Operations {
 function assertStill(ref: string, vm: FakeRecord, operation: VmOperation): void {
   const rule = LIFECYCLE[operation];
   if (rule !== undefined) assertPowerState(ref, vm, operation, rule);
+}
+
+/** Throws unless the number of virtual CPUs is a multiple of the cores per socket (vm_platform.ml, `sanity_check`). */
+function assertCores({ platform, VCPUs_max }: FakeRecord): void {
+  const cores = (platform as Record<string, string>)["cores-per-socket"];
+  if (cores === undefined || Number(VCPUs_max) % Number(cores) === 0) return;
+  throw new Refusal("VCPU_MAX_NOT_CORES_PER_SOCKET_MULTIPLE", String(VCPUs_max), cores);
 }

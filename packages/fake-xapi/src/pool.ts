@@ -5,6 +5,7 @@ import { Database } from "./database.ts";
 import { Faults } from "./faults.ts";
 import type { GuestSsh } from "./guest-ssh.ts";
 import { Refusal } from "./refusal.ts";
+import type { Role } from "./roles.ts";
 import { dateOf, type FakeRecord } from "./schema.ts";
 
 export interface PoolOptions {
@@ -14,6 +15,8 @@ export interface PoolOptions {
   readonly storageGiB: number;
   /** Duration of each change of a VM's power state or disks, ms. */
   readonly operationMs: number;
+  /** Duration of a full copy of a VM's disks, ms; it reports its progress in ten steps. */
+  readonly copyMs: number;
   /** The SSH servers of running guests. Without them, guests report addresses at which no server listens. */
   readonly ssh?: GuestSsh | undefined;
 }
@@ -59,6 +62,8 @@ export class Pool {
   readonly ref: string;
   readonly storage: string;
   readonly network: string;
+  /** The role of each session, by reference. */
+  readonly roles = new Map<string, Role>();
   #nextDomain = 1;
   #nextAddress = 2;
 

@@ -24,9 +24,9 @@ function copyMethods(pool: Pool, operations: Operations): Record<string, Handler
   return {
     "VM.clone": ({ signal }, vm: string, name: string) =>
       operations.run(vm, "clone", () => copies.clone(pool, vm, name), signal),
-    "VM.copy": ({ signal }, vm: string, name: string, sr: string) => {
+    "VM.copy": ({ signal, onProgress }, vm: string, name: string, sr: string) => {
       db.get("SR", sr);
-      return operations.run(vm, "copy", () => copies.clone(pool, vm, name), signal);
+      return operations.copy(vm, name, signal, onProgress);
     },
     "VM.snapshot": ({ signal }, vm: string, name: string) => operations.snapshot(vm, name, signal),
     "VM.checkpoint": ({ signal }, vm: string, name: string) => operations.checkpoint(vm, name, signal),

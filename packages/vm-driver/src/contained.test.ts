@@ -63,3 +63,15 @@ it("names every problem of an invalid driver", () => {
     expect.arrayContaining(["has no method start", "capabilities.clock: is not host or own"]),
   );
 });
+
+it("what a driver has left behind is passed on; if leftBehind throws, the last list is returned", () => {
+  const left = [{ vmId: "v1", kind: "disk", uuid: "u1", tries: 1, reason: "in use" }] as const;
+  const inner = Object.assign(createScriptedDriver(), { leftBehind: (): typeof left => left });
+  const wall = containedDriver(inner, () => {});
+  expect(wall.leftBehind?.()).toEqual(left);
+  inner.leftBehind = () => {
+    throw new TypeError("broken");
+  };
+  expect(wall.leftBehind?.()).toEqual(left);
+  expect(containedDriver(createScriptedDriver(), () => {}).leftBehind?.()).toEqual([]);
+});

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { agentsOf, twinFindings, waitingLines } from "./agents.ts";
+import { agentsOf, leftFinding, twinFindings, waitingLines } from "./agents.ts";
 
 const instance = (agentId: string | null, pid: number | null, waiting: string | null = null) => ({
   name: "chassis-agent",
@@ -35,5 +35,19 @@ describe("the processes of agents", () => {
   it("are counted when a process does not name itself", () => {
     const [finding] = twinFindings(agentsOf([instance("a", null), instance("a", 2, "taken")]));
     expect(finding?.found).toBe("2 processes have this id: an unnamed process runs it, 2 on h waits");
+  });
+});
+
+it("an object that a pool keeps is a warning with the reason; the remedy depends on whether the agent still tries", () => {
+  const left = { vmId: "x1", kind: "disk", uuid: "u1", tries: 1, reason: "VDI_IN_USE" } as const;
+  expect(leftFinding({ ...left, nextTryAtMs: 1 })).toEqual({
+    check: "pool, x1",
+    verdict: "warn",
+    found: "the pool keeps the disk u1 after 1 try to remove it: VDI_IN_USE",
+    remedy: "wait: the agent tries again",
+  });
+  expect(leftFinding({ ...left, tries: 11 })).toMatchObject({
+    found: "the pool keeps the disk u1 after 11 tries to remove it: VDI_IN_USE",
+    remedy: "remove it in the pool",
   });
 });

@@ -1,7 +1,8 @@
 /**
  * The processes of every agent, as `status` and `doctor` show them. Only one process acts as the agent of an id. A
- * second process with the same id waits, and reports why.
+ * second process with the same id waits, and reports why. An agent also reports what it could not remove from a pool.
  */
+import type { ServiceSample } from "@bioxen/contracts";
 import type { ServiceInstance } from "@bioxen/nats";
 import type { Session } from "../session.ts";
 import type { Finding } from "./finding.ts";
@@ -42,23 +43,51 @@ export function twinFindings(agents: readonly AgentProcesses[]): Finding[] {
   });
 }
 
-/** Returns a failed check for every chassis that an agent does not register because another agent runs it. */
-export async function contestedFindings(session: Session): Promise<Finding[]> {
-  // Without a monitor this check is omitted: the check of the services already reports the missing monitor.
+type AgentSample = NonNullable<ServiceSample["agent"]>;
+export type Left = NonNullable<AgentSample["left"]>[number];
+
+/** Returns the status samples of the processes that act as agents; none without a monitor. */
+async function agentSamples(session: Session): Promise<readonly AgentSample[]> {
+  // Without a monitor these checks are omitted: the check of the services already reports the missing monitor.
   const reply = await session.call("monitorFleet", { limit: 1 }).catch(() => undefined);
   if (reply?.ok !== true) return [];
-  return reply.services.flatMap(({ waiting, agent }) =>
-    waiting !== undefined || agent === undefined
-      ? []
-      : agent.refused.map(
-          ({ chassisId, reason }): Finding => ({
-            check: `chassis ${chassisId}`,
-            verdict: "fail",
-            found: reason,
-            remedy: "configure the chassis at one agent only",
-          }),
-        ),
+  return reply.services.flatMap(({ waiting, agent }) => (waiting === undefined ? (agent ?? []) : []));
+}
+
+/**
+ * Returns a failed check for every chassis that an agent does not register because another agent runs it, and a warning
+ * for everything that a pool keeps although its agent removes it.
+ */
+export async function agentFindings(session: Session): Promise<Finding[]> {
+  const agents = await agentSamples(session);
+  const contested = agents.flatMap(({ refused }) =>
+    refused.map(
+      ({ chassisId, reason }): Finding => ({
+        check: `chassis ${chassisId}`,
+        verdict: "fail",
+        found: reason,
+        remedy: "configure the chassis at one agent only",
+      }),
+    ),
   );
+  return [...contested, ...agents.flatMap(({ left = [] }) => left.map(leftFinding))];
+}
+
+export function leftFinding(left: Left): Finding {
+  const isTried = left.nextTryAtMs !== undefined;
+  const remedy = isTried ? "wait: the agent tries again" : "remove it in the pool";
+  return { check: `pool, ${left.vmId}`, verdict: "warn", found: leftLine(left), remedy };
+}
+
+/** Returns a line that says what the pool keeps and why. */
+export function leftLine({ kind, uuid, tries, reason }: Left): string {
+  return `the pool keeps the ${kind} ${uuid} after ${tries} ${tries === 1 ? "try" : "tries"} to remove it: ${reason}`;
+}
+
+/** Returns what the pool of this VM keeps although the VM's agent removes it. */
+export async function leftOf(session: Session, vmId: string): Promise<Left[]> {
+  const agents = await agentSamples(session);
+  return agents.flatMap(({ left = [] }) => left.filter((one) => one.vmId === vmId));
 }
 
 /** Returns the lines that `status` prints for processes that wait. */

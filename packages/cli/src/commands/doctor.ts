@@ -10,7 +10,7 @@ import { EXIT_REFUSED, endOf } from "../outcome.ts";
 import { globalsOf, say, sayJson } from "../run.ts";
 import { type GlobalOptions, Session } from "../session.ts";
 import { paint } from "../terminal.ts";
-import { contestedFindings, twinFindings } from "./agents.ts";
+import { agentFindings, twinFindings } from "./agents.ts";
 import { damageFindings } from "./doctor-damage.ts";
 import { loadFindings } from "./doctor-load.ts";
 import { logFindings } from "./doctor-log.ts";
@@ -88,7 +88,7 @@ async function clusterFindings(options: GlobalOptions): Promise<Finding[]> {
       ...(await serviceFindings(session)),
       ...loadFindings(await serviceLoads(session.bus, LOAD_WAIT_MS)),
       ...(await chassisFindings(session)),
-      ...(await contestedFindings(session)),
+      ...(await agentFindings(session)),
       ...(await ledgerFindings(session)),
     ];
   } finally {

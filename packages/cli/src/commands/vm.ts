@@ -4,6 +4,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import {
+  endsWithAgent,
   type ResultOf,
   VM_STATES,
   type VmSample,
@@ -18,6 +19,7 @@ import { say, sayJson, sayRaw, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
 import { table } from "../table.ts";
 import { untilInterrupted } from "../until.ts";
+import { leftLine, leftOf } from "./agents.ts";
 import { ledgerWords, pastChassisTable } from "./chassis-words.ts";
 import { NO_VM, vmTable, vmWords } from "./vm-words.ts";
 
@@ -26,6 +28,12 @@ const FIRST_SAMPLE_MS = 3_000;
 const POLL_INTERVAL_MS = 50;
 /** Longest wait of `vm ls` for the measurements, ms: the list itself is there already. */
 const SAMPLES_TIMEOUT_MS = 2_000;
+
+/** Returns the lines of `vm show` about what the pool of a machine keeps although its agent removes it. */
+async function leftLines(session: Session, { vmId, vmType }: VmView): Promise<string[]> {
+  if (endsWithAgent(vmType)) return [];
+  return (await leftOf(session, vmId)).map((left) => `  left        ${leftLine(left)}`);
+}
 
 export function addViewCommands(vm: Command): void {
   vm.command("ls")
@@ -55,7 +63,7 @@ export function addViewCommands(vm: Command): void {
         const { vm: view } = await session.ask("vmGet", { vmId });
         const sample = await firstSample(session, view);
         if (json === true) sayJson({ ok: true, vm: view, sample });
-        else say(vmWords(view, sample));
+        else say([vmWords(view, sample), ...(await leftLines(session, view))].join("\n"));
       });
     });
 }

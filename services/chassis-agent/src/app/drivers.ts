@@ -4,7 +4,7 @@
  * A VM's type selects its driver. A new VM can have the id of a destroyed VM of another type, while the guest of the
  * destroyed VM still exists. So a guest is always identified by its VM id together with its driver.
  */
-import type { GuestEvent, GuestStatus, KeptGuest, VmDriver } from "@bioxen/vm-driver";
+import type { GuestEvent, GuestStatus, KeptGuest, LeftBehind, VmDriver } from "@bioxen/vm-driver";
 
 /** A guest and the driver that runs it. */
 export interface DriverGuest {
@@ -46,6 +46,11 @@ export class Drivers {
 
   onGuestEvent(listener: (event: GuestEvent) => void): void {
     for (const driver of this.all) driver.onGuestEvent(listener);
+  }
+
+  /** Returns what the drivers should have removed and what is still there. */
+  leftBehind(): LeftBehind[] {
+    return this.all.flatMap((driver) => driver.leftBehind?.() ?? []);
   }
 
   tick(elapsedMs: number): void {

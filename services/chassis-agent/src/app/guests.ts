@@ -55,7 +55,7 @@ export class Guests {
   }
 
   begin(feed: EventFeed): void {
-    const { drivers, reports, view } = this.#options;
+    const { drivers, ports, reports, view } = this.#options;
     view.begin();
     this.#applied = (seq) => feed.applied(seq);
     feed.onEvent(({ envelope }) => {
@@ -70,6 +70,7 @@ export class Guests {
     });
     drivers.onGuestEvent((event) => {
       if (event.kind === "observed") this.#drift.note(event);
+      if (event.kind === "left") ports.logger.warn(event.left, `not removed: ${event.left.reason}`);
       if (["failed", "changed", "observed"].includes(event.kind)) this.#reconciler.wake(event.vmId);
     });
     for (const driver of drivers.all) {

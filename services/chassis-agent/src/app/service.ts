@@ -2,7 +2,14 @@
  * The chassis-agent service. It registers its configured chassis, and runs the guests of every chassis that is
  * registered with this agent's id.
  */
-import { agentCheckpoint, agentExec, type DriftPolicy, LOST_AFTER_MS, serve } from "@bioxen/contracts";
+import {
+  agentCheckpoint,
+  agentExec,
+  type DriftPolicy,
+  LOST_AFTER_MS,
+  MAX_LEFT_BEHIND,
+  serve,
+} from "@bioxen/contracts";
 import type { EventFeed, ServicePorts } from "@bioxen/kernel";
 import type { VmDriver } from "@bioxen/vm-driver";
 import type { OwnChassis } from "./chassis-config.ts";
@@ -93,7 +100,11 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
       if (isFirstClaim && view.hosted().length > 0) await olderAgentGone({ ports, agentId, onWait });
     },
     mustEnd: claim.superseded,
-    sampled: () => ({ agent: { agentId, refused: refusedBy(claim, registrations, view, own) } }),
+    sampled: () => {
+      const left = drivers.leftBehind().slice(0, MAX_LEFT_BEHIND);
+      const refused = refusedBy(claim, registrations, view, own);
+      return { agent: { agentId, refused, ...(left.length === 0 ? {} : { left }) } };
+    },
     begin(feed: EventFeed) {
       feed.onEvent(({ envelope }) => {
         if (envelope.type === "bioxen.chassis.registered.v1") telemetry.heartbeat(feed);
