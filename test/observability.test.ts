@@ -43,3 +43,43 @@ it("metric names have the prefix and base units, and counters end in _total", ()
     expect(help.endsWith("."), name).toBe(true);
   }
 });
+
+interface Provisioned {
+  readonly title: string;
+  readonly type: string;
+  readonly description?: string;
+  readonly targets: readonly { readonly expr: string }[];
+}
+
+const dashboard = JSON.parse(read("grafana-dashboard.json"));
+
+it("every panel of the dashboard has a description, and stat and table panels are among them", () => {
+  const panels: Provisioned[] = dashboard.panels;
+  expect(panels.filter(({ description = "" }) => !description.endsWith("."))).toEqual([]);
+  expect(new Set(panels.map(({ type }) => type))).toEqual(new Set(["stat", "table", "timeseries"]));
+});
+
+it("the variables and annotations of the dashboard use exposed metrics, labels and alerts", () => {
+  const queries: { name: string; definition?: string }[] = dashboard.templating.list;
+  for (const { name, definition } of queries.filter((one) => one.definition !== undefined)) {
+    const [, metric = "", label = ""] = /^label_values\((\w+), (\w+)\)$/.exec(definition ?? "") ?? [];
+    expect(exposed.has(metric), name).toBe(true);
+    // Every service adds the label `service` to the metrics of its process.
+    const labels: readonly string[] = METRICS[metric as keyof typeof METRICS].labels;
+    expect([...labels, "service"], name).toContain(label);
+  }
+  const [{ expr }] = dashboard.annotations.list;
+  expect(expr).toContain('alertname=~"Bioxen.*"');
+  expect([...RULES.matchAll(/alert: (\S+)/g)].every(([, name]) => name?.startsWith("Bioxen"))).toBe(true);
+});
+
+it("the compose profile provisions the data source and the dashboard", () => {
+  const compose = readFileSync(new URL("../docker-compose.yml", import.meta.url), "utf8");
+  for (const file of ["grafana/datasources.yml", "grafana/dashboards.yml", "grafana-dashboard.json"]) {
+    expect(read(file).length).toBeGreaterThan(0);
+    expect(compose).toContain(`./deploy/observability/${file}:/etc/`);
+  }
+  const [, folder] = /options: \{ path: (\S+) \}/.exec(read("grafana/dashboards.yml")) ?? [];
+  expect(compose).toContain(`grafana-dashboard.json:${folder}/`);
+  expect(read("grafana/datasources.yml")).toContain("url: http://prometheus:9090");
+});

@@ -16,6 +16,12 @@ const metric = (type: Metric["type"], help: string, ...labels: string[]): Metric
 
 /** Metrics that every service exposes. */
 export const SERVICE_METRICS = {
+  bioxen_build_info: metric("gauge", "Always 1; the label is the release of the service.", "version"),
+  bioxen_appends_total: metric(
+    "counter",
+    "Events that the service tried to append; conflict: another writer was first, and the service decided again.",
+    "result",
+  ),
   bioxen_ready: metric("gauge", "1 while the service has caught up with the log and answers."),
   bioxen_log_applied_sequence: metric("gauge", "Sequence of the last event that was applied."),
   bioxen_log_lag_events: metric("gauge", "Stored events that are not applied yet."),

@@ -160,7 +160,7 @@ async function boot(
   end.closes(telemetry.end);
   const lose = losing(logger, end);
   const connected = await end.during(connectPorts(definition, config, logger, end, lose, tracer));
-  const { bus, ports, outcomes, skips, guard } = connected;
+  const { bus, ports, outcomes, skips, guard, appends } = connected;
   const service = await end.during(definition.create(ports, env));
   const writesSnapshots = definition.writesSnapshots === true;
   const sinks = writesSnapshots ? withEveryKind(service.sinks) : service.sinks;
@@ -171,7 +171,7 @@ async function boot(
   const inspectStore = definition.name === "monitor" ? () => storeTroubles(bus) : undefined;
   const sampled = () => service.sampled?.() ?? {};
   const vitals = new ProcessVitals(ports, definition.name, instance, feed, sampled, inspectStore);
-  const metrics = new ProcessMetrics(definition.name, () => vitals.now());
+  const metrics = new ProcessMetrics(definition.name, () => vitals.now(), appends);
   let inbox: Inbox | undefined;
   const measure = () => [
     ...(inbox === undefined ? [] : loadMeasurements(inbox.load())),
@@ -283,8 +283,9 @@ async function connectPorts(
   const blobs = await openBlobs(bus, storage);
   const skips = new SkippedMessages();
   const readable = new SkippingLog(log, skips);
-  const ports = tracedPorts({ ...world, log: readable, bus, leases, blobs }, tracer);
-  return { bus, ports, outcomes, skips, guard };
+  const appends = { appended: 0, conflict: 0 };
+  const ports = tracedPorts({ ...world, log: readable, bus, leases, blobs }, tracer, appends);
+  return { bus, ports, outcomes, skips, guard, appends };
 }
 
 /**

@@ -2,6 +2,7 @@
  * The Prometheus text of one process: its vital signs, its requests, and the measurements of its service.
  */
 import {
+  BIOXEN_VERSION,
   FLEET_METRICS,
   METRICS,
   type Measurement,
@@ -11,6 +12,7 @@ import {
 } from "@bioxen/contracts";
 import { Counter, collectDefaultMetrics, Histogram, Registry } from "prom-client";
 import { type MetricFamily, recordDuration } from "./metric-export.ts";
+import type { AppendCounts } from "./tracing.ts";
 
 /**
  * Upper bounds of the histogram's buckets, s. They range from a reply without any I/O to a reply that waited for a
@@ -30,10 +32,14 @@ export class ProcessMetrics {
   readonly #requests: Counter<"endpoint" | "code">;
   readonly #durations: Histogram<"endpoint">;
   readonly #vitals: () => Vitals;
+  readonly #appends: AppendCounts;
+  readonly #service: string;
   readonly #recordDuration = recordDuration();
 
-  constructor(service: string, vitals: () => Vitals) {
+  constructor(service: string, vitals: () => Vitals, appends: AppendCounts = { appended: 0, conflict: 0 }) {
+    this.#service = service;
     this.#vitals = vitals;
+    this.#appends = appends;
     this.#registry.setDefaultLabels({ service });
     collectDefaultMetrics({ register: this.#registry });
     const registers = [this.#registry];
@@ -77,7 +83,7 @@ export class ProcessMetrics {
   /** Returns the metrics of the process, followed by `measured`. */
   async text(measured: readonly Measurement[]): Promise<string> {
     const process = await this.#registry.metrics();
-    return `${process.trimEnd()}\n${textOf([...this.#own(), ...measured])}`;
+    return `${process.trimEnd()}\n${textOf([...this.#own().map((one) => this.#labelled(one)), ...measured])}`;
   }
 
   /**
@@ -105,9 +111,20 @@ export class ProcessMetrics {
     ];
   }
 
+  /** Adds the label `service`, which the registry adds to its own metrics. */
+  #labelled({ metric, values }: Measurement): Measurement {
+    const service = this.#service;
+    return { metric, values: values.map((one) => ({ ...one, labels: { service, ...one.labels } })) };
+  }
+
   #own(): Measurement[] {
     const { ready, appliedSeq, lagEvents } = this.#vitals();
     return [
+      { metric: "bioxen_build_info", values: [{ value: 1, labels: { version: BIOXEN_VERSION } }] },
+      {
+        metric: "bioxen_appends_total",
+        values: Object.entries(this.#appends).map(([result, value]) => ({ value, labels: { result } })),
+      },
       { metric: "bioxen_ready", values: [{ value: ready ? 1 : 0 }] },
       { metric: "bioxen_log_applied_sequence", values: [{ value: appliedSeq }] },
       { metric: "bioxen_log_lag_events", values: lagEvents === null ? [] : [{ value: lagEvents }] },

@@ -8,6 +8,7 @@
  */
 import { BIOXEN_VERSION, type ServedEndpoint } from "@bioxen/contracts";
 import {
+  type AppendResult,
   type Caller,
   type CallOptions,
   type EventLog,
@@ -136,16 +137,20 @@ export class OpenTelemetryTracer implements Tracer {
   }
 }
 
-/** Adds a span to every call and every append on behalf of a traced command. */
+/** Number of appends since the start of the process, by result. */
+export type AppendCounts = Record<AppendResult["kind"], number>;
+
+/** Adds a span to every call and every append on behalf of a traced command, and counts the appends in `counts`. */
 export function tracedPorts(
   ports: Omit<ServicePorts, "tracer">,
   tracer: OpenTelemetryTracer,
+  counts: AppendCounts,
 ): ServicePorts & { readonly tracer: OpenTelemetryTracer } {
   const { bus, log } = ports;
   return {
     ...ports,
     tracer,
-    log: tracedLog(log, tracer),
+    log: tracedLog(log, tracer, counts),
     bus: {
       publish: (subject, payload) => bus.publish(subject, payload),
       subscribe: (subject, hear) => bus.subscribe(subject, hear),
@@ -177,10 +182,14 @@ function untraced({ traceparent: _, tracestate: __, causation, ...options }: Cal
   return { ...options, causation: cause };
 }
 
-function tracedLog(log: EventLog, tracer: OpenTelemetryTracer): EventLog {
+function tracedLog(log: EventLog, tracer: OpenTelemetryTracer, counts: AppendCounts): EventLog {
   return {
     append(streamSubject, envelope, expectedSeq) {
-      const work = () => log.append(streamSubject, envelope, expectedSeq);
+      const work = async () => {
+        const result = await log.append(streamSubject, envelope, expectedSeq);
+        counts[result.kind] += 1;
+        return result;
+      };
       if (envelope.traceparent === undefined) return work();
       const span = { kind: "producer", attributes: appendAttributes(streamSubject, envelope) } as const;
       return tracer.within(`append ${envelope.type}`, span, tracer.following(envelope), async (own) => {
