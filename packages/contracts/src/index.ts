@@ -54,6 +54,7 @@ export * from "./neighbours.ts";
 export * from "./page-shape.ts";
 export * from "./pages.ts";
 export * from "./preemption.ts";
+export { type EndpointSchemas, endpointSchemas } from "./protocol/endpoint-schemas.ts";
 export { type Direction, publishedSchema } from "./protocol/publishing.ts";
 export * from "./quota-label.ts";
 export * from "./request-limits.ts";

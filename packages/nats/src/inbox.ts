@@ -10,6 +10,7 @@ import { hostname } from "node:os";
 import {
   contentLimitOf,
   type Endpoint,
+  endpointSchemas,
   type HandlerResult,
   jsonBytesOf,
   QUERY_PREFIX,
@@ -18,7 +19,6 @@ import {
 } from "@bioxen/contracts";
 import type { Causation, ReplyError } from "@bioxen/kernel";
 import { type Service, Svcm } from "@nats-io/services";
-import * as z from "zod";
 import type { Bus } from "./bus.ts";
 import {
   badRequest,
@@ -130,24 +130,16 @@ const ENDPOINT_INFO_BYTES = 256;
 
 /**
  * Returns the function that makes the metadata of an endpoint. The answer to `$SRV.INFO` has the metadata of all
- * endpoints in one message, so the schemas are left out where they would not fit; docs/PROTOCOL.md has them.
+ * endpoints in one message, so the schemas are left out where they would not fit; docs/asyncapi.json has them.
  */
 function endpointMetadata({ bus, endpoints }: InboxOptions): (endpoint: Endpoint) => Record<string, string> {
   const brief = ({ summary, internal }: Endpoint) => ({ summary, internal: String(internal) });
-  const full = (endpoint: Endpoint) => ({
-    ...brief(endpoint),
-    request: jsonSchema(endpoint.request),
-    result: jsonSchema(endpoint.result),
-  });
+  const full = (endpoint: Endpoint) => ({ ...brief(endpoint), ...endpointSchemas(endpoint) });
   const bytes = endpoints.reduce(
     (sum, served) => sum + jsonBytesOf(full(served.endpoint)) + ENDPOINT_INFO_BYTES,
     0,
   );
   return bytes <= contentLimitOf(bus.maxPayloadBytes) ? full : brief;
-}
-
-function jsonSchema(schema: z.ZodType): string {
-  return JSON.stringify(z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }));
 }
 
 async function answer(

@@ -4,7 +4,8 @@ import { Ajv } from "ajv";
 import { describe, expect, it } from "vitest";
 import { ENDPOINTS } from "../endpoints/catalogue.ts";
 import { asyncApi, asyncApiDocument } from "./asyncapi.ts";
-import { isNamedByGenerators, type Json } from "./json-schemas.ts";
+import { endpointSchemas } from "./endpoint-schemas.ts";
+import { isNamedByGenerators, type Json, pascalCase } from "./json-schemas.ts";
 import { type JsonSchema, partsOf } from "./publishing.ts";
 
 type Schema = JsonSchema & { readonly title?: string };
@@ -146,6 +147,19 @@ describe("the schemas of the AsyncAPI document", () => {
     }
   });
 
+  it("are those of the metadata of the endpoints, which refer to the document for views", () => {
+    const ajv = strictAjv();
+    for (const [name, endpoint] of Object.entries(ENDPOINTS)) {
+      const { request, result } = endpointSchemas(endpoint);
+      const published = (kind: string) => withoutTitles(messages[pascalCase(name) + kind]?.payload);
+      expect(JSON.parse(request), `${name}: request`).toEqual(published("Request"));
+      const { ok: _, ...properties } = published("Result").properties;
+      const shown = JSON.parse(result.replaceAll(`${document["id"]}#`, "#"));
+      expect(shown.properties, `${name}: result`).toEqual(properties);
+      expect(() => ajv.compile(JSON.parse(result)), `${name}: result`).not.toThrow();
+    }
+  });
+
   it("accept and reject as the code does", () => {
     const ajv = strictAjv();
     const accepts = (name: string, value: unknown) =>
@@ -166,6 +180,13 @@ describe("the schemas of the AsyncAPI document", () => {
     expect(accepts("ErrorReply", { ok: false, error: { code: "CONFLICT" } })).toBe(false);
   });
 });
+
+/** The schema without the titles of it and of its parts. */
+function withoutTitles(one: Schema | undefined): { properties: Record<string, unknown> } {
+  const copy = structuredClone(one ?? {});
+  for (const part of partsOf(copy)) if (typeof part["title"] === "string") delete part["title"];
+  return copy as never;
+}
 
 /** True for the request of an internal endpoint, whose nested objects may be open. */
 function isBetweenServices(name: string): boolean {

@@ -16,10 +16,8 @@ import { BIOXEN_VERSION } from "../version.ts";
 import { DocumentParts, type Example, messageReference } from "./document-parts.ts";
 import { ERROR_HEADERS, ERROR_REPLY, JOB_HEADERS, REQUEST_HEADERS } from "./fixed-schemas.ts";
 import { type Json, pascalCase } from "./json-schemas.ts";
+import { PROTOCOL_ID } from "./protocol-id.ts";
 import { addPublishedMessages } from "./published-messages.ts";
-
-/** Identifies the document, so that schemas elsewhere can refer to its components. */
-export const PROTOCOL_ID = "urn:bioxen:protocol";
 
 /** Adds the request and the reply of an endpoint. `name` is its name in the catalogue. */
 function addEndpoint(

@@ -23,11 +23,15 @@ export class JsonSchemas {
     this.#prefix = prefix;
   }
 
-  /** Returns the published schema. `title` names it, and begins the names of its unnamed parts. */
-  of(schema: z.ZodType, direction: Direction, title: string): Json {
+  /**
+   * Returns the published schema. `title` names it, and begins the names of its unnamed parts; without it, neither the
+   * schema nor its parts have titles.
+   */
+  of(schema: z.ZodType, direction: Direction, title?: string): Json {
     const { $schema: _, definitions, ...json } = publishedSchema(schema, direction, "draft-7");
     for (const [name, definition] of Object.entries((definitions ?? {}) as Record<string, Json>)) {
-      if (!name.startsWith(RECURSIVE)) this.#add(name, this.#titled(definition, name));
+      if (!name.startsWith(RECURSIVE))
+        this.#add(name, this.#titled(definition, title === undefined ? title : name));
     }
     return this.#titled(json, title);
   }
@@ -40,14 +44,15 @@ export class JsonSchemas {
     this.named[name] = schema;
   }
 
-  #titled(schema: Json, title: string): Json {
+  #titled(schema: Json, title: string | undefined): Json {
     const reference = referenceIn(schema);
     if (reference !== undefined) {
       if (reference.startsWith(RECURSIVE)) return { description: "Any JSON value." };
       return { $ref: this.#prefix + reference };
     }
-    const nested = (inner: unknown, suffix: string) => this.#titled(inner as Json, title + suffix);
-    const out: Record<string, unknown> = isNamedByGenerators(schema) ? { title } : {};
+    const nested = (inner: unknown, suffix: string) =>
+      this.#titled(inner as Json, title === undefined ? title : title + suffix);
+    const out: Record<string, unknown> = title !== undefined && isNamedByGenerators(schema) ? { title } : {};
     for (const [keyword, value] of Object.entries(schema)) {
       if (keyword === "id") continue;
       if (keyword === "properties") {
@@ -61,6 +66,10 @@ export class JsonSchemas {
         out[keyword] = nested(value, "Value");
       } else if (keyword === "propertyNames") {
         out[keyword] = nested(value, "Name");
+      } else if (keyword === "anyOf" && isNullable(value as Json[])) {
+        // The name without a suffix belongs to the part of the union that has fields.
+        if (title !== undefined) out["title"] = `${title}OrNull`;
+        out[keyword] = (value as Json[]).map((inner) => nested(inner, ""));
       } else if (keyword === "anyOf" || keyword === "oneOf" || keyword === "allOf") {
         out[keyword] = (value as Json[]).map((inner, i) =>
           nested(inner, i === 0 ? "Value" : `Value${i + 1}`),
@@ -76,6 +85,10 @@ function referenceIn(schema: Json): string | undefined {
   const { $ref, allOf } = schema as { $ref?: string; allOf?: Json[] };
   if ($ref !== undefined) return $ref.split("/").at(-1);
   return allOf?.length === 1 && allOf[0] !== undefined ? referenceIn(allOf[0]) : undefined;
+}
+
+function isNullable(union: readonly Json[]): boolean {
+  return union.length === 2 && union.some(({ type }) => type === "null");
 }
 
 /** True for a schema that becomes a type of its own in generated code: an object, a list, an enumeration, a union. */
