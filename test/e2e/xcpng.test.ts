@@ -170,6 +170,8 @@ describe("a VM of a pool", () => {
     const snapshots = fake.pool.db.all("VM").filter(([, vm]) => vm["is_a_snapshot"] === true);
     expect(snapshots).toHaveLength(2);
     for (const [ref, vm] of snapshots.slice(-1)) {
+      // The disks of a snapshot with memory are attached until it is shut down.
+      await fake.outside("VM.hard_shutdown", ref);
       for (const vbd of vm["VBDs"] as string[]) {
         await fake.outside("VDI.destroy", fake.pool.db.get("VBD", vbd)["VDI"] as string);
       }
