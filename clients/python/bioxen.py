@@ -1735,6 +1735,10 @@ class EventWatch:
         self._filter = subject
         self._on_unreadable = on_unreadable
         self._closed = threading.Event()
+        self._removing = threading.Lock()
+        self._inbox: Optional[_Inbox] = None
+        #: Name of the consumer on the server; empty without one.
+        self._consumer = ""
         self._failure: Optional[WatchError] = None
         self._skipped: Dict[int, bool] = {}
         self._skips_read_to = 0
@@ -1744,8 +1748,6 @@ class EventWatch:
         #: Sequence and SHA-256 of the last message that was received.
         self._newest: Optional[Tuple[int, bytes]] = None
         self._away_since: Optional[float] = None
-        self._consumer = ""
-        self._inbox: Optional[_Inbox] = None
         self._left_in_pull = 0
         self._next_delivery = 1
         self._is_verified = True
@@ -1771,6 +1773,11 @@ class EventWatch:
         if event is None:
             raise StopIteration
         return event
+
+    def __del__(self) -> None:
+        # A loop that ends with `break` leaves its watch to the garbage collector, which must not wait for the server.
+        if not self._closed.is_set() and not sys.is_finalizing():
+            self._drop_consumer()
 
     def __repr__(self) -> str:
         return f"<watch of {self._filter} after {self.last_seq}>"
@@ -1800,16 +1807,18 @@ class EventWatch:
                     return event
                 if deadline is not None and time.monotonic() >= deadline:
                     return None
+            # Another thread closed the watch, perhaps while this thread made a consumer.
+            self.close()
             return None
         finally:
             self._waited_at = time.monotonic()
 
     def close(self) -> None:
         """Ends the watch. May be called by any thread, and more than once."""
-        if self._closed.is_set():
-            return
         self._closed.set()
-        self._drop_consumer(_STOP_TIMEOUT_S)
+        # A second call returns after the consumer was removed, so that the connection may then be closed.
+        with self._removing:
+            self._drop_consumer(_STOP_TIMEOUT_S)
 
     def _step(self, deadline: Optional[float]) -> Optional[Json]:
         """Returns the next event; None when the caller must look at its deadline again."""
@@ -1825,17 +1834,17 @@ class EventWatch:
                 self._open()
             return self._receive(deadline)
         except _Interrupted:
-            self._drop_consumer(0)
+            self._drop_consumer()
             return None
         except WatchError as failure:
             self._drop_consumer(_STOP_TIMEOUT_S)
             self._failure = failure
             raise
         except Forbidden:
-            self._drop_consumer(0)
+            self._drop_consumer()
             raise
         except BioXenError as error:
-            self._drop_consumer(0)
+            self._drop_consumer()
             self._wait_or_end(error, deadline)
             return None
 
@@ -1882,13 +1891,14 @@ class EventWatch:
             "mem_storage": True,
             "num_replicas": 1,
         }
+        # Noted before the request: without its answer, the consumer may exist nevertheless.
+        self._consumer = name
         made = self._jetstream.ask(
             f"CONSUMER.CREATE.{_EVENT_STREAM}.{name}.{self._filter}",
             {"stream_name": _EVENT_STREAM, "config": config, "action": "create"},
         )
         if not made:
             raise Unavailable(f"cannot open the event log: the server has no stream {_EVENT_STREAM}", retryable=True)
-        self._consumer = name
         self._inbox = self._connection.inbox(of_stream=True)
         self._next_delivery = 1
         self._is_verified = self._newest is None
@@ -1999,15 +2009,14 @@ class EventWatch:
         if isinstance(data, dict) and isinstance(data.get("seq"), int):
             self._skipped[data["seq"]] = event.get("type") == "bioxen.log.skipped.v1"
 
-    def _drop_consumer(self, timeout: float) -> None:
-        """Gives up the present consumer. With a `timeout` above 0, asks the server to remove it."""
+    def _drop_consumer(self, timeout: float = 0.0) -> None:
+        """Gives up the present consumer, and asks the server to remove it; waits up to `timeout` seconds for that."""
         inbox, name = self._inbox, self._consumer
-        self._inbox = None
-        if inbox is None:
-            return
-        inbox.put(_Lost(self._connection.generation))
-        inbox.end()
-        if timeout <= 0 or not self._connection.connected:
+        self._inbox, self._consumer = None, ""
+        if inbox is not None:
+            inbox.put(_Lost(self._connection.generation))
+            inbox.end()
+        if not name or not self._connection.connected:
             return
         try:
             self._jetstream.ask(f"CONSUMER.DELETE.{_EVENT_STREAM}.{name}", {}, timeout)
@@ -2020,21 +2029,39 @@ class EventWatch:
 _MAX_WAITING = 1_000
 
 
+class _Waiting:
+    """The messages that wait for the reader of a watch. The connection refers to it, and not to the watch itself."""
+
+    def __init__(self) -> None:
+        self.arrived = threading.Condition()
+        self.messages: Deque[Json] = collections.deque()
+        self.dropped = 0
+
+    def receive(self, message: Message) -> None:
+        value = _json_object(message.data)
+        if value is None:
+            return
+        with self.arrived:
+            self.messages.append(value)
+            if len(self.messages) > _MAX_WAITING:
+                self.messages.popleft()
+                self.dropped += 1
+            self.arrived.notify()
+
+
 class Watch:
     """Live messages of one or several subjects: measurements, or lines that guests print.
 
     Iterate over it, or call :meth:`next`. Messages that are published while the connection is lost are missing; after a
-    reconnect the watch goes on by itself. ``dropped`` counts the messages that a slow reader missed.
+    reconnect the watch goes on by itself.
     """
 
     def __init__(self, connection: _Connection, subject: str) -> None:
         self._connection = connection
         self._subject = subject
-        self._arrived = threading.Condition()
-        self._waiting: Deque[Json] = collections.deque()
         self._closed = False
-        self.dropped = 0
-        self._unsubscribe = connection.subscribe(subject, self._receive)
+        self._waiting = _Waiting()
+        self._unsubscribe = connection.subscribe(subject, self._waiting.receive)
 
     def __enter__(self) -> Watch:
         return self
@@ -2051,39 +2078,40 @@ class Watch:
             raise StopIteration
         return value
 
+    def __del__(self) -> None:
+        if not sys.is_finalizing():
+            self.close()
+
     def __repr__(self) -> str:
         return f"<watch of {self._subject}>"
+
+    @property
+    def dropped(self) -> int:
+        """Number of messages that a slow reader missed: at most 1 000 wait, and then the oldest are dropped."""
+        return self._waiting.dropped
 
     def next(self, timeout: Optional[float] = None) -> Optional[Json]:
         """Returns the next message; None after ``timeout`` seconds, and once the watch or connection is closed."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        with self._arrived:
-            while not self._waiting:
+        waiting = self._waiting
+        with waiting.arrived:
+            while not waiting.messages:
                 if self._closed or self._connection.closed:
                     return None
                 wait = _LOOK_S if deadline is None else min(_LOOK_S, deadline - time.monotonic())
                 if wait <= 0:
                     return None
-                self._arrived.wait(wait)
-            return self._waiting.popleft()
+                waiting.arrived.wait(wait)
+            return waiting.messages.popleft()
 
     def close(self) -> None:
-        """Ends the watch."""
-        with self._arrived:
-            self._closed = True
-            self._arrived.notify_all()
-        self._unsubscribe()
-
-    def _receive(self, message: Message) -> None:
-        value = _json_object(message.data)
-        if value is None:
+        """Ends the watch. May be called by any thread, and more than once."""
+        if self._closed:
             return
-        with self._arrived:
-            self._waiting.append(value)
-            if len(self._waiting) > _MAX_WAITING:
-                self._waiting.popleft()
-                self.dropped += 1
-            self._arrived.notify()
+        self._closed = True
+        with self._waiting.arrived:
+            self._waiting.arrived.notify_all()
+        self._unsubscribe()
 
 
 # --------------------------------------------------------------------------------------------------------------------

@@ -1,9 +1,11 @@
 /**
  * The tests that are written in Python, and the tables of the Python client against those of the contracts.
  */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { BIOXEN_VERSION, DEFAULT_EXEC_TIMEOUT_MS, ENDPOINTS, ERROR_CODES } from "@bioxen/contracts";
 import { describe, expect, it } from "vitest";
-import { PYTHON, requirePythonUnderCi, runPython } from "./python.ts";
+import { CLIENT, PYTHON, requirePythonUnderCi, runPython } from "./python.ts";
 
 requirePythonUnderCi();
 
@@ -59,6 +61,7 @@ describe.skipIf(PYTHON === undefined)("the Python client", () => {
       BIOXEN_VERSION,
       DEFAULT_EXEC_TIMEOUT_MS,
     ]);
+    expect(await readFile(join(CLIENT, "pyproject.toml"), "utf8")).toContain(`version = "${BIOXEN_VERSION}"`);
   });
 
   it("imports nothing but the standard library", async () => {

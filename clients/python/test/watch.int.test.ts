@@ -2,7 +2,8 @@
  * Watches of the Python client on a real server: every event once and in order, across restarts of the server and of
  * the program; and an error where that is impossible.
  */
-import { EVENT_STREAM } from "@bioxen/contracts";
+import { EVENT_STREAM, eventSubject, LOG_SKIPS_ID } from "@bioxen/contracts";
+import { appendNext } from "@bioxen/testkit";
 import { eventually } from "@bioxen/testkit/eventually";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { range, WatchWorld } from "../../../packages/client/test/watch-world.ts";
@@ -30,6 +31,12 @@ describe.skipIf(PYTHON === undefined)("a watch of the Python client", () => {
     await world.close();
   });
 
+  async function noConsumerLeft(): Promise<void> {
+    await eventually("no consumer is left", async () =>
+      (await world.consumers()).length === 0 ? true : undefined,
+    );
+  }
+
   /** Starts the program that prints events; resolves once it watches. */
   async function watching(first: number, count = 0): Promise<PythonProgram> {
     const program = new PythonProgram(["test/watch_program.py", String(first), String(count)], {
@@ -56,7 +63,7 @@ describe.skipIf(PYTHON === undefined)("a watch of the Python client", () => {
     expect(await program.ended(), program.stderr).toBe(0);
     expect(program.stderr).toBe("");
     expect(program.lines.at(-1)).toEqual({ lastSeq: 7 });
-    expect(await world.consumers()).toEqual([]);
+    await noConsumerLeft();
   });
 
   it("without a sequence delivers what is stored from its creation on", async () => {
@@ -64,6 +71,43 @@ describe.skipIf(PYTHON === undefined)("a watch of the Python client", () => {
     const program = await watching(0, 2);
     await world.append(2, "a");
     expect(seqs(await events(program, 2))).toEqual([4, 5]);
+  });
+
+  it("waits for a sequence beyond the end of the log", async () => {
+    await world.append(2, "a");
+    const program = await watching(5, 1);
+    await eventually("the watch has a consumer", async () =>
+      (await world.consumers()).length > 0 ? true : undefined,
+    );
+    await world.append(3, "a");
+    expect(seqs(await events(program, 1))).toEqual([5]);
+  });
+
+  it("leaves out a message that an operator has skipped", async () => {
+    await world.append(3, "a");
+    await world.putBytes("broken", "{not an event");
+    const subject = eventSubject("chassis", "broken");
+    const skip = { seq: 4, subject, digest: "d", problem: "p", newer: false, reason: "r", by: "b" };
+    await appendNext(world.log, "log", LOG_SKIPS_ID, { type: "bioxen.log.skipped.v1", data: skip });
+    const program = await watching(2, 3);
+    expect(seqs(await events(program, 3))).toEqual([2, 3, 5]);
+    expect(await program.ended(), program.stderr).toBe(0);
+  });
+
+  it("leaves nothing on the server when a program drops it without closing it", async () => {
+    await world.append(1, "a");
+    const source = `
+import bioxen, sys
+with bioxen.connect() as bx:
+    print(next(bx.watch_events(1))["seq"], flush=True)
+    sys.stdin.readline()`;
+    const program = new PythonProgram(["-c", source], { BIOXEN_NATS_URL: world.server.url });
+    programs.push(program);
+    expect(await program.first(1)).toEqual([1]);
+    await noConsumerLeft();
+    program.say("end");
+    expect(await program.ended(), program.stderr).toBe(0);
+    expect(program.stderr).toBe("");
   });
 
   it("delivers more events than one pull requests, without a gap", async () => {
@@ -86,7 +130,7 @@ describe.skipIf(PYTHON === undefined)("a watch of the Python client", () => {
     expect(await program.ended(), program.stderr).toBe(0);
     expect(program.stderr).toBe("");
     expect(program.lines.slice(1, -1)).toHaveLength(30);
-    expect(await world.consumers()).toEqual([]);
+    await noConsumerLeft();
   });
 
   it("goes on when its consumer is deleted", async () => {
