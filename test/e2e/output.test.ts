@@ -124,7 +124,7 @@ describe("--json", () => {
     await run("vm create", ["c1", "--type", "syn3a", "--label", "team=red", "--start"]);
     await run("vm create", ["c2", "--label", "team=red", "--guarantee", "atp=50%", "--burst", "atp=100%"]);
     await run("vm create", ["c1"], 1);
-    await run("vm create", ["c3", "--type", "syn3"], 1);
+    await run("vm create", ["c3", "--type", "syn3"], 2);
     await run("vm create", ["c3", "--ribosomes", "many"], 2);
     const large = ["--type", "ecoli", "--ribosomes", "85%", "--rnap", "50%", "--chassis", "ecoli-1"];
     await run("vm create", ["c4", ...large, "--start"]);

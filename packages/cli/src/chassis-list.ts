@@ -1,8 +1,9 @@
 /**
  * Parses lists such as `ecoli:2,yeast`: chassis types, each with a number of chassis (default 1).
  */
+
+import { suggestion } from "@bioxen/contracts";
 import { InvalidArgumentError } from "commander";
-import { suggestion } from "./did-you-mean.ts";
 
 export interface ChassisCount<T extends string> {
   readonly chassisType: T;

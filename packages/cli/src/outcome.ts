@@ -1,7 +1,7 @@
 /**
  * The end of a command: the exit codes of the contract, and the error text.
  */
-import { ERRORS, isErrorCode } from "@bioxen/contracts";
+import { ERRORS, isErrorCode, type Problem } from "@bioxen/contracts";
 import { Fault, messageOf, type ReplyError } from "@bioxen/kernel";
 
 export const EXIT_DONE = 0;
@@ -37,17 +37,18 @@ export function refused(error: ReplyError): CommandEnd {
   return new CommandEnd(EXIT_REFUSED, describe(error), error);
 }
 
-function describe(error: ReplyError): string {
-  const lines = [`${error.code}: ${error.message}`];
-  const problems = error.details?.["problems"];
-  if (Array.isArray(problems)) {
-    for (const { path, message } of problems as { path: string; message: string }[]) {
-      lines.push(`  ${path === "" ? "payload" : path}: ${message}`);
-    }
+/** Returns the text of a refusal: each problem once, then the remedy of this refusal, or else of its code. */
+function describe({ code, message, details = {} }: ReplyError): string {
+  const problems = Array.isArray(details["problems"]) ? (details["problems"] as Problem[]) : [];
+  // The message lists all problems in one line. Several problems have a line each instead.
+  const lines = [`${code}: ${problems.length > 1 ? `${problems.length} problems` : message}`];
+  if (problems.length > 1) {
+    lines.push(...problems.map((one) => `  ${one.path === "" ? "payload" : one.path}: ${one.message}`));
   }
-  const traceback = error.details?.["traceback"];
+  const { traceback, remedy } = details;
   if (typeof traceback === "string") lines.push(traceback);
-  if (isErrorCode(error.code)) lines.push(`  → ${ERRORS[error.code].remedy}`);
+  if (typeof remedy === "string") lines.push(`  → ${remedy}`);
+  else if (isErrorCode(code) && problems.length !== 1) lines.push(`  → ${ERRORS[code].remedy}`);
   return lines.join("\n");
 }
 

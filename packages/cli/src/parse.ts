@@ -3,9 +3,9 @@
  */
 import { readFile } from "node:fs/promises";
 import { text as readStream } from "node:stream/consumers";
+import { suggestion } from "@bioxen/contracts";
 import { InvalidArgumentError, Option } from "commander";
 import type * as z from "zod";
-import { suggestion } from "./did-you-mean.ts";
 import { usage } from "./outcome.ts";
 
 /** Returns why the text is neither an amount (`300`) nor a share (`50%`); undefined when it is one of them. */
@@ -95,11 +95,6 @@ export function oneOf(flags: string, description: string, names: readonly string
     if (names.includes(text)) return text;
     throw new InvalidArgumentError(`must be one of ${names.join(", ")}${suggestion(text, names)}.`);
   });
-}
-
-/** Returns an option that accepts any value. Help and completion offer `names`, and the service checks the value. */
-export function openChoice(flags: string, description: string, names: readonly string[]): Option {
-  return new Option(flags, description).choices(names).argParser((text) => text);
 }
 
 /** Parses one label, `name=value`, of a repeated option. Returns the labels in `before` and the parsed label. */

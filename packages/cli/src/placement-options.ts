@@ -9,7 +9,7 @@ import {
   type Taint,
 } from "@bioxen/contracts";
 import { type Command, InvalidArgumentError } from "commander";
-import { given, labelOption, openChoice } from "./parse.ts";
+import { given, labelOption, oneOf } from "./parse.ts";
 
 type Placement = NonNullable<RequestOf<"vmCreate">["placement"]>;
 type Term = NonNullable<Placement["affinity"]>[number];
@@ -67,7 +67,7 @@ export function withPlacementOptions(command: Command): Command {
   return command
     .option("--chassis <id>", "place it only on this chassis")
     .addOption(
-      openChoice(
+      oneOf(
         "--policy <policy>",
         "how to choose its chassis; default: the scheduler's policy",
         PLACEMENT_POLICIES,

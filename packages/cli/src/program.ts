@@ -1,12 +1,13 @@
 /**
  * The `bioxen` command: the tree of all commands, and the conversion of errors into exit codes.
  */
-import { BIOXEN_VERSION } from "@bioxen/contracts";
+import { BIOXEN_VERSION, suggestion } from "@bioxen/contracts";
 import { Command, CommanderError } from "commander";
 import { addCommands } from "./catalogue.ts";
 import { isHidden } from "./completion/tree.ts";
-import { CommandEnd, EXIT_DONE, EXIT_USAGE } from "./outcome.ts";
+import { CommandEnd, EXIT_DONE, EXIT_USAGE, usage } from "./outcome.ts";
 import { conclude, sayJson } from "./run.ts";
+import { screenColumns, wrapText } from "./screen.ts";
 import { CONNECTION_KEYS, settingOf, settingOptions, withSettings } from "./settings.ts";
 import { onStdoutClosed } from "./stdout-closed.ts";
 
@@ -18,13 +19,17 @@ export async function createProgram(words: readonly string[] = []): Promise<Comm
   const program = new Command("bioxen")
     .description("a hypervisor for biological virtual machines")
     .version(BIOXEN_VERSION)
-    .showHelpAfterError("(bioxen --help lists every command)")
+    .configureOutput({
+      writeOut: (text) => process.stdout.write(wrapText(text, screenColumns())),
+      writeErr: (text) => process.stderr.write(wrapText(text, screenColumns(process.stderr))),
+      getOutHelpWidth: () => screenColumns() ?? HELP_COLUMNS,
+    })
     .hook("preAction", async (_program, command) => {
       // `bioxen config` must work on a malformed settings file, to show and repair it.
       if (command.parent?.name() !== "config") await withSettings(command);
     });
   await addCommands(program, words);
-  addGlobals(program);
+  addGlobals(program, "bioxen");
   program.addHelpText("after", connectionHelp());
   return program;
 }
@@ -42,9 +47,14 @@ function pathsBelow(command: Command, before: string): string[] {
   });
 }
 
-/** Adds the global options to every command, so that they are valid anywhere on the line. */
-function addGlobals(command: Command): void {
-  if (command.commands.length === 0) {
+/**
+ * Adds the global options to every command, so that they are valid anywhere on the line. `path` is the command with the
+ * words before it. A usage error of a command refers to the help of that command.
+ */
+function addGlobals(command: Command, path: string): void {
+  const isGroup = command.commands.length > 0;
+  command.showHelpAfterError(`(${path} --help lists its ${isGroup ? "commands" : "options"})`);
+  if (!isGroup) {
     command.option("--json", "print one JSON document on stdout");
     for (const option of settingOptions(...GLOBAL_SETTINGS)) {
       // Five more lines in each of the sixty help texts would hide what is special about each command.
@@ -52,8 +62,11 @@ function addGlobals(command: Command): void {
     }
   }
   command.exitOverride();
-  for (const child of command.commands) addGlobals(child);
+  for (const child of command.commands) addGlobals(child, `${path} ${child.name()}`);
 }
+
+/** Width of help that does not go to a terminal, in columns. */
+const HELP_COLUMNS = 80;
 
 /** The settings that every command has as options. */
 const GLOBAL_SETTINGS: readonly string[] = [...CONNECTION_KEYS, "timeout"];
@@ -88,6 +101,29 @@ function withGlobalsLast(args: readonly string[]): string[] {
   return [...args.slice(i), ...front];
 }
 
+/** Returns the line that prints the help of the command that the words name. Unknown words are a usage error. */
+async function helpLine(words: readonly string[]): Promise<string[]> {
+  const named = words.filter((word) => !word.startsWith("-"));
+  let command = await createProgram();
+  const path: string[] = [];
+  for (const word of named) {
+    const children = command.commands.filter((child) => !isHidden(child));
+    const child = children.find((one) => one.name() === word || one.aliases().includes(word));
+    const before = ["bioxen", ...path].join(" ");
+    if (child === undefined && children.length === 0) break;
+    if (child === undefined) {
+      const meant = suggestion(
+        word,
+        children.map((one) => one.name()),
+      );
+      throw usage(`${before} has no command ${word}${meant}\n(${before} --help lists its commands)`);
+    }
+    path.push(word);
+    command = child;
+  }
+  return [...path, "--help"];
+}
+
 export async function runProgram(argv: readonly string[]): Promise<void> {
   process.stdout.on("error", onStdoutClosed);
   const args = withGlobalsLast(argv.slice(2));
@@ -97,9 +133,10 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
     }
     return (await import("./commands/menu.ts")).openMenu();
   }
-  const program = await createProgram(args);
   try {
-    await program.parseAsync(args, { from: "user" });
+    const line = args[0] === "help" ? await helpLine(args.slice(1)) : args;
+    const program = await createProgram(line);
+    await program.parseAsync(line, { from: "user" });
   } catch (thrown) {
     if (thrown instanceof CommanderError) concludeUsage(thrown, args.includes("--json"));
     else if (thrown instanceof CommandEnd) conclude(thrown, args.includes("--json"));

@@ -2,8 +2,9 @@
  * The settings file, in YAML: reads every setting, and changes one setting. A change keeps the comments, the order and
  * the layout of the other settings.
  */
+
+import { suggestion } from "@bioxen/contracts";
 import { type Document, isMap, isScalar, LineCounter, parseDocument } from "yaml";
-import { suggestion } from "./did-you-mean.ts";
 import { usage } from "./outcome.ts";
 
 function parsed(text: string, path: string, lines = new LineCounter()): Document {

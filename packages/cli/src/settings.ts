@@ -8,7 +8,7 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { CHASSIS_TYPES } from "@bioxen/contracts";
+import { CHASSIS_TYPES, suggestion } from "@bioxen/contracts";
 import {
   DEFAULT_CHASSIS,
   DEFAULT_STACK_TIME_SCALE,
@@ -23,7 +23,6 @@ import {
 } from "@bioxen/nats";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { chassisCounts } from "./chassis-list.ts";
-import { suggestion } from "./did-you-mean.ts";
 import { usage } from "./outcome.ts";
 import { integerIn, numberIn, portOption } from "./parse.ts";
 

@@ -5,12 +5,14 @@
  * When a chassis is registered, the scheduler copies the values of its type into the registration. Only the scheduler
  * therefore needs the file of a new type.
  */
+
 import { MAX_AMOUNT } from "@bioxen/kernel";
 import * as z from "zod";
 import ecoli from "./chassis-types/ecoli.json" with { type: "json" };
 import orthogonal from "./chassis-types/orthogonal.json" with { type: "json" };
 import xcpng from "./chassis-types/xcpng.json" with { type: "json" };
 import yeast from "./chassis-types/yeast.json" with { type: "json" };
+import { checkedBy } from "./issue-words.ts";
 import {
   CELL_RESOURCES,
   type ChassisDefaults,
@@ -67,7 +69,7 @@ function resourcesOfHost(hosts: VmType): readonly string[] {
 
 /** Parses the content of a chassis type file. Throws `RangeError` with the file name and every problem in it. */
 export function parseChassisType(file: string, content: unknown): ChassisTypeData {
-  const parsed = chassisTypeFile.safeParse(content);
+  const parsed = checkedBy(chassisTypeFile, content);
   if (!parsed.success) {
     const problems = parsed.error.issues.map(({ path, message }) => `${path.join(".")} ${message}`.trim());
     throw new RangeError(`${file}: ${problems.join("; ")}`);

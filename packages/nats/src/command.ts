@@ -2,6 +2,7 @@
  * Turns a payload for an endpoint into a reply, independently of the transport. The handlers make all decisions.
  */
 import {
+  checkedBy,
   type Endpoint,
   type HandlerResult,
   isErrorCode,
@@ -96,7 +97,7 @@ async function handled(
   maxBytes: number,
 ): Promise<HandlerResult> {
   if (!payload.ok) return badRequest([{ path: "", message: payload.why }]);
-  const request = served.endpoint.request.safeParse(payload.value);
+  const request = checkedBy(served.endpoint.request, payload.value);
   if (!request.success) return badRequest(problemsOf(request.error));
   return served.handle(request.data as never, causation, maxBytes);
 }

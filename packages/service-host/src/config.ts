@@ -1,6 +1,7 @@
 /**
  * The configuration of a service: environment variables, all checked before the service begins.
  */
+import { checkedBy } from "@bioxen/contracts";
 import {
   type ConnectionSettings,
   connectionProblems,
@@ -38,7 +39,7 @@ export function readConfig<S extends z.ZodObject>(schema: S, env: Environment): 
 
 function parse<S extends z.ZodObject>(schema: S, env: Environment): z.ZodSafeParseResult<z.output<S>> {
   const given = Object.keys(schema.shape).flatMap((name) => (env[name] ? [[name, env[name]]] : []));
-  return schema.safeParse(Object.fromEntries(given));
+  return checkedBy(schema, Object.fromEntries(given));
 }
 
 function problemsOf(error: z.ZodError): string[] {

@@ -84,7 +84,7 @@ vms:
 `),
     ).toEqual([
       "1 fleet: must be 1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit",
-      '4 vms.0.biologicalType: Invalid option: expected one of "syn3a"|"ecoli"|"minimal_cell"',
+      "4 vms.0.biologicalType: must be one of syn3a, ecoli, minimal_cell (did you mean syn3a?)",
       expect.stringMatching(/^6 vms.0.labels.bioxen/),
       "8 vms.1.moon: is not a field of this command",
     ]);

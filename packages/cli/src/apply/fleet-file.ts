@@ -8,6 +8,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import {
+  checkedBy,
   createRequest,
   fullDemand,
   type ParsedRequestOf,
@@ -77,7 +78,7 @@ export async function parseFleet(text: string, directory: string): Promise<Parse
     );
   }
   const located = (problem: Problem) => ({ ...problem, line: lineOf(document, lines, problem.path) });
-  const parsed = fleetFile.safeParse(contentOf(document));
+  const parsed = checkedBy(fleetFile, contentOf(document));
   if (!parsed.success) return failed(problemsOf(parsed.error).map(located));
   const { vms, problems } = await expand(parsed.data, directory);
   if (problems.length > 0) return failed(problems.map(located));
@@ -173,7 +174,7 @@ async function requestOf(
   const fields: Readonly<Record<string, unknown>> = rest;
   const program = await programOf(fields["program"], programFile, directory);
   if (typeof program === "object") return { problems: [{ path: `${path}.programFile`, ...program }] };
-  const parsed = createRequest.safeParse({
+  const parsed = checkedBy(createRequest, {
     ...fields,
     ...(program === undefined ? {} : { program }),
     labels: {

@@ -12,7 +12,7 @@ import {
   type Taint,
 } from "@bioxen/contracts";
 import type { Command } from "commander";
-import { given, labelOption, numberOf, oneOf, openChoice, sequenceOption } from "../parse.ts";
+import { given, labelOption, numberOf, oneOf, sequenceOption } from "../parse.ts";
 import { taintOption } from "../placement-options.ts";
 import { say, sayJson, showReply, withSession } from "../run.ts";
 import { table } from "../table.ts";
@@ -68,7 +68,7 @@ function addRegister(chassis: Command): void {
   chassis
     .command("register <id>")
     .description("register a chassis that an agent runs")
-    .addOption(openChoice("--type <type>", "chassis type", CHASSIS_TYPES).makeOptionMandatory())
+    .addOption(oneOf("--type <type>", "chassis type", CHASSIS_TYPES).makeOptionMandatory())
     .requiredOption("--agent <id>", "agent that runs its guests")
     .option("--max-vms <n>", "most VMs it holds; default: its type's", numberOf(REGISTER.maxVms))
     .option(

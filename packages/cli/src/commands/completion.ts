@@ -7,7 +7,7 @@ import { bashCompletion } from "../completion/bash.ts";
 import { fishCompletion } from "../completion/fish.ts";
 import { completionTree, ID_KINDS } from "../completion/tree.ts";
 import { zshCompletion } from "../completion/zsh.ts";
-import { globalsOf, say, sayJson } from "../run.ts";
+import { globalsOf, sayJson, sayRaw } from "../run.ts";
 import { Session } from "../session.ts";
 
 /** Deadline of the request for ids after a Tab key, ms. Ids that arrive later are not offered. */
@@ -32,7 +32,7 @@ export function addCompletionCommand(program: Command): void {
     .action((shell: keyof typeof SHELLS, _options, command: Command) => {
       const script = SHELLS[shell](completionTree(program));
       if (globalsOf(command).json === true) sayJson({ ok: true, shell, script });
-      else say(script.trimEnd());
+      else sayRaw(script.trimEnd());
     });
 }
 
@@ -44,7 +44,7 @@ export function addIdsCommand(program: Command): void {
       // An error text would disturb the command line that is being completed, so a failed request offers no ids
       // instead.
       const ids = await idsOf(kind, command).catch(() => []);
-      if (ids.length > 0) say(ids.join("\n"));
+      if (ids.length > 0) sayRaw(ids.join("\n"));
     });
 }
 

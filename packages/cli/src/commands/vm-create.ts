@@ -7,7 +7,6 @@ import {
   BIOLOGICAL_TYPES,
   type BiologicalType,
   environment,
-  PLACEMENT_POLICIES,
   priority,
   type RequestOf,
   type ResultOf,
@@ -16,10 +15,9 @@ import {
   type VmType,
 } from "@bioxen/contracts";
 import type { Command } from "commander";
-import { suggestion } from "../did-you-mean.ts";
 import { type SelectOptions, toEach, withSelector } from "../many-vms.ts";
 import { refused, usage } from "../outcome.ts";
-import { amountOption, given, labelOption, numberOf, openChoice, rateOption, readSource } from "../parse.ts";
+import { amountOption, given, labelOption, numberOf, oneOf, rateOption, readSource } from "../parse.ts";
 import { type PlacementOptions, placementOf, withPlacementOptions } from "../placement-options.ts";
 import { note, say, sayJson, withSession } from "../run.ts";
 import { table } from "../table.ts";
@@ -78,25 +76,6 @@ function resourcesOf(o: ResourceOptions) {
   });
 }
 
-/**
- * Throws a refusal for unknown names, as the service would, but with a suggestion of the name that was probably meant.
- */
-function refuseUnknownNames(o: CreateOptions): void {
-  const named: readonly (readonly [path: string, name: string | undefined, known: readonly string[]])[] = [
-    ["biologicalType", o.type, BIOLOGICAL_TYPES],
-    ["vmType", o.vmType, VM_TYPES],
-    ["placement.policy", o.policy, PLACEMENT_POLICIES],
-    ["restartPolicy.mode", o.restart, RESTART_MODES],
-  ];
-  const problems = named.flatMap(([path, name, known]) => {
-    if (name === undefined || known.includes(name)) return [];
-    return [{ path, message: `must be one of ${known.join(", ")}${suggestion(name, known)}` }];
-  });
-  if (problems.length === 0) return;
-  const message = problems.map((one) => `${one.path} ${one.message}`).join("; ");
-  throw refused({ code: "BAD_REQUEST", message, retryable: false, details: { problems } });
-}
-
 async function requestOf(vmId: string | undefined, o: CreateOptions): Promise<RequestOf<"vmCreate">> {
   const request = {
     vmId,
@@ -128,8 +107,8 @@ async function requestOf(vmId: string | undefined, o: CreateOptions): Promise<Re
 
 function withCreateOptions(command: Command): Command {
   return withPlacementOptions(withResources(command))
-    .addOption(openChoice("--type <type>", "biological type of the cell", BIOLOGICAL_TYPES).default("syn3a"))
-    .addOption(openChoice("--vm-type <type>", "infrastructure that runs it", VM_TYPES).default("basic"))
+    .addOption(oneOf("--type <type>", "biological type of the cell", BIOLOGICAL_TYPES).default("syn3a"))
+    .addOption(oneOf("--vm-type <type>", "infrastructure that runs it", VM_TYPES).default("basic"))
     .option(
       "--priority <n>",
       "1 (low) to 5 (high); a higher one may preempt a lower one; default 1",
@@ -167,11 +146,9 @@ function withCreateOptions(command: Command): Command {
       "chloramphenicol in the medium, micromolar; default 0",
       numberOf(environment.shape.chloramphenicolMicromolar),
     )
+    .addOption(oneOf("--restart <mode>", "when to restart it automatically; default never", RESTART_MODES))
     .addOption(
-      openChoice("--restart <mode>", "when to restart it automatically; default never", RESTART_MODES),
-    )
-    .addOption(
-      openChoice("--parameter-set <name>", "parameters of the model; default: default", [
+      oneOf("--parameter-set <name>", "parameters of the model; default: default", [
         "default",
         "weisse-2015",
       ]),
@@ -191,7 +168,6 @@ function addCreate(vm: Command): void {
   withCreateOptions(vm.command("create [id]").description("create a VM; default id: a new one"))
     .option("--start", "start it, and wait until it runs or reports why it waits")
     .action(async (vmId: string | undefined, options: CreateOptions, command: Command) => {
-      refuseUnknownNames(options);
       await withSession(command, async (session, { json }) => {
         const reply = await session.call("vmCreate", await requestOf(vmId, options));
         if (!reply.ok) throw refused(reply.error);
@@ -232,7 +208,6 @@ function addPlan(vm: Command): void {
       .command("plan [ids...]")
       .description("show where these VMs, or a new VM with these options, would be placed; changes nothing"),
   ).action(async (ids: string[], options: CreateOptions, command: Command) => {
-    refuseUnknownNames(options);
     await withSession(command, async (session, { json }) => {
       const request = ids.length > 0 ? { vmIds: ids } : await requestOf(undefined, options);
       const plan = await session.ask("placementPlan", request);

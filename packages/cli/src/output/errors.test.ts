@@ -84,6 +84,9 @@ const WRONG: readonly (readonly string[])[] = [
   ["vm", "create", "c1", "--nutrient", "-1"],
   ["vm", "exec", "c1", "-e", "return 1", "--timeout-ms", "60001"],
   ["events", "show", "0"],
+  ["events", "show", "x", "--json"],
+  ["help", "vm", "crate"],
+  ["help", "vmm"],
   ["chassis", "register", "x"],
   ["chassis", "rebalance", "--policy", "bin-pak"],
   ["quota", "set", "team=red"],
@@ -102,7 +105,10 @@ const WRONG: readonly (readonly string[])[] = [
 
 /** A refusal with this code, and with the details that services add to it. */
 function refusalOf(code: (typeof ERROR_CODES)[number]): ReplyError {
-  const problems = [{ path: "vmId", message: "is not an id" }];
+  const problems = [
+    { path: "vmId", message: "is not an id" },
+    { path: "priority", message: "must be at most 5" },
+  ];
   const details = { BAD_REQUEST: { problems }, GUEST_ERROR: { traceback: "stack traceback:\n\t…" } };
   const own = details[code as keyof typeof details];
   return { code, message: "as the service says it", retryable: false, ...(own && { details: own }) };
@@ -122,6 +128,15 @@ it("every error text names the problem and the remedy", async () => {
     const text = await outputWith({ call: async () => ({ ok: false, error }) }, ["vm", "pause", "c1"]);
     expect(text).toContain(ERRORS[code].remedy);
     parts.push(text);
+  }
+  const only = { problems: [{ path: "vmId", message: "is not an id" }] };
+  const own = { remedy: "Cancel the drain first: bioxen chassis drain ecoli-1 --cancel" };
+  for (const [code, message, details] of [
+    ["BAD_REQUEST", "vmId is not an id", only],
+    ["CONFLICT", "ecoli-1 is being drained", own],
+  ] as const) {
+    const error = { code, message, retryable: false, details };
+    parts.push(await outputWith({ call: async () => ({ ok: false, error }) }, ["vm", "pause", "c1"]));
   }
   const unreachable = async () => {
     throw new Fault("TIMEOUT", "no reply on bioxen.cmd.vm.pause within 10000 ms", { retryable: true });

@@ -1,7 +1,7 @@
 /**
  * The chassis that an agent registers: `ecoli:2,yeast:1` stands for `ecoli-1`, `ecoli-2` and `yeast-1`.
  */
-import { CHASSIS_TYPES, oversubscribePermille } from "@bioxen/contracts";
+import { CHASSIS_TYPES, checkedBy, oversubscribePermille } from "@bioxen/contracts";
 import type { Amounts } from "@bioxen/kernel";
 
 /** Maximum number of chassis of one type per agent. */
@@ -45,7 +45,8 @@ export function parseOversubscription(text: string): Amounts | undefined {
   const parts = text.split(",").filter((part) => part.trim() !== "");
   if (parts.length === 0) return undefined;
   const pairs = parts.map((part) => part.trim().split("="));
-  const parsed = oversubscribePermille.safeParse(
+  const parsed = checkedBy(
+    oversubscribePermille,
     Object.fromEntries(pairs.map(([name = "", permille = ""]) => [name, Number(permille)])),
   );
   if (parsed.success) return parsed.data as Amounts;

@@ -1,10 +1,10 @@
 /**
- * Suggestions for mistyped option values. Commander itself suggests commands and options.
+ * Suggestions for mistyped values and names.
  */
 
-/** Maximum number of edits between a word and its suggestion, as in commander. */
+/** Maximum number of edits between a word and its suggestion. */
 const MAX_EDITS = 3;
-/** Share of correct letters that a suggestion must exceed, relative to the longer of the two words, as in commander. */
+/** Share of correct letters that a suggestion must exceed, relative to the longer of the two words. */
 const LEAST_RIGHT = 0.4;
 
 /** Returns ` (did you mean X?)` with the closest candidate, or an empty text when none is close. */
