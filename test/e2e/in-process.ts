@@ -13,6 +13,8 @@ export interface Ended {
 export interface RunOptions {
   /** Sends Ctrl-C after the first output: for commands that follow something and do not end by themselves. */
   readonly untilFirstOutput?: boolean;
+  /** Width of the terminal that stdout and stderr seem to be, in columns. Default: they are no terminal. */
+  readonly columns?: number;
 }
 
 /** Directs all later commands in this process to the stack of this world, without colours. */
@@ -34,6 +36,7 @@ export async function bioxenHere(args: readonly string[], options: RunOptions = 
     if (options.untilFirstOutput === true && into === stdout) setImmediate(pressCtrlC);
     return true;
   };
+  const restore = [process.stdout, process.stderr].map((stream) => asTerminal(stream, options.columns));
   const out = vi.spyOn(process.stdout, "write").mockImplementation(capture(stdout));
   const err = vi.spyOn(process.stderr, "write").mockImplementation(capture(stderr));
   const errorListeners = new Set(process.stdout.listeners("error"));
@@ -44,9 +47,26 @@ export async function bioxenHere(args: readonly string[], options: RunOptions = 
   } finally {
     out.mockRestore();
     err.mockRestore();
+    for (const one of restore) one();
     process.exitCode = undefined;
     for (const one of process.stdout.listeners("error")) {
       if (!errorListeners.has(one)) process.stdout.off("error", one as () => void);
     }
   }
+}
+
+/** Makes the stream a terminal of this width; no terminal without a width. Returns the function that undoes it. */
+function asTerminal(stream: NodeJS.WriteStream, columns: number | undefined): () => void {
+  const before = Object.getOwnPropertyDescriptors(stream);
+  const now = { isTTY: columns !== undefined, columns };
+  for (const [name, value] of Object.entries(now)) {
+    Object.defineProperty(stream, name, { value, configurable: true, writable: true });
+  }
+  return () => {
+    for (const name of Object.keys(now)) {
+      Reflect.deleteProperty(stream, name);
+      const own = before[name];
+      if (own !== undefined) Object.defineProperty(stream, name, own);
+    }
+  };
 }

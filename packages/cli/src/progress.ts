@@ -2,6 +2,7 @@
  * Progress of a long command: one line on stderr that is redrawn. It is shown only on a terminal, so that a pipe gets
  * nothing but diagnostics.
  */
+import { screenColumns, shorten } from "./screen.ts";
 
 /** Shortest time between two redraws, ms. */
 const REDRAW_MS = 100;
@@ -19,7 +20,8 @@ export class Progress {
   seen(done: number): void {
     if (!this.#shown || Date.now() - this.#drawnAtMs < REDRAW_MS) return;
     this.#drawnAtMs = Date.now();
-    process.stderr.write(`\r\u001b[K${this.#words(done)}`);
+    const columns = screenColumns(process.stderr) ?? Number.POSITIVE_INFINITY;
+    process.stderr.write(`\r\u001b[K${shorten(this.#words(done), columns - 1)}`);
   }
 
   /** Erases the progress line from the terminal. */

@@ -2,9 +2,11 @@
  * What `bioxen doctor` reports about lost events. The sources are the log record (which is stored outside of the log),
  * the state of the log's stream on the server, and a read of the log.
  */
+
 import { messageOf } from "@bioxen/kernel";
 import { holesInWords, rangesInWords, union } from "@bioxen/nats";
 import { inspectionOf, noLossOf, searchGap } from "../log-inspection.ts";
+import { wallClock } from "../quantities.ts";
 import type { Session } from "../session.ts";
 import type { Finding } from "./finding.ts";
 
@@ -29,7 +31,7 @@ export async function damageFindings(session: Session): Promise<Finding[]> {
     if (gap !== undefined) return [{ check, verdict: "fail", found: holesInWords([gap]), remedy: REMEDY }];
     const given = records.flatMap(({ missing }) => missing).filter(([from]) => from <= state.readableSeq);
     const missing = given.length === 0 ? "none is missing" : `${rangesInWords(union(given, []))} given up`;
-    const found = `up to ${state.readableSeq}, created ${state.created}, ${missing}`;
+    const found = `up to ${state.readableSeq}, created ${wallClock(Date.parse(state.created))}, ${missing}`;
     return [
       {
         check,

@@ -67,7 +67,12 @@ export const chassisDecider = deciderOf<ChassisState, ChassisCommand, ChassisEve
   cordon: (state, { chassisId }) => cordon(state, chassisId),
 
   uncordon(state, { chassisId, isDraining }) {
-    if (isDraining) return refuse("CONFLICT", `${chassisId} is being drained: cancel the drain first`);
+    if (isDraining) {
+      const remedy = `Cancel the drain with: bioxen chassis drain ${chassisId} --cancel`;
+      return refuse("CONFLICT", `${chassisId} is being drained: cancel the drain first`, {
+        details: { remedy },
+      });
+    }
     if (!state.registered) return chassisNotFound(chassisId);
     return state.cordoned
       ? accept<ChassisEvent>({ type: "bioxen.chassis.uncordoned.v1", data: {} })
