@@ -24,10 +24,10 @@ const LOGS = ["log-v1.jsonl", "log-v2.jsonl"];
 const PINNED: Readonly<Record<string, { readonly schema: number; readonly digest: string }>> = {
   vm: { schema: 8, digest: "dae13e0d21c67948e5980c99af7964b13812c07ee86a2aa4264881361aa72e16" },
   ledger: { schema: 3, digest: "17d084637e6c7c25edba389cb0c36ef647875813b3656a871dea813376b18bb7" },
-  quota: { schema: 1, digest: "e1520be8fad46314093853f889c0a0a5d20965624c758d33a48dc501d1392e17" },
+  quota: { schema: 2, digest: "ae1e8cf3ac3f3061a13f1559dc958463885b06591b3f0b54181e0361e66c5743" },
   chassis: { schema: 4, digest: "ae30188544db3085fe9908a7b67018252d025e8a8a2b9ae9d507b3f90e1c9a83" },
   drain: { schema: 2, digest: "a247ce9504909ed302f1556acebad1bec72a4b7eac882fd0c4458bd333be44ec" },
-  alert: { schema: 1, digest: "5e517b8833b9423f156af854b2214c3cf606011f68d9ef085edc4df6378c1d76" },
+  alert: { schema: 2, digest: "5bd3c764987c6a452ffc86139c93d76dc10f30d050905772bbdc974c257a4bbf" },
 };
 const FOLDS: readonly [string, Fold<unknown>][] = [
   ["vm", vmFold],
