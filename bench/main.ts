@@ -1,5 +1,5 @@
 /**
- * `pnpm bench [commands|replay|startup|monitor|scheduler|packing|flood]`: runs the benchmarks and prints their results.
+ * `pnpm bench [commands|replay|startup|monitor|scheduler|packing|flood|cli]`: runs the benchmarks and prints their results.
  * The results are rates, the time of a placement plan, and the number of chassis that a plan needs. Each rate has its
  * ratio to the rate of raw NATS beside it. Exits with 0 when all measurements succeed and stay within their limits.
  */
@@ -12,6 +12,7 @@ import { startLocalStack } from "@bioxen/local-stack";
 import { connectBus, openExistingEventLog } from "@bioxen/nats";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
+import { cli } from "./cli.ts";
 import { flood } from "./flood.ts";
 import { monitor } from "./monitor.ts";
 import { packing } from "./packing.ts";
@@ -107,7 +108,7 @@ async function onOneStack(withReplay: boolean): Promise<void> {
   }
 }
 
-const BENCHMARKS = ["commands", "replay", "startup", "monitor", "scheduler", "packing", "flood"];
+const BENCHMARKS = ["commands", "replay", "startup", "monitor", "scheduler", "packing", "flood", "cli"];
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !BENCHMARKS.includes(name));
 if (unknown.length > 0) {
@@ -122,5 +123,6 @@ const verdicts = [
   isWanted("scheduler") ? scheduler() : true,
   isWanted("packing") ? packing() : true,
   isWanted("flood") ? await flood() : true,
+  isWanted("cli") ? await cli() : true,
 ];
 if (verdicts.includes(false)) process.exitCode = 1;

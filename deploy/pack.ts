@@ -4,7 +4,7 @@
  *
  * In the workspace, TypeScript sources run directly, but Node strips no types below `node_modules`. The tarballs
  * therefore contain JavaScript with declarations, one module per source file under the same path, so that stack traces
- * name the source. In the manifests, version numbers replace the versions `workspace:` and `catalog:`, and `.js`
+ * name the source. The command is bundled into a few modules (bundle.ts). In the manifests, version numbers replace the versions `workspace:` and `catalog:`, and `.js`
  * replaces `.ts` in `exports` and `bin`. The script publishes nothing.
  */
 import { execFileSync } from "node:child_process";
@@ -19,8 +19,10 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { OLDEST_NODE } from "@bioxen/kernel";
+import { bundleCommand, copyPackages, nameWorkers } from "./bundle.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const BUILD = join(ROOT, ".build");
@@ -28,26 +30,35 @@ const BUILD = join(ROOT, ".build");
 export const EMITTED = join(BUILD, "js");
 
 interface Manifest {
+  readonly keywords?: readonly string[] | undefined;
+  readonly type?: string | undefined;
+  readonly engines?: { readonly node: string } | undefined;
   readonly name: string;
   readonly version: string;
+  readonly description: string;
   readonly license: string;
-  readonly exports?: Readonly<Record<string, string>>;
+  readonly homepage?: string | undefined;
+  readonly bugs?: string | undefined;
+  readonly repository?:
+    | { readonly type?: string; readonly url?: string; readonly directory?: string }
+    | undefined;
+  readonly sideEffects?: boolean | readonly string[] | undefined;
+  readonly exports?: Readonly<Record<string, string>> | undefined;
   /**
    * Internal imports of the package, each with a target per condition: `{"#platform": {"browser": …, "default": …}}`.
    */
-  readonly imports?: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  readonly bin?: Readonly<Record<string, string>>;
-  readonly dependencies?: Readonly<Record<string, string>>;
-  readonly optionalDependencies?: Readonly<Record<string, string>>;
-  readonly peerDependencies?: Readonly<Record<string, string>>;
-  readonly peerDependenciesMeta?: object;
+  readonly imports?: Readonly<Record<string, Readonly<Record<string, string>>>> | undefined;
+  readonly bin?: Readonly<Record<string, string>> | undefined;
+  readonly dependencies?: Readonly<Record<string, string>> | undefined;
+  readonly optionalDependencies?: Readonly<Record<string, string>> | undefined;
+  readonly peerDependencies?: Readonly<Record<string, string>> | undefined;
+  readonly peerDependenciesMeta?: object | undefined;
 }
 
-/**
- * Node versions that a packed package accepts: only the tested versions. In addition, Node older than 22.15 would make
- * npm skip the optional nats-server package.
- */
-const ENGINES = { node: ">=24" };
+const ENGINES = { node: `>=${OLDEST_NODE}` };
+const KEYWORDS = ["bioxen", "cell", "simulation", "hypervisor", "nats", "event-sourcing"];
+/** The package of the command: it is bundled, so that a call starts fast. */
+const COMMAND = "packages/cli";
 
 const manifestIn = (folder: string) =>
   JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
@@ -58,17 +69,6 @@ export function compile(): void {
   const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
   execFileSync(process.execPath, [tsc, "-p", join(ROOT, "tsconfig.build.json")], { stdio: "inherit" });
   for (const path of globSync("**/*.js", { cwd: EMITTED })) nameWorkers(join(EMITTED, path));
-}
-
-/**
- * Changes `.ts` to `.js` in the URLs by which a compiled module names workers and programs. The compiler itself changes
- * only imports.
- */
-function nameWorkers(path: string): void {
-  const text = readFileSync(path, "utf8");
-  const named = text.replaceAll(/(new URL\("\.[^"]*)\.ts(", import\.meta\.url\))/g, "$1.js$2");
-  if (named !== text) writeFileSync(path, named);
-  if (/\.ts["'`][^\n]*import\.meta/.test(named)) throw new Error(`${path} names a source that is not packed`);
 }
 
 /**
@@ -88,10 +88,11 @@ const compiled = (source: string) => source.replace(/\.ts$/, ".js");
 const allCompiled = (sources: Readonly<Record<string, string>>) =>
   Object.fromEntries(Object.entries(sources).map(([name, source]) => [name, compiled(source)]));
 
-function packedManifest(folder: string): object {
+function packedManifest(folder: string): Manifest {
   const { dependencies, optionalDependencies, peerDependencies, exports, imports, bin, ...rest } =
     manifestIn(folder);
-  const { name, version, license, peerDependenciesMeta } = rest;
+  const { name, version, description, license, sideEffects, peerDependenciesMeta } = rest;
+  const { homepage, bugs, repository } = manifestIn(ROOT);
   const paths = Object.entries(exports ?? {}).map(([path, source]) => [
     path,
     { types: source.replace(/\.ts$/, ".d.ts"), default: compiled(source) },
@@ -99,8 +100,14 @@ function packedManifest(folder: string): object {
   return {
     name,
     version,
+    description,
+    keywords: KEYWORDS,
     license,
+    homepage,
+    bugs,
+    repository: { ...repository, directory: relative(ROOT, folder) },
     type: "module",
+    sideEffects: Array.isArray(sideEffects) ? sideEffects.map(compiled) : sideEffects,
     engines: ENGINES,
     exports: Object.fromEntries(paths),
     imports:
@@ -118,35 +125,50 @@ function packedManifest(folder: string): object {
  * Copies the files of a package, without its tests, into a folder for packing: compiled modules, files that modules
  * read, manifest, licence and README. Returns the folder.
  */
-function stage(folder: string): string {
+async function stage(folder: string): Promise<string> {
   const staged = join(BUILD, "packages", basename(folder));
+  const manifest = packedManifest(join(ROOT, folder));
+  const packed = folder === COMMAND ? await stageCommand(staged, manifest) : manifest;
+  if (folder !== COMMAND) stageModules(folder, staged);
+  if (folder === "packages/nats") await copyPackages(ROOT, staged);
+  copyFileSync(join(ROOT, folder, "README.md"), join(staged, "README.md"));
+  copyFileSync(join(ROOT, "LICENSE"), join(staged, "LICENSE"));
+  writeFileSync(join(staged, "package.json"), `${JSON.stringify(packed, undefined, 2)}\n`);
+  return staged;
+}
+
+function stageModules(folder: string, staged: string): void {
   cpSync(join(EMITTED, folder), staged, { recursive: true });
   for (const path of globSync("src/**/*.{json,lua}", { cwd: join(ROOT, folder) })) {
     mkdirSync(dirname(join(staged, path)), { recursive: true });
     copyFileSync(join(ROOT, folder, path), join(staged, path));
   }
-  copyFileSync(join(ROOT, folder, "README.md"), join(staged, "README.md"));
-  copyFileSync(join(ROOT, "LICENSE"), join(staged, "LICENSE"));
-  writeFileSync(
-    join(staged, "package.json"),
-    `${JSON.stringify(packedManifest(join(ROOT, folder)), undefined, 2)}\n`,
-  );
-  return staged;
+}
+
+/** Stages the bundle of the command. Returns its manifest: only what the bundle imports is a dependency. */
+async function stageCommand(staged: string, manifest: Manifest): Promise<Manifest> {
+  const { imported } = await bundleCommand(ROOT, join(staged, "src"));
+  for (const name of ["index.d.ts", "run-program.d.ts"]) {
+    copyFileSync(join(EMITTED, COMMAND, "src", name), join(staged, "src", name));
+  }
+  const all = Object.entries(manifest.dependencies ?? {});
+  return { ...manifest, dependencies: Object.fromEntries(all.filter(([name]) => imported.includes(name))) };
 }
 
 /**
  * Packs all compiled packages and services into the folder `target`, for use outside this workspace. Returns the paths
  * of the tarballs.
  */
-export function pack(target: string): string[] {
+export async function pack(target: string): Promise<string[]> {
   compile();
   mkdirSync(target, { recursive: true });
   const folders = globSync(["packages/*/package.json", "services/*/package.json"], { cwd: ROOT })
     .map(dirname)
     .filter((folder) => existsSync(join(EMITTED, folder)))
-    .sort()
-    .map(stage);
-  const args = ["pack", "--json", "--pack-destination", target, ...folders];
+    .sort();
+  const staged: string[] = [];
+  for (const folder of folders) staged.push(await stage(folder));
+  const args = ["pack", "--json", "--pack-destination", target, ...staged];
   const packed = JSON.parse(execFileSync("npm", args, { encoding: "utf8" })) as {
     readonly filename: string;
   }[];
@@ -155,5 +177,5 @@ export function pack(target: string): string[] {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const target = resolve(process.argv[2] ?? join(BUILD, "tarballs"));
-  for (const path of pack(target)) console.log(path);
+  for (const path of await pack(target)) console.log(path);
 }

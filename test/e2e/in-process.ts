@@ -2,7 +2,7 @@
  * Runs the `bioxen` command inside the test process. It takes a tenth of the time of a child process.
  */
 import { vi } from "vitest";
-import { runProgram } from "../../packages/cli/src/program.ts";
+import { runProgram } from "../../packages/cli/src/run-program.ts";
 
 export interface Ended {
   readonly code: number;

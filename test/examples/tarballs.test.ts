@@ -11,8 +11,10 @@ import { tmpdir } from "node:os";
 import { basename, delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { createContext, runInContext } from "node:vm";
+import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
 import { TestServer } from "@bioxen/testkit";
 import { build } from "esbuild";
+import { publint } from "publint";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { apiReport, storedApiReport } from "../../deploy/api-report.ts";
 import { pack } from "../../deploy/pack.ts";
@@ -37,7 +39,7 @@ let dir: string;
 let tarballs: string[];
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "bioxen-empty-"));
-  tarballs = pack(join(dir, "tarballs"));
+  tarballs = await pack(join(dir, "tarballs"));
 }, DEADLINE_MS);
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
@@ -90,6 +92,27 @@ it(
   },
   DEADLINE_MS,
 );
+
+it("publint and the types of every tarball are without a finding", async () => {
+  const findings: string[] = [];
+  for (const path of tarballs) {
+    const bytes = await readFile(path);
+    const { messages } = await publint({ pack: { tarball: new Uint8Array(bytes).buffer }, strict: true });
+    for (const { code, args } of messages)
+      findings.push(`${basename(path)}: ${code} ${JSON.stringify(args)}`);
+    const { problems = [] } = await checkPackage(createPackageFromTarballData(new Uint8Array(bytes))).then(
+      (result) => (result.types === false ? { problems: [] } : result),
+    );
+    for (const problem of problems) {
+      // The packages are modules for Node and bundlers; neither `require` nor Node 10 can load them.
+      const isExpected =
+        problem.kind === "CJSResolvesToESM" ||
+        ("resolutionKind" in problem && problem.resolutionKind === "node10");
+      if (!isExpected) findings.push(`${basename(path)}: ${JSON.stringify(problem)}`);
+    }
+  }
+  expect(findings).toEqual([]);
+});
 
 /** The workspace packages that `name` depends on, directly or indirectly, with `name` itself. */
 async function ownClosure(name: string, found = new Set<string>()): Promise<Set<string>> {

@@ -1,1 +1,1 @@
-export { createProgram, runProgram } from "./program.ts";
+export { runProgram } from "./run-program.ts";

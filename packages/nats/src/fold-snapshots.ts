@@ -9,7 +9,8 @@
  */
 import { hash } from "node:crypto";
 import { promisify } from "node:util";
-import { zstdCompress, zstdDecompress } from "node:zlib";
+// By name, an older Node would end with a SyntaxError before the check of its version (kernel/src/check-node.ts).
+import zlib from "node:zlib";
 import { CHUNK_BYTES, type Snapshot, type SnapshotHead, type SnapshotStore } from "@bioxen/kernel";
 import type { KvEntry } from "@nats-io/kv";
 import * as z from "zod";
@@ -33,8 +34,8 @@ const READ_ATTEMPTS = 2;
  */
 const WHOLE = { chunkSize: CHUNK_BYTES };
 
-const compress = promisify(zstdCompress);
-const decompress = promisify(zstdDecompress);
+const compress = promisify(zlib.zstdCompress);
+const decompress = promisify(zlib.zstdDecompress);
 
 const manifestSchema = z.object({
   slot: z.enum(["a", "b"]),

@@ -6,11 +6,11 @@
  * and the stack keeps running in the background.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { startLocalStack } from "@bioxen/local-stack";
 import { findLocalStack } from "@bioxen/nats";
 import type { Command } from "commander";
 import { Interrupted, Interruption, interruptedStart } from "../interruption.ts";
+import { MAIN_PATH } from "../main-path.ts";
 import { CommandEnd, EXIT_REFUSED, EXIT_UNREACHABLE, endOf } from "../outcome.ts";
 import { conclude, globalsOf, note, say, sayJson } from "../run.ts";
 import { CONNECTION_KEYS, settingOptions } from "../settings.ts";
@@ -144,8 +144,7 @@ function withoutConnectionFlags(args: readonly string[]): string[] {
  * the interruption comes first, ends the process in the background, waits for its end, and rejects.
  */
 export async function startDetached(args: readonly string[], interruption: Interruption): Promise<StackUp> {
-  const main = fileURLToPath(new URL("../main.ts", import.meta.url));
-  const child = spawn(process.execPath, [main, ...args], {
+  const child = spawn(process.execPath, [MAIN_PATH, ...args], {
     detached: true,
     stdio: ["ignore", "ignore", "ignore", "ipc"],
     env: { ...process.env, [DETACHED_VARIABLE]: "1" },

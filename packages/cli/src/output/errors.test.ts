@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { ERROR_CODES, ERRORS } from "@bioxen/contracts";
 import { Fault, type ReplyError } from "@bioxen/kernel";
 import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
-import { runProgram } from "../program.ts";
+import { runProgram } from "../run-program.ts";
 import { Session } from "../session.ts";
 
 let home: string;
