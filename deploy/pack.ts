@@ -152,7 +152,12 @@ async function stageCommand(staged: string, manifest: Manifest): Promise<Manifes
     copyFileSync(join(EMITTED, COMMAND, "src", name), join(staged, "src", name));
   }
   const all = Object.entries(manifest.dependencies ?? {});
-  return { ...manifest, dependencies: Object.fromEntries(all.filter(([name]) => imported.includes(name))) };
+  return {
+    ...manifest,
+    dependencies: Object.fromEntries(all.filter(([name]) => imported.includes(name))),
+    // The Node.js that runs the command where the installed one is too old (packages/cli/src/pinned-node.ts).
+    optionalDependencies: manifestIn(ROOT).optionalDependencies,
+  };
 }
 
 /**

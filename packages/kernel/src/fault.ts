@@ -40,7 +40,7 @@ export class Fault extends Error {
    * it starts loads another.
    */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    // A subclass inherits this method, and its instances are told apart by their class.
+    // A subclass inherits this method, and its instances differ by their class.
     // biome-ignore lint/complexity/noThisInStatic: only `this` tells the subclass from this class.
     const { prototype } = this;
     if (prototype !== Fault.prototype) {
