@@ -62,7 +62,7 @@ async function lifeOfOneVm(world: World): Promise<void> {
     environment: { nutrientQuality: 0.4 },
     placement: { antiAffinity: [{ labels: { team: "red" }, preferred: true, weight: 2 }] },
     restartPolicy: { mode: "on-failure" },
-    config: { note: ["any", { json: 1 }] },
+    config: { partitionNoise: true },
   });
   await world.done("cmd.vm.start", { vmId });
   await world.reach(vmId, "running");

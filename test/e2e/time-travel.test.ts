@@ -63,7 +63,7 @@ async function fillLog(): Promise<void> {
   await world.done("cmd.chassis.cordon", { chassisId: "ecoli-1" });
   await create("late", {
     seed: 7,
-    config: { note: "x" },
+    config: { partitionNoise: false },
     program: "function on_minute(cell, minutes) print(minutes) end",
   });
   await command("start", "late");

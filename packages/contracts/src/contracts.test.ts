@@ -116,7 +116,9 @@ describe("requests", () => {
       config: { a: { b: [{ apiKey: "k" }] } },
       nonsense: 1,
     });
-    const paths = parsed.success ? [] : problemsOf(parsed.error).map((problem) => problem.path);
+    const paths = parsed.success
+      ? []
+      : problemsOf(parsed.error, createRequest).map((problem) => problem.path);
     expect(paths.sort()).toEqual([
       "biologicalType",
       "config.a.b.0.apiKey",

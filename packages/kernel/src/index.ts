@@ -4,6 +4,7 @@ export * from "./aggregates.ts";
 export * from "./amounts.ts";
 export * from "./backoff.ts";
 export * from "./blobs.ts";
+export * from "./closest-word.ts";
 export * from "./command-conflicts.ts";
 export * from "./decider.ts";
 export * from "./envelope.ts";

@@ -98,7 +98,7 @@ async function handled(
 ): Promise<HandlerResult> {
   if (!payload.ok) return badRequest([{ path: "", message: payload.why }]);
   const request = checkedBy(served.endpoint.request, payload.value);
-  if (!request.success) return badRequest(problemsOf(request.error));
+  if (!request.success) return badRequest(problemsOf(request.error, served.endpoint.request));
   return served.handle(request.data as never, causation, maxBytes);
 }
 

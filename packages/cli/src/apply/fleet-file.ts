@@ -79,7 +79,7 @@ export async function parseFleet(text: string, directory: string): Promise<Parse
   }
   const located = (problem: Problem) => ({ ...problem, line: lineOf(document, lines, problem.path) });
   const parsed = checkedBy(fleetFile, contentOf(document));
-  if (!parsed.success) return failed(problemsOf(parsed.error).map(located));
+  if (!parsed.success) return failed(problemsOf(parsed.error, fleetFile).map(located));
   const { vms, problems } = await expand(parsed.data, directory);
   if (problems.length > 0) return failed(problems.map(located));
   return { ok: true, fleet: { name: parsed.data.fleet, vms } };
@@ -184,7 +184,12 @@ async function requestOf(
     },
   });
   if (!parsed.success) {
-    return { problems: problemsOf(parsed.error).map((one) => ({ ...one, path: `${path}.${one.path}` })) };
+    return {
+      problems: problemsOf(parsed.error, createRequest).map((one) => ({
+        ...one,
+        path: `${path}.${one.path}`,
+      })),
+    };
   }
   const { biologicalType, vmType, resources } = parsed.data;
   const full = fullDemand(biologicalType, vmType);

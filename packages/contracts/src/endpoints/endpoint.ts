@@ -3,6 +3,7 @@
  */
 import type * as z from "zod";
 import type { PageShape } from "../page-shape.ts";
+import { meantField } from "./field-names.ts";
 import { NO_FIELD, type Problem } from "./problem.ts";
 
 export type ServiceName = "lifecycle" | "allocator" | "chassis-scheduler" | "monitor" | "chassis-agent";
@@ -39,14 +40,23 @@ export function paged<E extends Endpoint>(one: E, pages: PageShape): E {
   return { ...one, pages };
 }
 
-/** All problems that a schema found in a payload. */
-export function problemsOf(error: z.ZodError): Problem[] {
+/**
+ * Maximum number of suggestions in one answer. A request can have tens of thousands of unknown fields, and each
+ * suggestion compares the field with all names of the schema.
+ */
+const MAX_SUGGESTIONS = 16;
+
+/** All problems that `schema` found in a payload. An unknown field comes with the field that was probably meant. */
+export function problemsOf(error: z.ZodError, schema: z.ZodType): Problem[] {
+  let compared = 0;
   return error.issues.flatMap((issue) => {
     if (issue.code === "unrecognized_keys") {
-      return issue.keys.map((key) => ({
-        path: [...issue.path, key].join("."),
-        message: NO_FIELD,
-      }));
+      return issue.keys.map((key) => {
+        compared += 1;
+        const meant = compared > MAX_SUGGESTIONS ? undefined : meantField(schema, issue.path, key);
+        const path = [...issue.path, key].join(".");
+        return { path, message: meant === undefined ? NO_FIELD : `${NO_FIELD}: did you mean ${meant}?` };
+      });
     }
     return [{ path: issue.path.join("."), message: issue.message }];
   });

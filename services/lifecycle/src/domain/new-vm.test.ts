@@ -40,7 +40,7 @@ describe("a new VM", () => {
       resources: { vcpus: 2 },
       burst: { dnaKilobases: 900 },
       guarantee: { ribosomes: 504 },
-      config: { parameterSet: "weisse-2015" },
+      config: { parameterSet: "weisse-2015", partitionnoise: true, colour: "red" },
     });
     expect(newVmOf(wrong, DEFAULT_SEED)).toMatchObject({
       ok: false,
@@ -56,6 +56,14 @@ describe("a new VM", () => {
             { path: "burst.dnaKilobases" },
             { path: "guarantee.ribosomes", message: "is 504, above the request of 503" },
             { path: "config.parameterSet" },
+            {
+              path: "config.partitionnoise",
+              message: "is not a setting of a cell: did you mean config.partitionNoise?",
+            },
+            {
+              path: "config.colour",
+              message: "is not a setting of a cell: use parameterSet, partitionNoise",
+            },
           ],
         },
       },

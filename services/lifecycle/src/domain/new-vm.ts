@@ -16,7 +16,7 @@ import {
   type VmEvent,
   type VmType,
 } from "@bioxen/contracts";
-import { type Amounts, amountOf } from "@bioxen/kernel";
+import { type Amounts, amountOf, closestWord } from "@bioxen/kernel";
 import { badRequest } from "./requested-resources.ts";
 import type { VmRejection } from "./vm-decision.ts";
 
@@ -42,6 +42,7 @@ export function newVmOf(request: CreateRequest, defaultSeed: number): { readonly
     ...foreignResources("guarantee", request.guarantee ?? {}, request),
     ...(guarantee === undefined ? [] : guaranteeProblems(vmType, amounts, guarantee)),
     ...parameterSetProblems(request),
+    ...unknownSettings(request),
   ];
   if (problems.length > 0) return badRequest(problems);
   const vm: NewVm = {
@@ -143,6 +144,20 @@ function parameterSetProblems({ biologicalType, config }: CreateRequest): Proble
   if (wanted === undefined || wanted === "default") return [];
   if (wanted === "weisse-2015" && biologicalType === "ecoli") return [];
   return [{ path: "config.parameterSet", message: 'must be "default", or "weisse-2015" for ecoli' }];
+}
+
+/** The settings in the `config` of a cell. */
+const CELL_SETTINGS = ["parameterSet", "partitionNoise"];
+
+/** Returns one problem for each setting of a cell that its model does not have. Pools check the settings of machines. */
+function unknownSettings({ vmType, config }: CreateRequest): Problem[] {
+  if (vmType !== "basic") return [];
+  const unknown = Object.keys(config).filter((name) => !CELL_SETTINGS.includes(name));
+  return unknown.map((name) => {
+    const meant = closestWord(name, CELL_SETTINGS);
+    const hint = meant === undefined ? `use ${CELL_SETTINGS.join(", ")}` : `did you mean config.${meant}?`;
+    return { path: `config.${name}`, message: `is not a setting of a cell: ${hint}` };
+  });
 }
 
 /** Returns the value as JSON records it: without fields that are undefined. */
