@@ -62,7 +62,7 @@ describe("a job that cannot be carried out", () => {
     ["for an unknown aggregate", "{}", "bad-5", "bioxen.job.dragon.fly", "BAD_REQUEST", "unknown command"],
     ["on a malformed subject", "{}", "bad-6", "bioxen.job.x", "BAD_REQUEST", "unknown command"],
     ["for an internal command", "{}", "bad-7", "bioxen.job.vm.report", "BAD_REQUEST", "unknown command"],
-    ["under an id with a dot", "[]", "bad.8", JOB, "BAD_REQUEST", "expected object"],
+    ["under an id with a dot", "[]", "bad.8", JOB, "BAD_REQUEST", "must be an object"],
   ])(
     "%s becomes a dead letter at once, and its outcome names the reason",
     async (_, payload, id, subject, code, why) => {
