@@ -39,6 +39,12 @@ async function run(...vmIds: string[]): Promise<void> {
     await world.done("cmd.vm.start", { vmId });
   }
   for (const vmId of vmIds) await world.reach(vmId, "running");
+  // A VM can run before its reservation is committed. The tests count the events of the ledger, and continue its chain.
+  await eventually(`the reservations of ${vmIds.join(", ")} are committed`, async () => {
+    const commits = (await rawEvents(world.nats)).filter(({ type }) => type === "bioxen.ledger.committed.v1");
+    const committed = new Set(commits.flatMap(({ data }) => data.entries.map((entry: Json) => entry.vmId)));
+    return vmIds.every((vmId) => committed.has(vmId)) ? true : undefined;
+  });
 }
 
 /** Publishes an event that continues the chain of its aggregate. Every client of an open server can do so. */

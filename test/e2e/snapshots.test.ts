@@ -2,6 +2,7 @@
  * Snapshots by command: a VM keeps earlier states, returns to one of them, and another VM continues from one.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { simTime } from "../../packages/cli/src/quantities.ts";
 import { eventually, type Json, World } from "./world.ts";
 
 const PROGRAM = "state.n = state.n or 0 function on_minute(_, minutes) state.n = state.n + minutes end";
@@ -46,7 +47,7 @@ describe("a VM with snapshots", () => {
     const restored = await world.bioxen("vm", "restore", "past", "early");
     expect(restored).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining(`minute ${snapshot.simMinutes}`),
+      stdout: expect.stringContaining(simTime(snapshot.simMinutes)),
     });
     const back = await world.sample("past", (s) => s.simMinutes === snapshot.simMinutes);
     expect(back.state).toBe("paused");
