@@ -5,9 +5,9 @@ export {
   POOL_VARIABLES,
   type PoolConfiguration,
   poolConfiguration,
-  poolProblem,
 } from "./driver/configuration.ts";
 export { explainAccess } from "./driver/failures.ts";
+export { poolProblem } from "./driver/pool-check.ts";
 export type { SshSettings } from "./driver/programs.ts";
 export { createXcpngDriver, type XcpngDriver, type XcpngDriverOptions } from "./driver/xcpng-driver.ts";
 export { type Credentials, XapiClient, type XapiClientOptions } from "./xapi/client.ts";

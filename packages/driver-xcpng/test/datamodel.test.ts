@@ -5,7 +5,7 @@
 import { FAKE_CODES, LIFECYCLE, ROLES, SCHEMA, SIGNATURES, weakestRole } from "@bioxen/fake-xapi";
 import { describe, expect, it } from "vitest";
 import { KNOWN_CODES } from "../src/xapi/errors.ts";
-import { METHODS } from "../src/xapi/methods.ts";
+import { METHODS, type MethodName, roleFor } from "../src/xapi/methods.ts";
 import { READ_FIELDS } from "../src/xapi/records.ts";
 import { xapiReference } from "./reference.ts";
 
@@ -24,6 +24,13 @@ function declared(method: string): string | undefined {
   if (message === undefined) return undefined;
   const params = message.params.filter((param) => param.name !== "session_id");
   return `(${params.map(({ type, required }) => (required ? type : `${type}?`)).join(", ")}) -> ${message.result[0]}`;
+}
+
+/** The roles whose users may call a method, in ascending order. */
+function declaredRoles(method: string): readonly string[] {
+  const [className = "", name = ""] = method.split(".");
+  const found = reference?.classes.get(className)?.messages.find((one) => one.name === name);
+  return ROLES.filter((role) => found?.roles.includes(role));
 }
 
 const written = ({ params, result }: { readonly params: readonly string[]; readonly result: string }) =>
@@ -66,13 +73,15 @@ describe.skipIf(reference === undefined)("XAPI's datamodel", () => {
   });
 
   it("gives every method of the fake to the same roles", () => {
-    const declaredRoles = (method: string) => {
-      const [className = "", name = ""] = method.split(".");
-      const found = reference?.classes.get(className)?.messages.find((one) => one.name === name);
-      return ROLES.filter((role) => found?.roles.includes(role));
-    };
     const methods = Object.keys(SIGNATURES);
     expect(methods.map((method) => [method, ROLES.slice(ROLES.indexOf(weakestRole(method)))])).toEqual(
+      methods.map((method) => [method, declaredRoles(method)]),
+    );
+  });
+
+  it("gives every method of the client to the same roles", () => {
+    const methods = Object.keys(METHODS) as MethodName[];
+    expect(methods.map((method) => [method, ROLES.slice(ROLES.indexOf(roleFor(method)))])).toEqual(
       methods.map((method) => [method, declaredRoles(method)]),
     );
   });

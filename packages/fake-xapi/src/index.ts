@@ -11,7 +11,7 @@ import { type SelfSigned, selfSigned } from "./certificate.ts";
 import { type CallStatistics, Dispatch } from "./dispatch.ts";
 import type { Faults } from "./faults.ts";
 import { GuestSsh, type GuestSshOptions } from "./guest-ssh.ts";
-import type { FakeCredentials } from "./methods.ts";
+import { type FakeCredentials, LOCAL_SUPERUSER } from "./methods.ts";
 import { type Counts, Pool } from "./pool.ts";
 import { Refusal } from "./refusal.ts";
 import { listen } from "./server.ts";
@@ -78,7 +78,6 @@ export interface FakeXapi {
 }
 
 const HOST = "127.0.0.1";
-const USERNAME = "root";
 
 /** Starts a fake pool on 127.0.0.1. Rejects with `EADDRINUSE` when the port is taken. */
 export async function createFakeXapi(options: FakeOptions = {}): Promise<FakeXapi> {
@@ -97,7 +96,7 @@ export async function createFakeXapi(options: FakeOptions = {}): Promise<FakeXap
   );
   const password = options.password ?? randomBytes(12).toString("base64url");
   const dispatch = new Dispatch(pool, [
-    { username: USERNAME, password, role: "pool-admin" },
+    { username: LOCAL_SUPERUSER, password, role: "pool-admin" },
     ...(options.users ?? []),
   ]);
   dispatch.callMs = options.callMs ?? 0;
@@ -115,7 +114,7 @@ export async function createFakeXapi(options: FakeOptions = {}): Promise<FakeXap
     url: `https://${HOST}:${port}`,
     port,
     fingerprint: identity.fingerprint,
-    username: USERNAME,
+    username: LOCAL_SUPERUSER,
     password,
     ssh,
     faults: pool.faults,

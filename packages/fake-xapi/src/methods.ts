@@ -7,8 +7,9 @@ import type { Call, Handler } from "./handler.ts";
 import type { Operations } from "./operations.ts";
 import type { Pool } from "./pool.ts";
 import { Refusal } from "./refusal.ts";
-import type { Role } from "./roles.ts";
+import { permissionsOf, type Role } from "./roles.ts";
 import { SCHEMA } from "./schema.ts";
+import { SIGNATURES } from "./signatures.ts";
 import { vmMethods } from "./vm-methods.ts";
 
 export interface FakeCredentials {
@@ -16,6 +17,9 @@ export interface FakeCredentials {
   readonly password: string;
   readonly role: Role;
 }
+
+/** The user whose sessions are those of a local superuser; every other user is a subject with a role. */
+export const LOCAL_SUPERUSER = "root";
 
 /** Longest wait of `event.from`, s. Real servers limit it as well. */
 const MAX_EVENT_WAIT_SECONDS = 3_600;
@@ -97,8 +101,11 @@ function sessions(pool: Pool, users: readonly FakeCredentials[]): Record<string,
       const session = pool.db.add("session", {
         this_host: host,
         last_active: pool.now(),
-        is_local_superuser: user.role === "pool-admin",
+        is_local_superuser: user.username === LOCAL_SUPERUSER,
         auth_user_name: name,
+        // A local superuser needs no permission, and its list is empty (xapi_session.ml, `login_with_password`).
+        rbac_permissions:
+          user.username === LOCAL_SUPERUSER ? [] : permissionsOf(user.role, Object.keys(SIGNATURES)),
         originator,
       });
       pool.roles.set(session, user.role);

@@ -84,3 +84,12 @@ export function requireRole(role: Role, method: string): void {
     `No permission in user session. (Roles with this permission: ${allowed})`,
   );
 }
+
+/**
+ * Returns the permissions of a session whose user has this role: the names of methods in lower case (gen_rbac.ml,
+ * `writer_permission`).
+ */
+export function permissionsOf(role: Role, methods: readonly string[]): string[] {
+  const allowed = methods.filter((method) => ROLES.indexOf(weakestRole(method)) <= ROLES.indexOf(role));
+  return allowed.map((method) => method.toLowerCase()).sort();
+}

@@ -16,6 +16,7 @@ export const SCHEMA: Readonly<Record<string, Readonly<Record<string, string>>>> 
     other_config: STRINGS,
     is_local_superuser: "bool",
     auth_user_name: "string",
+    rbac_permissions: "string set",
     tasks: "task ref set",
     originator: "string",
   },

@@ -7,12 +7,11 @@ import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf } from "@bioxen/kernel";
-import { type Credentials, XapiClient } from "../xapi/client.ts";
+import type { Credentials } from "../xapi/client.ts";
 import { SessionFile } from "../xapi/session-file.ts";
 import { addressOfUrl } from "../xapi/transport.ts";
 import { parsePins, type Trust } from "../xapi/trust.ts";
 import type { Attempt, Environment } from "./environment.ts";
-import { explainAccess } from "./failures.ts";
 import { SSH_VARIABLES, sshSettings } from "./ssh-configuration.ts";
 import type { XcpngDriverOptions } from "./xcpng-driver.ts";
 
@@ -117,35 +116,4 @@ function trustOf(env: Environment, attempt: Attempt, problems: string[]): Trust 
     return pem === undefined ? undefined : { kind: "ca", pem };
   }
   return isInsecure ? { kind: "insecure" } : { kind: "system" };
-}
-
-/** Deadline of each call while a pool is checked, ms. */
-const CHECK_TIMEOUT_MS = 10_000;
-
-/**
- * Checks that the pool is reachable and has the template. Resolves with a text that names the problem and its remedy,
- * or with undefined if there is no problem.
- */
-export async function poolProblem({ options }: PoolConfiguration): Promise<string | undefined> {
-  const { url, template } = options;
-  const client = new XapiClient({
-    ...options,
-    sessions: undefined,
-    originator: `bioxen/${options.owner}/check`,
-    callTimeoutMs: CHECK_TIMEOUT_MS,
-  });
-  try {
-    const named = Object.values(await client.call("VM.get_all_records", [])).filter(
-      (vm) => !vm.is_a_snapshot && (vm.name_label === template || vm.uuid === template),
-    );
-    if (named.some((vm) => vm.is_a_template)) return undefined;
-    if (named.length > 0) {
-      return `"${template}" on ${url} is a VM, not a template: shut it down and convert it, or name a template with --xcpng-template`;
-    }
-    return `${url} has no template "${template}": create it, or name another with --xcpng-template`;
-  } catch (thrown) {
-    return explainAccess(thrown, url);
-  } finally {
-    await client.close();
-  }
 }

@@ -5,6 +5,7 @@
 import { messageOf } from "@bioxen/kernel";
 import { DriverError, type DriverErrorCode } from "@bioxen/vm-driver";
 import { XapiError, XapiUnreachable } from "../xapi/errors.ts";
+import { SUFFICIENT_ROLE } from "./permissions.ts";
 
 interface Meaning {
   readonly code: DriverErrorCode;
@@ -36,7 +37,7 @@ const MEANING: Readonly<Record<string, Meaning>> = {
   OPERATION_BLOCKED: { code: "UNSUPPORTED", why: "an administrator of the pool has blocked the operation" },
   RBAC_PERMISSION_DENIED: {
     code: "UNSUPPORTED",
-    why: "the pool's user has no permission: give it the role vm-admin",
+    why: `the pool's user has no permission: give it the role ${SUFFICIENT_ROLE}`,
   },
 };
 
@@ -67,7 +68,7 @@ export function asDriverError(thrown: unknown, what: string): unknown {
  */
 export function explainAccess(thrown: unknown, url: string): string {
   if (thrown instanceof XapiError && thrown.code === "SESSION_AUTHENTICATION_FAILED") {
-    return `${url} rejects this user name and password: check the agent's credentials (environment or file). Use the pool's root, or a user with the role vm-admin`;
+    return `${url} rejects this user name and password: check the agent's credentials (environment or file). Use the pool's root, or a user with the role ${SUFFICIENT_ROLE}`;
   }
   return `${url}: ${messageOf(thrown)}`;
 }

@@ -13,6 +13,7 @@ import { explainAccess } from "./failures.ts";
 import { Inventory } from "./inventory.ts";
 import { DEFAULT_DEADLINES, type Deadlines, STATISTICS_INTERVAL_MS } from "./limits.ts";
 import { MachineSnapshots } from "./machine-snapshots.ts";
+import { permissionProblem } from "./permissions.ts";
 import { PoolVms } from "./pool-vms.ts";
 import { Statistics } from "./statistics.ts";
 import { VmRemoval } from "./vm-removal.ts";
@@ -147,6 +148,7 @@ export class PoolLink {
     await this.#tasks.sweep();
     await this.sweepClones();
     if (!this.#isSwept) await this.removal.sweepDisks();
+    if (!this.#isSwept) await this.#reportPermissions();
     this.#isSwept = true;
   }
 
@@ -164,6 +166,12 @@ export class PoolLink {
     await this.#loop.whenReady().catch((thrown) => {
       throw new DriverError("UNAVAILABLE", explainAccess(thrown, this.#options.url), { cause: thrown });
     });
+  }
+
+  /** Reports the operations that the pool will reject, so that the reason is known before the first start fails. */
+  async #reportPermissions(): Promise<void> {
+    const problem = await permissionProblem(this.client, this.#options.url);
+    if (problem !== undefined) this.#report(problem);
   }
 
   #report(message: string): void {

@@ -1,0 +1,47 @@
+/**
+ * The check of a pool before an agent uses it: the pool is reachable, its user may do what the driver does, and the
+ * template exists.
+ */
+import { XapiClient } from "../xapi/client.ts";
+import type { PoolConfiguration } from "./configuration.ts";
+import { explainAccess } from "./failures.ts";
+import { permissionProblem } from "./permissions.ts";
+
+/** Deadline of each call while a pool is checked, ms. */
+const CHECK_TIMEOUT_MS = 10_000;
+
+/**
+ * Checks that the agent can use the pool. Resolves with a text that names the problem and its remedy, or with undefined
+ * if there is no problem.
+ */
+export async function poolProblem({ options }: PoolConfiguration): Promise<string | undefined> {
+  const { url, template } = options;
+  const client = new XapiClient({
+    ...options,
+    sessions: undefined,
+    originator: `bioxen/${options.owner}/check`,
+    callTimeoutMs: CHECK_TIMEOUT_MS,
+  });
+  try {
+    return (await permissionProblem(client, url)) ?? (await templateProblem(client, url, template));
+  } catch (thrown) {
+    return explainAccess(thrown, url);
+  } finally {
+    await client.close();
+  }
+}
+
+async function templateProblem(
+  client: XapiClient,
+  url: string,
+  template: string,
+): Promise<string | undefined> {
+  const named = Object.values(await client.call("VM.get_all_records", [])).filter(
+    (vm) => !vm.is_a_snapshot && (vm.name_label === template || vm.uuid === template),
+  );
+  if (named.some((vm) => vm.is_a_template)) return undefined;
+  if (named.length > 0) {
+    return `"${template}" on ${url} is a VM, not a template: shut it down and convert it, or name a template with --xcpng-template`;
+  }
+  return `${url} has no template "${template}": create it, or name another with --xcpng-template`;
+}
