@@ -176,3 +176,5 @@ export const TICK_BUDGET_MS = 20;
  * of work.
  */
 export const MAX_LAG_MS = 60_000;
+/** Time within which a worker must end by itself when its driver is closed, in ms. Then it is terminated. */
+export const WORKER_END_MS = 2_000;

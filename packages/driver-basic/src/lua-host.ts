@@ -9,6 +9,7 @@
  *
  * The worker starts with the first call, so an agent whose guests use no Lua has no worker.
  */
+import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { DriverError } from "@bioxen/vm-driver";
 import {
@@ -20,6 +21,7 @@ import {
   QUEUE_GRACE_MS,
   WATCHDOG_INTERVAL_MS,
   WATCHDOG_SILENT_LOOKS,
+  WORKER_END_MS,
   WORKER_HEAP_MB,
   WORKER_START_MS,
 } from "./limits.ts";
@@ -161,11 +163,13 @@ export class LuaHost {
     return kept;
   }
 
+  /** Ends all calls and the worker. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const key of [...this.#tenancies.keys()]) this.drop(key);
     clearInterval(this.#watchdog);
-    await this.#detach()?.terminate();
+    const worker = this.#detach();
+    if (worker !== undefined) await ended(worker);
   }
 
   #send(call: CallId): void {
@@ -294,6 +298,18 @@ export class LuaHost {
     for (const tenancy of this.#tenancies.values()) tenancy.known = false;
     return worker;
   }
+}
+
+/**
+ * Ends the worker at its next turn, and terminates it only if it does not react. In rare cases, to terminate a thread
+ * in the middle of WebAssembly code crashes the whole process.
+ */
+async function ended(worker: Worker): Promise<void> {
+  worker.postMessage({ kind: "end" } satisfies ToWorker);
+  const end = once(worker, "exit");
+  const terminate = setTimeout(() => void worker.terminate(), WORKER_END_MS);
+  await end.catch(() => undefined);
+  clearTimeout(terminate);
 }
 
 const SWITCHED_OFF = `this guest's Lua took the worker down ${MAX_WORKERS_LOST_PER_GUEST} times and is switched off`;

@@ -28,7 +28,8 @@ export interface OpenGuest {
   readonly limits: CallLimits;
 }
 
-export type ToWorker =
+/** A message about one guest. */
+export type GuestMessage =
   | OpenGuest
   | {
       readonly kind: "call";
@@ -42,6 +43,9 @@ export type ToWorker =
   /** Cancels a call that has not started yet. */
   | { readonly kind: "cancel"; readonly key: GuestKey; readonly call: CallId }
   | { readonly kind: "drop"; readonly key: GuestKey };
+
+/** `end` ends the worker. All guests were dropped before. */
+export type ToWorker = GuestMessage | { readonly kind: "end" };
 
 export interface CallReport {
   readonly outcome: CallOutcome;

@@ -13,7 +13,7 @@ import { GuestBootError, type GuestIdentity, HOOK_NAMES, LuaGuest, type Work } f
 import { ResultError } from "./lua-json.ts";
 import type { KeptLua } from "./lua-kept.ts";
 import { CallOutput, LogLines } from "./lua-output.ts";
-import type { CallId, FromWorker, GuestKey, ToWorker } from "./lua-protocol.ts";
+import type { CallId, FromWorker, GuestKey, GuestMessage } from "./lua-protocol.ts";
 import type { LuaRuntime } from "./lua-runtime.ts";
 
 interface Job {
@@ -63,7 +63,7 @@ export class LuaScheduler {
     this.#workingFor = options.workingFor;
   }
 
-  receive(message: ToWorker): void {
+  receive(message: GuestMessage): void {
     if (message.kind === "open") {
       const { key, identity, program, again, limits, kept } = message;
       const log = new LogLines(this.#runtime.now);

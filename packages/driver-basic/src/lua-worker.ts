@@ -39,6 +39,11 @@ function turn(): void {
 
 port.on("message", (message: ToWorker) => {
   heartbeat();
+  if (message.kind === "end") {
+    // The thread ends after its last turn, because nothing keeps its event loop alive.
+    port.close();
+    return;
+  }
   scheduler.receive(message);
   if (turning) return;
   turning = true;

@@ -46,7 +46,7 @@ export class Fleet {
     return this.#fences.get(vmId) ?? 0;
   }
 
-  exec(vmId: string, source: string, timeoutMs = 5_000): Promise<ExecOutcome> {
+  exec(vmId: string, source: string, timeoutMs = 60_000): Promise<ExecOutcome> {
     return this.driver.exec(vmId, this.fence(vmId), source, { timeoutMs });
   }
 

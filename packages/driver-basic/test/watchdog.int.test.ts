@@ -1,6 +1,7 @@
 /**
  * A blocked or ended worker: the losses of each guest, and that all guests continue.
  */
+import { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Fleet } from "./fleet.ts";
 
@@ -55,6 +56,50 @@ describe("the watchdog", () => {
     await fleet.driver.stop("bad", fleet.fence("bad"));
     expect((await stuck).code).toBe("INVALID_STATE");
     expect(await fleet.value("good", "return 1")).toBe(1);
+  });
+});
+
+describe("the worker of a closed driver", () => {
+  const { terminate } = Worker.prototype;
+  let terminated = 0;
+  beforeEach(() => {
+    terminated = 0;
+    Worker.prototype.terminate = function (this: Worker) {
+      terminated += 1;
+      return terminate.call(this);
+    };
+  });
+  afterEach(() => {
+    Worker.prototype.terminate = terminate;
+  });
+  const fleet = () => new Fleet({ workerUrl: new URL("./stalling-worker.ts", import.meta.url) });
+
+  it("ends by itself", async () => {
+    const closed = fleet();
+    await closed.start("cell-a", { program: "kept = 1" });
+    await closed.value("cell-a", "return kept");
+    await closed.driver.close();
+    expect(terminated).toBe(0);
+  });
+
+  it("ends by itself between two slices of a call", async () => {
+    const closed = fleet();
+    await closed.start("cell-a");
+    await closed.value("cell-a", "return 1");
+    const call = closed.failure("cell-a", "while true do end", 60_000);
+    await closed.driver.close();
+    expect((await call).code).toBe("INVALID_STATE");
+    expect(terminated).toBe(0);
+  });
+
+  it("is terminated if it is blocked", async () => {
+    const closed = fleet();
+    await closed.start("cell-a");
+    await closed.value("cell-a", "return 1");
+    const call = closed.failure("cell-a", "--stall", 60_000);
+    await closed.driver.close();
+    expect((await call).code).toBe("INVALID_STATE");
+    expect(terminated).toBe(1);
   });
 });
 
