@@ -155,6 +155,8 @@ export class Clients {
     if (verb === "vmMigrate" && this.#universe.chance(0.5)) {
       return { vmId, chassisId: this.#universe.pick(["ecoli-1", "yeast-1"]) };
     }
+    if (verb === "vmStop")
+      return { vmId, ...this.#universe.pick([{}, { deadlineMs: 500 }, { force: true }]) };
     if (verb !== "vmCreate") return { vmId };
     const restart = this.#universe.chance(0.4)
       ? { mode: "on-failure", maxAttempts: 2, backoffMs: 200 }

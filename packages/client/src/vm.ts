@@ -15,6 +15,14 @@ const POLL_INTERVAL_MS = 50;
 /** A VM with its latest measurement; `sample` is null before the first. */
 export type VmStatus = VmView & { readonly sample: VmSample | null };
 
+export interface StopOptions {
+  /** Time that the guest has to end by itself, ms. */
+  readonly deadlineMs?: number;
+  readonly force?: boolean;
+  /** Longest wait for the end of the stop, ms; default: the timeout of the connection. */
+  readonly timeoutMs?: number;
+}
+
 export class BioVm {
   readonly id: string;
   readonly resources: ResourceManager;
@@ -59,10 +67,15 @@ export class BioVm {
     return (await this.#bioxen.call("vmResume", { vmId: this.id })).vm;
   }
 
-  /** Stops the VM; resolves when its guest has ended and its reservation is released. */
-  async stop(options: { readonly timeoutMs?: number } = {}): Promise<VmView> {
-    const { vm } = await this.#bioxen.call("vmStop", { vmId: this.id });
-    return this.#until(vm, (now) => now.state !== "stopping", options.timeoutMs);
+  /**
+   * Stops the VM; resolves when its guest has ended and its reservation is released. `deadlineMs` is the time that a
+   * machine has to shut down, and that a cell has to complete its running programs; default: the
+   * `config.shutdownGraceMs` of a machine, 0 for a cell. `force` ends the guest at once, or at `deadlineMs`. On a VM
+   * that is stopping, both shorten the stop under way.
+   */
+  async stop({ timeoutMs, ...limit }: StopOptions = {}): Promise<VmView> {
+    const { vm } = await this.#bioxen.call("vmStop", { vmId: this.id, ...limit });
+    return this.#until(vm, (now) => now.state !== "stopping", timeoutMs);
   }
 
   /** Destroys the VM, stopping it first if necessary; resolves when it is destroyed. */

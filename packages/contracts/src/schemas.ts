@@ -29,6 +29,11 @@ export const MAX_PAYLOAD_BYTES = 524_288;
 export const MAX_CONFIG_BYTES = 16_384;
 /** Maximum timeout that a caller can set for one `exec`, ms. */
 export const MAX_EXEC_TIMEOUT_MS = 60_000;
+/**
+ * Maximum time that a caller can give a guest to end by itself, ms. XAPI waits as long for the clean shutdown of a
+ * machine: 20 minutes.
+ */
+export const MAX_STOP_DEADLINE_MS = 1_200_000;
 /** Maximum number of rows in one page of a list. */
 export const MAX_PAGE = 1_000;
 /** Maximum number of moves that one rebalancing makes. Each move occupies two chassis for seconds. */
@@ -53,6 +58,9 @@ export const id = z
  * object yet. With another version the command is refused with CONFLICT.
  */
 export const expectedVersion = z.int().min(0).optional();
+
+/** Time that a guest has to end by itself, ms. */
+export const stopDeadlineMs = z.int().min(0).max(MAX_STOP_DEADLINE_MS);
 
 export const amount = z.int().min(0).max(MAX_AMOUNT);
 export const amounts = z.partialRecord(z.enum(RESOURCE_NAMES), amount);

@@ -20,6 +20,7 @@ import {
   type GuestState,
   type GuestStatus,
   type KeptGuest,
+  type StopOptions,
   type VmDriver,
 } from "@bioxen/vm-driver";
 import { CellClock } from "./cell-clock.ts";
@@ -167,11 +168,13 @@ class Basic implements VmDriver {
     this.#alive(vmId, fence).state = "running";
   }
 
-  async stop(vmId: string, fence: number): Promise<void> {
+  async stop(vmId: string, fence: number, { graceMs = 0 }: StopOptions = {}): Promise<void> {
     this.#requireOpen();
     const guest = this.#held.get(vmId)?.guest;
     this.#fences.stop(vmId, fence, guest?.spec.fence);
-    if (guest !== undefined) this.#end(guest);
+    if (guest === undefined) return;
+    if (graceMs > 0) await guest.calls.ended(graceMs);
+    if (guest.state !== "ended") this.#end(guest);
   }
 
   async resize(vmId: string, fence: number, allocation: Readonly<Record<string, number>>): Promise<void> {
@@ -267,7 +270,8 @@ class Basic implements VmDriver {
     work: Work,
     limits: { readonly instructions: number; readonly timeoutMs: number },
   ): Promise<CallReport> {
-    const report = await this.#lua.call(guest.key, { work, view: cellView(guest.cell), limits });
+    const call = this.#lua.call(guest.key, { work, view: cellView(guest.cell), limits });
+    const report = await guest.calls.track(call);
     if (guest.state === "ended")
       throw new DriverError("INVALID_STATE", "the guest was stopped during the call");
     guest.hooks = report.hooks ?? guest.hooks;

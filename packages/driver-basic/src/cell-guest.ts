@@ -17,6 +17,7 @@ import {
   type GuestSpec,
   type GuestState,
 } from "@bioxen/vm-driver";
+import { CallsUnderWay } from "./calls-under-way.ts";
 import type { Clocked } from "./cell-clock.ts";
 import { encodeCheckpoint, openCheckpoint } from "./checkpoint.ts";
 import { MAX_SOURCE_BYTES } from "./limits.ts";
@@ -44,6 +45,7 @@ export class CellGuest implements Clocked {
   hooksOff = false;
   hookErrorsInARow = 0;
   hookCallsUnderWay = 0;
+  readonly calls = new CallsUnderWay();
   snapshotsUnderWay = 0;
   /** Simulated minutes that the next call of `on_minute` will report. */
   minutesForHook = 0;

@@ -130,6 +130,20 @@ describe("exec", () => {
     expect(await fleet.value("cell-a", "return ran")).toBeNull();
   });
 
+  it("a stop with a grace lets running calls end, and one without it ends them", async () => {
+    const busy = "for i = 1, 3e6 do end return 'complete'";
+    await fleet.start("patient");
+    const call = fleet.value("patient", busy);
+    await fleet.driver.stop("patient", fleet.fence("patient"), { graceMs: 60_000 });
+    expect(await call).toBe("complete");
+    expect(fleet.driver.list()).toEqual([]);
+    await fleet.start("hasty");
+    const cut = fleet.failure("hasty", "while true do end", 60_000);
+    await fleet.driver.stop("hasty", fleet.fence("hasty"), { graceMs: 20 });
+    expect(await cut).toMatchObject({ code: "INVALID_STATE" });
+    expect(fleet.driver.list()).toEqual([]);
+  });
+
   it("fifty VMs run Lua concurrently", async () => {
     const ids = Array.from({ length: 50 }, (_, i) => `cell-${i}`);
     for (const id of ids) await fleet.start(id, { program: `own = cell.id` });

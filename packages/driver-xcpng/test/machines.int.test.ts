@@ -70,6 +70,29 @@ describe("a machine's life in the pool", () => {
     });
   });
 
+  it("a stop shuts the machine down within its deadline, then switches it off; force cuts that short", async () => {
+    await withDriver(async ({ fake, driver }) => {
+      const shutdowns = () =>
+        ["clean", "hard"].map((how) => fake.statistics.byMethod.get(`Async.VM.${how}_shutdown`) ?? 0);
+      fake.faults.switches.guestsIgnoreShutdown = true;
+      await driver.start(machineSpec("x1", 10));
+      await driver.stop("x1", 10, { graceMs: 50 });
+      expect([machine(fake, "x1")["power_state"], shutdowns()]).toEqual(["Halted", [1, 1]]);
+      await driver.start(machineSpec("x1", 11));
+      await driver.stop("x1", 11, { graceMs: 0 });
+      expect(shutdowns(), "without a grace there is no clean shutdown").toEqual([1, 2]);
+      await driver.start(machineSpec("x1", 12));
+      const patient = driver.stop("x1", 12);
+      await eventually("the shutdown begins", () => shutdowns()[0] === 2 || undefined);
+      await Promise.all([patient, driver.stop("x1", 12, { graceMs: 0 })]);
+      expect(shutdowns()).toEqual([2, 3]);
+      fake.faults.switches.guestsIgnoreShutdown = false;
+      await driver.start(machineSpec("x1", 13, { config: { shutdown: "hard" } }));
+      await driver.stop("x1", 13, { graceMs: 60_000 });
+      expect(shutdowns(), "a deadline goes before the machine's own setting").toEqual([3, 3]);
+    });
+  });
+
   it("a new incarnation gets new disks, and the old ones are removed", async () => {
     await withDriver(async ({ fake, driver }) => {
       await driver.start(machineSpec("x1", 10));

@@ -2,8 +2,9 @@
  * The fixture that all parts of the conformance suite use: the driver under test and its description. Imports Vitest.
  */
 import { expect } from "vitest";
-import type { GuestSample, GuestSpec, VmDriver } from "./driver.ts";
+import type { GuestSpec, VmDriver } from "./driver.ts";
 import { type DriverErrorCode, driverErrorCode } from "./driver-error.ts";
+import type { GuestSample } from "./guest-sample.ts";
 
 export interface DriverUnderTest {
   readonly driver: VmDriver;

@@ -15,6 +15,8 @@ export type { DriverUnderTest };
 
 /** Time limit for each exec, ms; longer than any exec of this suite needs. */
 const EXEC_TIMEOUT_MS = 5_000;
+/** Longer than any stop of a test: a stop that waits for all of it fails by the time limit of its test. */
+const LONG_GRACE_MS = 600_000;
 
 /** Defines the suite. `factory` makes a fresh driver for each test; the suite closes every driver after its test. */
 export function driverConformance(
@@ -84,6 +86,21 @@ function lifecycle({ driver, start, subject }: Fixture): void {
     await driver().stop("never-was", 3);
     expect(driver().list()).toEqual([]);
     expect(driver().sample("cell-a")).toBeUndefined();
+  });
+
+  it("a stop ends the guest within its grace, and a later stop can end that grace", async () => {
+    for (const graceMs of [0, LONG_GRACE_MS]) {
+      const fence = 10 + graceMs;
+      await start("cell-a", fence);
+      await driver().stop("cell-a", fence, { graceMs });
+      expect(driver().list()).toEqual([]);
+    }
+    const fence = 11 + LONG_GRACE_MS;
+    await start("cell-a", fence);
+    const stopping = driver().stop("cell-a", fence, { graceMs: LONG_GRACE_MS });
+    await driver().stop("cell-a", fence, { graceMs: 0 });
+    await stopping;
+    expect(driver().list()).toEqual([]);
   });
 
   it("a stop during a start leaves no guest", async () => {

@@ -10,7 +10,6 @@ import { messageOf } from "@bioxen/kernel";
 import type {
   DriverCapabilities,
   GuestEvent,
-  GuestSample,
   GuestSpec,
   GuestStatus,
   KeptGuest,
@@ -19,6 +18,7 @@ import type {
   VmDriver,
 } from "./driver.ts";
 import { DriverError, type DriverErrorCode } from "./driver-error.ts";
+import type { GuestSample } from "./guest-sample.ts";
 
 const METHODS = [
   "start",
@@ -143,8 +143,9 @@ class Contained implements VmDriver {
     return this.#guard("resume", "UNAVAILABLE", () => this.#driver.resume(vmId, fence));
   }
 
-  async stop(vmId: string, fence: number): Promise<void> {
-    await this.#guard("stop", "UNAVAILABLE", () => this.#driver.stop(vmId, fence));
+  async stop(...args: Parameters<VmDriver["stop"]>): Promise<void> {
+    const [vmId] = args;
+    await this.#guard("stop", "UNAVAILABLE", () => this.#driver.stop(...args));
     this.#samples.delete(vmId);
     this.#guests.delete(vmId);
   }

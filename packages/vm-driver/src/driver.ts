@@ -15,6 +15,8 @@
  * excludes the storage of checkpoints. It also excludes the move of a guest between hosts, which consists of a
  * checkpoint, a stop and a start.
  */
+import type { GuestSample } from "./guest-sample.ts";
+
 export interface DriverCapabilities {
   /** The `vmType` of the contract that this driver runs: `basic`, `xcpng`. */
   readonly vmType: string;
@@ -153,40 +155,6 @@ export interface ExecOutcome {
   readonly instructions: number;
 }
 
-/** The latest measurement of a guest: the VM telemetry of the contract without `vmId`, `chassisId`, `atMs`. */
-export interface GuestSample {
-  readonly simMinutes: number;
-  readonly growthRatePerMinute: number;
-  /** Time in which the cell doubles; null while the cell does not grow. */
-  readonly doublingTimeMinutes: number | null;
-  readonly ribosomes: { readonly total: number; readonly engaged: number; readonly cap: number };
-  readonly atp: { readonly molecules: number; readonly perSecond: number; readonly capPerSecond: number };
-  readonly rnaPolymerases: { readonly cap: number };
-  readonly proteinAminoAcids: number;
-  readonly divisions: number;
-  /** Number of instructions that the guest's programs have executed since the guest started. */
-  readonly luaInstructions: number;
-  /** Health of the guest, 0 to 100. */
-  readonly health: number;
-  /** Measurements of a machine; absent for a cell. */
-  readonly machine?: MachineSample;
-  /** Time by which the guest is behind the host's clock because the host is too slow, ms; 0 if the guest keeps up. */
-  readonly lagMs: number;
-}
-
-/** The measurements of a machine, made by the host that runs the machine. A value is null while it is unknown. */
-export interface MachineSample {
-  readonly vcpus: number;
-  /** Utilisation of all virtual CPUs together, permille. */
-  readonly cpuPermille: number | null;
-  readonly memoryMiB: number;
-  /** Used memory, MiB; known only with the guest tools in the machine. */
-  readonly memoryUsedMiB: number | null;
-  readonly address: string | null;
-  /** Name of the host that runs the machine. */
-  readonly host: string | null;
-}
-
 /** Changes of a guest that did not come from the agent. `moved`: to another host of the same pool. */
 export type OutsideChange = "paused" | "suspended" | "resumed" | "halted" | "started" | "deleted" | "moved";
 
@@ -222,6 +190,14 @@ export interface ExecOptions {
   readonly timeoutMs: number;
 }
 
+export interface StopOptions {
+  /**
+   * Time that the guest has to end by itself, ms: a machine shuts down, and a cell completes its running calls. 0 ends
+   * the guest at once. Default: the driver's own.
+   */
+  readonly graceMs?: number | undefined;
+}
+
 export interface VmDriver {
   readonly capabilities: DriverCapabilities;
   /**
@@ -255,8 +231,11 @@ export interface VmDriver {
   pause(vmId: string, fence: number): Promise<void>;
   resume(vmId: string, fence: number): Promise<void>;
 
-  /** Ends the guest and its running calls. An absent guest counts as stopped. Rejects with `STALE_FENCE`. */
-  stop(vmId: string, fence: number): Promise<void>;
+  /**
+   * Ends the guest and its running calls. An absent guest counts as stopped. A further stop during the grace of an
+   * earlier one can shorten that grace, and never extends it. Rejects with `STALE_FENCE`.
+   */
+  stop(vmId: string, fence: number, options?: StopOptions): Promise<void>;
 
   /**
    * Replaces the whole allocation of a running or paused guest. Rejects with the errors of `pause`, and with

@@ -6,4 +6,5 @@ export {
 export * from "./driver.ts";
 export * from "./driver-error.ts";
 export * from "./fences.ts";
+export * from "./guest-sample.ts";
 export * from "./scripted.ts";

@@ -14,15 +14,16 @@ import type {
   ExecOutcome,
   GuestCheckpoint,
   GuestEvent,
-  GuestSample,
   GuestSpec,
   GuestState,
   GuestStatus,
   KeptGuest,
+  StopOptions,
   VmDriver,
 } from "./driver.ts";
 import { DriverError } from "./driver-error.ts";
 import { Fences } from "./fences.ts";
+import type { GuestSample } from "./guest-sample.ts";
 import { beginningOf, scriptedCheckpoint } from "./scripted-checkpoint.ts";
 
 export type ScriptedVerb = "start" | "pause" | "resume" | "stop" | "resize" | "exec" | "snapshot" | "restart";
@@ -65,6 +66,8 @@ export interface ScriptedDriver extends VmDriver {
   release(vmId?: string): number;
   /** Every call so far, in order, including rejected ones. */
   readonly calls: readonly ScriptedCall[];
+  /** The `graceMs` of every stop so far, in order. */
+  readonly graces: readonly (number | undefined)[];
   /** Makes the guest fail, like a guest whose host ended it. */
   failGuest(vmId: string, reason: string): void;
   /** Adds a guest that was not started through this driver, like the leftover of a crashed agent. */
@@ -111,6 +114,7 @@ export function createScriptedDriver(options: ScriptedOptions = {}): ScriptedDri
 class Scripted implements ScriptedDriver {
   readonly capabilities: DriverCapabilities;
   readonly calls: ScriptedCall[] = [];
+  readonly graces: (number | undefined)[] = [];
   readonly #exec: (source: string, spec: GuestSpec) => ExecOutcome;
   readonly #fences = new Fences();
   readonly #guests = new Map<string, Guest>();
@@ -155,7 +159,8 @@ class Scripted implements ScriptedDriver {
     });
   }
 
-  stop(vmId: string, fence: number): Promise<void> {
+  stop(vmId: string, fence: number, { graceMs }: StopOptions = {}): Promise<void> {
+    this.graces.push(graceMs);
     return this.#carryOut("stop", vmId, fence, () => {
       this.#fences.stop(vmId, fence, this.#guests.get(vmId)?.spec.fence);
       this.#guests.delete(vmId);

@@ -13,7 +13,7 @@ import {
   type VmEvent,
 } from "@bioxen/contracts";
 import type { EventEnvelope, UnreadableMessage } from "@bioxen/kernel";
-import { amountsLine, rounded, simTime, wallClock } from "../quantities.ts";
+import { amountsLine, duration, rounded, simTime, wallClock } from "../quantities.ts";
 
 /** A reference to an event of the log, in the form that replies use. */
 export interface EventReference {
@@ -51,6 +51,13 @@ const departureLine = (left: {
 const forkLine = ({ parent, checkpoint }: (VmEvent & { type: "bioxen.vm.created.v1" })["data"]) =>
   parent === null ? "" : `; fork of ${parent}, from ${simTime(checkpoint?.simMinutes ?? 0)}`;
 
+/** Describes the time that a requested stop leaves the guest; empty when that is the guest's default. */
+const stopLimit = ({ deadlineMs, force }: (VmEvent & { type: "bioxen.vm.stop-requested.v1" })["data"]) => {
+  const withinMs = deadlineMs ?? (force === true ? 0 : undefined);
+  if (withinMs === undefined) return "";
+  return withinMs === 0 ? ", at once" : `, within ${duration(withinMs)}`;
+};
+
 type Observed = (VmEvent & { type: "bioxen.vm.observed.v1" })["data"];
 
 const CONSEQUENCES: Readonly<Record<Observed["consequence"], string>> = {
@@ -81,7 +88,7 @@ const HAPPENED: Happened = {
   "bioxen.vm.guest-restarted.v1": (d) => `its guest was restarted: ${d.reason}`,
   "bioxen.vm.paused.v1": () => "paused",
   "bioxen.vm.resumed.v1": () => "resumed",
-  "bioxen.vm.stop-requested.v1": (d) => (d.destroy ? "stop requested, to destroy it" : "stop requested"),
+  "bioxen.vm.stop-requested.v1": (d) => `stop requested${d.destroy ? ", to destroy it" : ""}${stopLimit(d)}`,
   "bioxen.vm.stopped.v1": (d) => `stopped: ${d.reason}`,
   "bioxen.vm.failed.v1": (d) => `failed: ${d.code}: ${d.reason}`,
   "bioxen.vm.displaced.v2": (d) =>

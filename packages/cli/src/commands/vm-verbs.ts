@@ -3,15 +3,16 @@
  */
 import type { Accepted } from "@bioxen/client";
 import type { ResultOf } from "@bioxen/contracts";
+import { stopDeadlineMs } from "@bioxen/contracts";
 import type { Command } from "commander";
 import { type SelectOptions, toEach, type VmAction, withSelector } from "../many-vms.ts";
+import { given, numberOf } from "../parse.ts";
 import { startOne } from "./vm-start.ts";
 import { vmWords } from "./vm-words.ts";
 
 const VERBS = [
   ["pause", "vmPause", "pause VMs; each keeps its reservation"],
   ["resume", "vmResume", "resume paused VMs"],
-  ["stop", "vmStop", "stop VMs and release their reservations"],
   ["destroy", "vmDestroy", "destroy VMs, stopping them first"],
 ] as const;
 
@@ -30,20 +31,45 @@ const START: VmAction<ChangedVm> = {
   },
 };
 
-export function addVerbCommands(vm: Command): void {
-  addVerb(vm, "start", "place VMs and run them", START);
-  for (const [verb, endpoint, description] of VERBS) {
-    addVerb(vm, verb, description, {
-      act: (session, vmId) => session.call(endpoint, { vmId }),
-      words: changedWords,
-    });
-  }
+interface StopOptions extends SelectOptions {
+  readonly deadline?: number;
+  readonly force?: boolean;
 }
 
-function addVerb(vm: Command, verb: string, description: string, action: VmAction<ChangedVm>): void {
-  withSelector(vm.command(`${verb} [ids...]`).description(description))
+function stopOf({ deadline, force }: StopOptions): VmAction<ChangedVm> {
+  const limit = given({ deadlineMs: deadline, force });
+  return {
+    act: (session, vmId) => session.call("vmStop", { vmId, ...limit }),
+    words: changedWords,
+  };
+}
+
+export function addVerbCommands(vm: Command): void {
+  addVerb(vm, "start", "place VMs and run them", () => START);
+  for (const [verb, endpoint, description] of VERBS) {
+    addVerb(vm, verb, description, () => ({
+      act: (session, vmId) => session.call(endpoint, { vmId }),
+      words: changedWords,
+    }));
+  }
+  addVerb(vm, "stop", "stop VMs and release their reservations", stopOf)
+    .option(
+      "--deadline <ms>",
+      "time for a machine to shut down, and for a cell to complete its programs; default: a machine's shutdownGraceMs, 0 for a cell",
+      numberOf(stopDeadlineMs),
+    )
+    .option("--force", "end the guest at once, or at the end of --deadline; also shortens a stop under way");
+}
+
+function addVerb(
+  vm: Command,
+  verb: string,
+  description: string,
+  actionOf: (options: StopOptions) => VmAction<ChangedVm>,
+): Command {
+  return withSelector(vm.command(`${verb} [ids...]`).description(description))
     .addHelpText("after", `\nExamples:\n  bioxen vm ${verb} c1 c2\n  bioxen vm ${verb} --selector team=red`)
-    .action((ids: string[], options: SelectOptions, command: Command) =>
-      toEach(command, ids, options, action),
+    .action((ids: string[], options: StopOptions, command: Command) =>
+      toEach(command, ids, options, actionOf(options)),
     );
 }

@@ -17,6 +17,7 @@ import {
   quotaLabel,
   requestedResources,
   source,
+  stopDeadlineMs,
   taints,
 } from "../schemas.ts";
 import { chassisView, ledgerView, quotaView, vmView } from "../views.ts";
@@ -31,6 +32,12 @@ import { createRequest, PLACEMENT_ENDPOINTS } from "./placement.ts";
 const vmOnly = z.strictObject({ vmId: id, expectedVersion });
 /** Selects a past state: the state after the event with this sequence. */
 const atSeq = z.int().min(1);
+const stopRequest = z.strictObject({
+  vmId: id,
+  deadlineMs: stopDeadlineMs.optional(),
+  force: z.boolean().optional(),
+  expectedVersion,
+});
 const chassisOnly = z.strictObject({ chassisId: id, expectedVersion });
 const vmChanged = z.object({ changed: z.boolean(), vm: vmView });
 const chassisChanged = z.object({ changed: z.boolean(), chassis: chassisView });
@@ -83,8 +90,8 @@ export const ENDPOINTS = {
   vmStop: endpoint(
     "bioxen.cmd.vm.stop",
     "lifecycle",
-    "Stop the guest and release the place.",
-    vmOnly,
+    "Stop the guest and release the place. A machine is shut down, and a cell may complete its running programs, within `deadlineMs`; then the guest is ended. Without `deadlineMs` a machine has the time of its `config.shutdownGraceMs`, and a cell none. With `force` the guest has no time unless `deadlineMs` gives it some. On a VM that is stopping, a nearer deadline or `force` shortens the stop under way.",
+    stopRequest,
     vmChanged,
   ),
   vmDestroy: endpoint("bioxen.cmd.vm.destroy", "lifecycle", "Stop the VM and destroy it.", vmOnly, vmChanged),

@@ -94,7 +94,15 @@ export const VM_EVENTS = {
   "bioxen.vm.guest-restarted.v1": z.object({ fence: z.int().min(1), reason: z.string() }),
   "bioxen.vm.paused.v1": empty,
   "bioxen.vm.resumed.v1": empty,
-  "bioxen.vm.stop-requested.v1": z.object({ destroy: z.boolean() }),
+  /**
+   * The guest must end. `deadlineMs` is the time, from this event, that the guest has to end by itself; absent: the
+   * default of the guest, or no time with `force`.
+   */
+  "bioxen.vm.stop-requested.v1": z.object({
+    destroy: z.boolean(),
+    deadlineMs: z.int().min(0).optional(),
+    force: z.literal(true).optional(),
+  }),
   "bioxen.vm.stopped.v1": z.object({ reason: z.string() }),
   "bioxen.vm.failed.v1": z.object({ reason: z.string(), code: z.string() }),
   /**

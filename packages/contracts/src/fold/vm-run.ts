@@ -1,10 +1,11 @@
 /**
  * Folds the events of a VM's guest (start, restart, pause, resume, stop, failure) and the event that destroys the VM.
  */
+import type { EventPosition } from "@bioxen/kernel";
 import type { VmEvent } from "../events/vm.ts";
 import { endedPreemption, isHeldByPreemption, remainingReason } from "../preemption.ts";
 import { NOT_WAITING, UNPLACED } from "./vm-placement.ts";
-import type { Vm } from "./vm-state.ts";
+import type { StopDeadline, Vm } from "./vm-state.ts";
 
 export type RunEvent = Extract<
   VmEvent,
@@ -21,7 +22,7 @@ export type RunEvent = Extract<
   }
 >;
 
-export function evolveRun(vm: Vm, event: RunEvent): Vm {
+export function evolveRun(vm: Vm, event: RunEvent, at: EventPosition): Vm {
   switch (event.type) {
     case "bioxen.vm.started.v1":
       return {
@@ -40,7 +41,11 @@ export function evolveRun(vm: Vm, event: RunEvent): Vm {
     case "bioxen.vm.resumed.v1":
       return { ...vm, state: "running", reason: remainingReason(vm) };
     case "bioxen.vm.stop-requested.v1":
-      return { ...vm, ...stopping(vm, null, event.data.destroy) };
+      return {
+        ...vm,
+        ...stopping(vm, null, event.data.destroy),
+        stopDeadline: deadlineOf(event.data, at) ?? vm.stopDeadline,
+      };
     case "bioxen.vm.stopped.v1":
       return { ...vm, ...ended("stopped", event.data.reason) };
     case "bioxen.vm.failed.v1":
@@ -58,6 +63,7 @@ export function evolveRun(vm: Vm, event: RunEvent): Vm {
         state: "destroyed",
         reason: event.data.reason,
         destroyRequested: false,
+        stopDeadline: null,
         checkpoint: null,
         snapshots: [],
         preemption: endedPreemption(vm),
@@ -66,7 +72,15 @@ export function evolveRun(vm: Vm, event: RunEvent): Vm {
 }
 
 function ended(state: "stopped" | "error", reason: string): Partial<Vm> {
-  return { ...UNPLACED, state, reason, ...NOT_WAITING, checkpoint: null };
+  return { ...UNPLACED, state, reason, ...NOT_WAITING, checkpoint: null, stopDeadline: null };
+}
+
+type StopRequested = Extract<VmEvent, { type: "bioxen.vm.stop-requested.v1" }>["data"];
+
+/** Returns the deadline that a request for a stop sets; null when it leaves the time to the guest's default. */
+function deadlineOf({ deadlineMs, force }: StopRequested, { atMs }: EventPosition): StopDeadline | null {
+  const withinMs = deadlineMs ?? (force === true ? 0 : undefined);
+  return withinMs === undefined ? null : { atMs: atMs + withinMs, withinMs };
 }
 
 /**

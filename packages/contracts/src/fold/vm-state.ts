@@ -94,6 +94,14 @@ export interface Observations {
   readonly seenAtMs: Readonly<Partial<Record<SeenChange, number>>>;
 }
 
+/** The time limit that the user set for the end of the guest. */
+export interface StopDeadline {
+  /** Instant at which the guest is ended if it has not ended by itself, epoch ms. */
+  readonly atMs: number;
+  /** Time from the command to that instant, ms. */
+  readonly withinMs: number;
+}
+
 export interface Vm extends GuestState {
   readonly exists: true;
   readonly incarnation: number;
@@ -128,6 +136,8 @@ export interface Vm extends GuestState {
   readonly refusals: readonly PlacementRefusal[];
   /** While the VM is stopping: true when it will be destroyed as soon as it has stopped. */
   readonly destroyRequested: boolean;
+  /** While the VM is stopping: the deadline of its user; null: the guest has the time that is its own default. */
+  readonly stopDeadline: StopDeadline | null;
   /** True when the VM's next guest starts paused, because the user had paused the VM before it lost its place. */
   readonly startsPaused: boolean;
   /** Number of automatic starts by the restart policy since the last start by a command. */

@@ -30,6 +30,7 @@ function created(before: VmState, { data }: Created, at: EventPosition): Vm {
     lastFence: before.exists ? before.lastFence : 0,
     refusals: [],
     destroyRequested: false,
+    stopDeadline: null,
     startsPaused: false,
     automaticStarts: 0,
     ...NOT_WAITING,
@@ -58,7 +59,7 @@ function evolveExisting(vm: Vm, event: Exclude<VmEvent, Created>, at: EventPosit
     case "bioxen.vm.stopped.v1":
     case "bioxen.vm.failed.v1":
     case "bioxen.vm.destroyed.v1":
-      return evolveRun(vm, event);
+      return evolveRun(vm, event, at);
     case "bioxen.vm.preempted.v1":
     case "bioxen.vm.reinstated.v1":
     case "bioxen.vm.resized.v1":
@@ -86,7 +87,7 @@ function evolveExisting(vm: Vm, event: Exclude<VmEvent, Created>, at: EventPosit
 }
 
 export const vmFold: Fold<VmState> = {
-  schema: 8,
+  schema: 9,
   initial: NO_VM,
   evolve(state, untyped, at) {
     const event = untyped as VmEvent;

@@ -9,6 +9,7 @@ import { asDriverError } from "./failures.ts";
 import { guestOf, type OwnVm } from "./inventory.ts";
 import { LostGuests } from "./lost-guests.ts";
 import type { PoolLink } from "./pool-link.ts";
+import { Shutdowns } from "./shutdowns.ts";
 
 interface Start {
   readonly fence: number;
@@ -18,6 +19,7 @@ interface Start {
 export class MachineOperations {
   readonly fences = new Fences();
   readonly lost = new LostGuests();
+  readonly shutdowns = new Shutdowns();
   readonly #pool: PoolLink;
   readonly #starts = new Map<string, Start>();
   /** VMs whose latest operation failed. */

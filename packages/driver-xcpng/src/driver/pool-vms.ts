@@ -185,12 +185,15 @@ export class PoolVms {
     else await this.#tasks.run("VM.resume", [vm.ref, false, false], { timeoutMs: this.#deadlines.resumeMs });
   }
 
-  /** Halts the VM, cleanly if the guest cooperates, and removes the mark that it has run. */
-  async halt(vm: OwnVm): Promise<void> {
-    const { ref, record, tags } = vm;
+  /**
+   * Halts the VM and removes the mark that it has run. The guest has `graceMs`, and until the signal aborts, to shut
+   * down cleanly; then its VM is switched off.
+   */
+  async halt(vm: OwnVm, graceMs = vm.tags.graceMs, signal?: AbortSignal): Promise<void> {
+    const { ref, record } = vm;
     if (record.power_state !== "Halted") {
-      const isClean = record.power_state === "Running" && tags.graceMs > 0;
-      if (!isClean || !(await this.#shutDown(ref, tags.graceMs))) await this.switchOff(ref);
+      const isClean = record.power_state === "Running" && graceMs > 0 && signal?.aborted !== true;
+      if (!isClean || !(await this.#shutDown(ref, graceMs, signal))) await this.switchOff(ref);
     }
     if (record.other_config[RAN_KEY] !== undefined) {
       await this.#client.call("VM.remove_from_other_config", [ref, RAN_KEY]);
@@ -198,10 +201,13 @@ export class PoolVms {
     await this.refresh(ref);
   }
 
-  /** Shuts the guest down cleanly. Resolves with false when the guest cannot or does not shut down within `graceMs`. */
-  async #shutDown(ref: string, graceMs: number): Promise<boolean> {
+  /**
+   * Shuts the guest down cleanly. Resolves with false when the guest cannot or does not shut down within `graceMs`, or
+   * before the signal aborts.
+   */
+  async #shutDown(ref: string, graceMs: number, signal?: AbortSignal): Promise<boolean> {
     try {
-      await this.#tasks.run("VM.clean_shutdown", [ref], { timeoutMs: graceMs });
+      await this.#tasks.run("VM.clean_shutdown", [ref], { timeoutMs: graceMs, signal });
       return true;
     } catch (thrown) {
       if (isHaltedAlready(thrown)) return true;
@@ -214,7 +220,8 @@ export class PoolVms {
         "TASK_CANCELLED",
         "VM_BAD_POWER_STATE",
       );
-      const isLate = thrown instanceof XapiUnreachable && thrown.kind === "timeout";
+      const isTimeout = thrown instanceof XapiUnreachable && thrown.kind === "timeout";
+      const isLate = isTimeout || signal?.aborted === true;
       if (cannot || isLate) return false;
       throw thrown;
     }

@@ -20,6 +20,7 @@ import {
   type LeftBehind,
   type OutsideChange,
   type SnapshotKeeper,
+  type StopOptions,
   type VmDriver,
 } from "@bioxen/vm-driver";
 import { bringUp } from "./bring-up.ts";
@@ -141,13 +142,13 @@ class Xcpng implements XcpngDriver {
     for (const line of left) this.#emit({ kind: "log", vmId, fence, line: `needs a restart: ${line}` });
   }
 
-  async stop(vmId: string, fence: number): Promise<void> {
-    const { lost, fences } = this.#operations;
+  async stop(vmId: string, fence: number, { graceMs }: StopOptions = {}): Promise<void> {
+    const { lost, fences, shutdowns } = this.#operations;
     this.#operations.requireOpen();
     fences.stop(vmId, fence, this.#operations.heldFence(vmId));
     this.#operations.abortStart(vmId, fence);
     this.#programs?.end(vmId, "its machine was stopped");
-    await this.#operations.inTurn(vmId, `stopping ${vmId}`, async () => {
+    const halt = async (signal: AbortSignal): Promise<void> => {
       const vm = this.#pool.inventory.own(vmId);
       const newest = Math.max(vm?.tags.fence ?? 0, lost.fenceOf(vmId) ?? 0);
       if (newest > fence) {
@@ -155,10 +156,13 @@ class Xcpng implements XcpngDriver {
       }
       lost.forget(vmId);
       this.#pendingSizes.delete(vmId);
-      if (vm !== undefined && guestOf(vm) !== undefined) await this.#pool.vms.halt(vm);
+      if (vm !== undefined && guestOf(vm) !== undefined) await this.#pool.vms.halt(vm, graceMs, signal);
       // A program may have started while the machine shut down.
       this.#programs?.end(vmId, "its machine was stopped");
-    });
+    };
+    await shutdowns.run(vmId, fence, graceMs, (signal) =>
+      this.#operations.inTurn(vmId, `stopping ${vmId}`, () => halt(signal)),
+    );
   }
 
   async discard(vmId: string, incarnation: number): Promise<void> {

@@ -3,10 +3,10 @@
  *
  * A VM may be on a chassis whose agent has no driver for the VM's type. A start of this VM fails, and a stop succeeds.
  */
-import type { CheckpointLoss, Vm } from "@bioxen/contracts";
+import type { CheckpointLoss, StopDeadline, Vm } from "@bioxen/contracts";
 import { type Amounts, type ServicePorts, traceOf } from "@bioxen/kernel";
 import { DriverError, type GuestSpec, type VmDriver } from "@bioxen/vm-driver";
-import type { AgentAction, PresentGuest } from "../domain/desired.ts";
+import { type AgentAction, graceMs, type PresentGuest } from "../domain/desired.ts";
 import { loadState } from "./checkpoints.ts";
 import { guestIn } from "./drivers.ts";
 import type { GuestStates } from "./guest-states.ts";
@@ -41,6 +41,8 @@ export class GuestActions {
   readonly #handOvers: HandOvers;
   /** The allocation that each guest was given last. */
   readonly #allocations = new Map<string, Amounts>();
+  /** By VM: the fence of the guest that is being stopped. */
+  readonly #stopping = new Map<string, number>();
 
   constructor(options: GuestActionsOptions) {
     this.#options = options;
@@ -87,9 +89,9 @@ export class GuestActions {
       case "restart":
         return this.#start(driver, vmId, action);
       case "end":
-        return this.#stop(driver, vmId, action.fence);
+        return this.#stop(driver, vmId, action.fence, null);
       case "stop":
-        await this.#stop(driver, vmId, action.fence);
+        await this.#stop(driver, vmId, action.fence, action.deadline);
         return reports.enqueue({ vmId, fence: action.fence, observed: "stopped", reason: action.reason });
       case "pause":
         return driver.pause(vmId, action.fence);
@@ -147,10 +149,28 @@ export class GuestActions {
     if (vm.state === "paused") await driver.pause(vmId, fence);
   }
 
-  async #stop(driver: GuestVerbs, vmId: string, fence: number): Promise<void> {
-    await driver.stop(vmId, fence);
+  /**
+   * Passes the deadline of the VM on to a stop that is under way. The stop itself reports the outcome, so the failure
+   * of this call needs no report.
+   */
+  async hastenStop(driver: GuestVerbs, vmId: string, { stopDeadline, fence }: Vm): Promise<void> {
+    if (stopDeadline === null || fence === null || this.#stopping.get(vmId) !== fence) return;
+    await driver.stop(vmId, fence, this.#graceOf(stopDeadline)).catch(() => undefined);
+  }
+
+  async #stop(driver: GuestVerbs, vmId: string, fence: number, deadline: StopDeadline | null): Promise<void> {
+    this.#stopping.set(vmId, fence);
+    try {
+      await driver.stop(vmId, fence, this.#graceOf(deadline));
+    } finally {
+      this.#stopping.delete(vmId);
+    }
     this.#allocations.delete(vmId);
     this.#options.states.ended(vmId);
+  }
+
+  #graceOf(deadline: StopDeadline | null): { readonly graceMs: number | undefined } {
+    return { graceMs: graceMs(deadline, this.#options.ports.clock.nowMs()) };
   }
 
   /**

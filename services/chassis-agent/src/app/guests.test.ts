@@ -156,6 +156,22 @@ describe("a guest whose start cannot be reported", () => {
     expect(calls).toBeGreaterThan(before);
   });
 
+  it("has the time of the user's deadline, and a nearer deadline reaches a stop under way", async () => {
+    answer = async () => ({ ok: true, changed: true, seq: 0 });
+    await starts("four");
+    await vm("four", "started", { fence: 9 });
+    driver.script("stop", { kind: "late-effect" });
+    const before = driver.graces.length;
+    const graces = () => driver.graces.slice(before);
+    await vm("four", "stop-requested", { destroy: false });
+    expect([states(), graces()]).toEqual([["four running"], [undefined]]);
+    await vm("four", "stop-requested", { destroy: false, force: true });
+    expect([states(), graces()]).toEqual([[], [undefined, 0]]);
+    driver.release("four");
+    await vm("four", "stopped", { reason: "by command" });
+    expect(graces()).toHaveLength(2);
+  });
+
   it("is looked up by id, and a chassis wakes only the VMs on it", async () => {
     answer = async () => ({ ok: true, changed: true, seq: 0 });
     await happens("chassis/d", registeredChassis());

@@ -63,6 +63,7 @@ export class Guests {
       if (kind === "vm") {
         view.noteVm(id);
         reports.onVmChanged(id);
+        this.#hastenStop(id);
         this.#reconciler.wake(id);
       } else if (kind === "chassis") {
         for (const vmId of view.vmsOn(id)) this.#reconciler.wake(vmId);
@@ -133,6 +134,14 @@ export class Guests {
     if (action.kind === "pause" && this.#options.view.isHeld(vmId))
       await this.#options.actions.run(this.#driverOf(vmId), vmId, action);
     return { dueAtMs: this.#options.ports.clock.nowMs() + REPORT_AGAIN_MS };
+  }
+
+  /** A step of the VM may wait for its guest to end, so that a nearer deadline cannot wait for the next step. */
+  #hastenStop(vmId: string): void {
+    const { claim, view, actions } = this.#options;
+    const [vm, driver] = [view.vm(vmId), this.#driverOf(vmId)];
+    if (vm?.state !== "stopping" || driver === undefined || !claim.isHeld()) return;
+    void actions.hastenStop(driver, vmId, vm);
   }
 
   #driverOf(vmId: string): VmDriver | undefined {

@@ -1,6 +1,6 @@
 import type { VmState } from "@bioxen/contracts";
 import { describe, expect, it } from "vitest";
-import { nextAction, type PresentGuest } from "./desired.ts";
+import { graceMs, nextAction, type PresentGuest } from "./desired.ts";
 
 /** Only the fields that the decision reads. */
 const vm = (state: string, fence: number | null = 9) =>
@@ -22,6 +22,16 @@ const guest = (more: Partial<PresentGuest> = {}): PresentGuest => ({
   allocation: { ribosomes: 5 },
   restores: 1,
   ...more,
+});
+
+describe("the time that a stop leaves a guest", () => {
+  it("is what remains until the deadline, and at most what the user asked for", () => {
+    const deadline = { atMs: 10_000, withinMs: 4_000 };
+    expect(graceMs(null, 0)).toBeUndefined();
+    expect(graceMs(deadline, 7_000)).toBe(3_000);
+    expect(graceMs(deadline, 10_001)).toBe(0);
+    expect(graceMs(deadline, 5_000), "a clock that is behind").toBe(4_000);
+  });
 });
 
 describe("an agent's next action", () => {

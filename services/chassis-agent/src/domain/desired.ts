@@ -4,7 +4,7 @@
  * Each decision yields one action; the next step decides again. A guest whose VM is on another chassis, stopped or on a
  * newer reservation is ended. A missing guest is started, and reported as restarted if the log says that the VM runs.
  */
-import type { Vm, VmState } from "@bioxen/contracts";
+import type { StopDeadline, Vm, VmState } from "@bioxen/contracts";
 import { type Amounts, equalAmounts } from "@bioxen/kernel";
 
 /** A guest as the driver lists it, with the allocation that it was given last. */
@@ -36,7 +36,12 @@ export type AgentAction =
   | { readonly kind: "report-started"; readonly fence: number }
   | { readonly kind: "report-failed"; readonly fence: number; readonly reason: string }
   /** Ends the guest, if there is one, and reports it as stopped. */
-  | { readonly kind: "stop"; readonly fence: number; readonly reason: string }
+  | {
+      readonly kind: "stop";
+      readonly fence: number;
+      readonly reason: string;
+      readonly deadline: StopDeadline | null;
+    }
   /**
    * Pauses the guest, stores its state and reports the hand-over, because its VM moves. The guest is ended after the
    * move.
@@ -61,7 +66,9 @@ export function nextAction(
   const fence = vm.exists && isHosted ? vm.fence : null;
   if (!vm.exists || fence === null) return guest === undefined ? NONE : { kind: "end", fence: guest.fence };
   if (isHeld) return guest?.state === "running" ? { kind: "pause", fence: guest.fence } : NONE;
-  if (vm.state === "stopping") return { kind: "stop", fence, reason: vm.reason ?? "by command" };
+  if (vm.state === "stopping") {
+    return { kind: "stop", fence, reason: vm.reason ?? "by command", deadline: vm.stopDeadline };
+  }
   if (isLeaving(vm) && guest?.state !== "failed" && (guest?.fence ?? 0) <= fence) {
     // If the guest died with its agent, there is no state to hand over: the VM resumes from its last checkpoint.
     return guest?.fence === fence ? { kind: "hand-over", fence } : { kind: "report-handed-over", fence };
@@ -84,6 +91,15 @@ export function nextAction(
   if (vm.state === "starting") return { kind: "report-started", fence };
   if (vm.state === "running" && guest.state === "paused") return { kind: "resume", fence };
   return NONE;
+}
+
+/**
+ * Returns the time that the guest has left to end by itself, ms; undefined without a deadline. The deadline is by the
+ * clock of the lifecycle service. If the clock of this host is behind, the guest gets at most the time that was asked.
+ */
+export function graceMs(deadline: StopDeadline | null, nowMs: number): number | undefined {
+  if (deadline === null) return undefined;
+  return Math.max(0, Math.min(deadline.withinMs, deadline.atMs - nowMs));
 }
 
 /**

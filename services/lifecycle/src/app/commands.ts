@@ -45,8 +45,10 @@ export class VmCommands {
     return this.#execute("pause", vmId, causation);
   }
 
-  stop({ vmId }: OfVm, causation: Causation): Promise<Handled<VmChanged>> {
-    return this.#execute("stop", vmId, causation);
+  async stop(request: ParsedRequestOf<"vmStop">, causation: Causation): Promise<Handled<VmChanged>> {
+    const { vmId, deadlineMs, force } = request;
+    const command = { type: "stop", vmId, deadlineMs, force, nowMs: this.#ports.clock.nowMs() } as const;
+    return changedVm(vmId, await executeOn(this.#ports, vmId, causation, command));
   }
 
   destroy({ vmId }: OfVm, causation: Causation): Promise<Handled<VmChanged>> {
@@ -67,7 +69,7 @@ export class VmCommands {
   }
 
   async #execute(
-    type: "pause" | "resume" | "stop" | "destroy",
+    type: "pause" | "resume" | "destroy",
     vmId: string,
     causation: Causation,
   ): Promise<Handled<VmChanged>> {

@@ -93,7 +93,7 @@ const COMMANDS: readonly VmCommand[] = [
   { type: "start", vmId: VM_ID, infeasible: [] },
   { type: "pause", vmId: VM_ID },
   { type: "resume", vmId: VM_ID },
-  { type: "stop", vmId: VM_ID },
+  { type: "stop", vmId: VM_ID, nowMs: 0 },
   { type: "destroy", vmId: VM_ID },
   { type: "resize", vmId: VM_ID, request: { ribosomes: 7 }, granted: null },
   {

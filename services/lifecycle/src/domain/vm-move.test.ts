@@ -215,7 +215,7 @@ describe("an event during a move", () => {
     const anyEvent = expect.objectContaining({ type: expect.any(String) });
     const after = (command: Parameters<Given["when"]>[0]) =>
       moving.when(command).thenAppended(anyEvent).state as Vm;
-    expect(after({ type: "stop", vmId: VM_ID })).toMatchObject({
+    expect(after({ type: "stop", vmId: VM_ID, nowMs: 0 })).toMatchObject({
       state: "stopping",
       chassisId: "here",
       migration: null,

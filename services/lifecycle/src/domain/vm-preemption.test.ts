@@ -130,7 +130,7 @@ describe("a preempted VM", () => {
     for (const ended of [running(EVICTED, placed), running(STARVED, STOP)]) {
       expect(ended.state).toMatchObject({ preemption: { by: "urgent", active: false } });
     }
-    running(HELD).when({ type: "stop", vmId: VM_ID }).thenAppended(STOP);
+    running(HELD).when({ type: "stop", vmId: VM_ID, nowMs: 0 }).thenAppended(STOP);
   });
 
   it("is placed again like any other VM, and its guest's reports still count", () => {

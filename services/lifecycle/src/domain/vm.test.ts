@@ -29,7 +29,7 @@ const COMMANDS: readonly UserCommand[] = [
   { type: "start", vmId: VM_ID, infeasible: undefined },
   { type: "pause", vmId: VM_ID },
   { type: "resume", vmId: VM_ID },
-  { type: "stop", vmId: VM_ID },
+  { type: "stop", vmId: VM_ID, nowMs: 0 },
   { type: "destroy", vmId: VM_ID },
 ];
 
@@ -165,6 +165,53 @@ describe("a resize", () => {
     vm(...LOGS.pending)
       .when({ type: "resize", vmId: VM_ID, request: smaller, granted: null })
       .thenRejected("INVALID_TRANSITION");
+  });
+});
+
+describe("a stop", () => {
+  const stop = (more: object) => ({ type: "stop", vmId: VM_ID, nowMs: 0, ...more }) as const;
+  const running = () => vm(CREATED, START, PLACED, STARTED);
+
+  it("records the limit that the user sets", () => {
+    running().when(stop({})).thenAppended(STOP);
+    running()
+      .when(stop({ deadlineMs: 5_000 }))
+      .thenAppended(vmEvent("stop-requested", { destroy: false, deadlineMs: 5_000 }));
+    running()
+      .when(stop({ force: true }))
+      .thenAppended(vmEvent("stop-requested", { destroy: false, force: true }));
+    running()
+      .when(stop({ force: false }))
+      .thenAppended(STOP);
+  });
+
+  it("ends the guest at its deadline, with force at once, and else by the guest's default", () => {
+    const deadline = (more: object) => {
+      const { state } = running().when(stop(more)).thenAppended("bioxen.vm.stop-requested.v1");
+      return state.exists ? state.stopDeadline?.withinMs : undefined;
+    };
+    expect([{}, { deadlineMs: 7 }, { force: true }, { deadlineMs: 9, force: true }].map(deadline)).toEqual([
+      undefined,
+      7,
+      0,
+      9,
+    ]);
+  });
+
+  it("under way is shortened by a nearer deadline or by force, and never extended", () => {
+    const forced = "bioxen.vm.stop-requested.v1";
+    const byDefault = vm(...LOGS.stopping);
+    byDefault.when(stop({})).thenUnchanged();
+    byDefault.when(stop({ deadlineMs: 1_000 })).thenAppended(forced);
+    const limited = running().and(vmEvent("stop-requested", { destroy: true, deadlineMs: 60_000 }));
+    const atMs = limited.state.exists ? (limited.state.stopDeadline?.atMs ?? 0) : 0;
+    limited.when(stop({})).thenUnchanged();
+    limited.when(stop({ deadlineMs: 1_000, nowMs: atMs - 1_000 })).thenUnchanged();
+    const sooner = limited.when(stop({ deadlineMs: 999, nowMs: atMs - 1_000 })).thenAppended(forced);
+    expect(sooner.state).toMatchObject({ destroyRequested: true, stopDeadline: { withinMs: 999 } });
+    const end = limited.when(stop({ force: true, nowMs: 0 })).thenAppended(forced);
+    end.when(stop({ force: true, nowMs: Number.MAX_SAFE_INTEGER })).thenUnchanged();
+    expect(end.and(STOPPED).state).toMatchObject({ state: "stopped", stopDeadline: null });
   });
 });
 

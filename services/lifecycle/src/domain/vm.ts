@@ -45,7 +45,12 @@ export type UserCommand =
   | (OnVm<"start"> & { readonly infeasible: readonly PlacementRefusal[] | undefined })
   | OnVm<"pause">
   | OnVm<"resume">
-  | OnVm<"stop">
+  /** `deadlineMs` and `force`: the limit that the user sets for the end of the guest, as the contract defines it. */
+  | (OnVm<"stop"> & {
+      readonly deadlineMs?: number | undefined;
+      readonly force?: boolean | undefined;
+      readonly nowMs: number;
+    })
   | OnVm<"destroy">
   /**
    * `granted`: the entry in which the ledger has already made room for `request`; null for a VM without a
@@ -155,10 +160,27 @@ function decideResume(state: VmState, { vmId }: CommandOf<UserCommand, "resume">
   return accept<VmEvent>({ type: "bioxen.vm.resumed.v1", data: {} });
 }
 
-function decideStop(state: VmState, { vmId }: CommandOf<UserCommand, "stop">): VmDecision {
+/**
+ * Decides a stop. A stop under way can be shortened, by `force` or by a nearer deadline, but never extended: its guest
+ * may be about to end. The default time of a guest is not known here, so any deadline can replace it.
+ */
+function decideStop(state: VmState, command: CommandOf<UserCommand, "stop">): VmDecision {
+  const { vmId, deadlineMs, force, nowMs } = command;
+  const limit = {
+    ...(deadlineMs === undefined ? {} : { deadlineMs }),
+    ...(force === true ? { force } : {}),
+  };
+  const withinMs = deadlineMs ?? (force === true ? 0 : undefined);
+  const requested = accept<VmEvent>({
+    type: "bioxen.vm.stop-requested.v1",
+    data: { destroy: false, ...limit },
+  });
+  if (state.exists && state.state === "stopping" && withinMs !== undefined) {
+    const isSooner = nowMs + withinMs < (state.stopDeadline?.atMs ?? Number.POSITIVE_INFINITY);
+    return isSooner ? requested : UNCHANGED;
+  }
   const admitted = admit(vmId, state, "stop");
-  if ("answer" in admitted) return admitted.answer;
-  return accept<VmEvent>({ type: "bioxen.vm.stop-requested.v1", data: { destroy: false } });
+  return "answer" in admitted ? admitted.answer : requested;
 }
 
 /** Decides a destroy. A VM with a guest is stopped first; the command `settle` then destroys it. */

@@ -1,0 +1,37 @@
+/**
+ * What a driver measures of its guests.
+ */
+
+/** The latest measurement of a guest: the VM telemetry of the contract without `vmId`, `chassisId`, `atMs`. */
+export interface GuestSample {
+  readonly simMinutes: number;
+  readonly growthRatePerMinute: number;
+  /** Time in which the cell doubles; null while the cell does not grow. */
+  readonly doublingTimeMinutes: number | null;
+  readonly ribosomes: { readonly total: number; readonly engaged: number; readonly cap: number };
+  readonly atp: { readonly molecules: number; readonly perSecond: number; readonly capPerSecond: number };
+  readonly rnaPolymerases: { readonly cap: number };
+  readonly proteinAminoAcids: number;
+  readonly divisions: number;
+  /** Number of instructions that the guest's programs have executed since the guest started. */
+  readonly luaInstructions: number;
+  /** Health of the guest, 0 to 100. */
+  readonly health: number;
+  /** Measurements of a machine; absent for a cell. */
+  readonly machine?: MachineSample;
+  /** Time by which the guest is behind the host's clock because the host is too slow, ms; 0 if the guest keeps up. */
+  readonly lagMs: number;
+}
+
+/** The measurements of a machine, made by the host that runs the machine. A value is null while it is unknown. */
+export interface MachineSample {
+  readonly vcpus: number;
+  /** Utilisation of all virtual CPUs together, permille. */
+  readonly cpuPermille: number | null;
+  readonly memoryMiB: number;
+  /** Used memory, MiB; known only with the guest tools in the machine. */
+  readonly memoryUsedMiB: number | null;
+  readonly address: string | null;
+  /** Name of the host that runs the machine. */
+  readonly host: string | null;
+}
