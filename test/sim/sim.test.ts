@@ -34,6 +34,7 @@ const FOUND_A_BUG = [
   8708,
   8750, // No VM gave way to a VM whose wait had begun at another instance.
   10287, // The guest of a VM that had lost its place grew on while its agent waited for the answer to a report.
+  5000455, // A former lease holder cleared an alert on an older value, and it was not raised again.
   77310530, // A rule was removed and set again at once, and its alerts were not raised again.
 ];
 

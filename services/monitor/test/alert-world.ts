@@ -95,15 +95,18 @@ export class AlertWorld {
     };
     const logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
     const world = { clock: this.clock, timers, ids: idsInOrder(`i${number}`), logger };
+    const awake = async <T>(work: () => Promise<T>): Promise<T> => {
+      await instance.awake;
+      return isAlive() ? alive(work()) : dead;
+    };
     const store = {
-      read: (name: string) => (isAlive() ? this.#leases.read(name) : dead),
-      write: (...args: Parameters<MemoryLeaseStore["write"]>) =>
-        isAlive() ? this.#leases.write(...args) : dead,
+      read: (name: string) => awake(() => this.#leases.read(name)),
+      write: (...args: Parameters<MemoryLeaseStore["write"]>) => awake(() => this.#leases.write(...args)),
     };
     const ports: ServicePorts = {
       ...world,
       log: {
-        append: (...args) => (isAlive() ? alive(this.log.append(...args)) : dead),
+        append: (...args) => awake(() => this.log.append(...args)),
         read: (...args) => this.log.read(...args),
         readMessages: (...args) => this.log.readMessages(...args),
         messageAt: (seq) => this.log.messageAt(seq),
@@ -231,6 +234,8 @@ export class AlertWorld {
 
 export class Instance {
   alive = true;
+  /** Resolves once the appends and lease requests of the instance arrive. */
+  awake: Promise<void> = Promise.resolve();
   readonly #service: ReturnType<typeof createMonitor>;
   readonly #kill: () => void;
   #commands = 0;
@@ -244,6 +249,13 @@ export class Instance {
   kill(): void {
     this.alive = false;
     this.#kill();
+  }
+
+  /** Delays the appends and lease requests of the instance until the returned function is called. */
+  delayed(): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.awake = promise;
+    return resolve;
   }
 
   end(): Promise<void> {

@@ -11,6 +11,7 @@ import {
   aggregateOf,
   alertFold,
   DEFAULT_ALERT_RULES,
+  domainEventOf,
   StatePages,
 } from "@bioxen/contracts";
 import {
@@ -42,6 +43,8 @@ export class Alerts {
   readonly #reconciler: Reconciler;
   /** By rule: targets whose alert may differ from the verdict. Empty unless this instance holds the lease. */
   readonly #open = new Map<string, Set<string>>();
+  /** Rules at their limit of active alerts, for which a target in breach may wait for room. */
+  readonly #full = new Set<string>();
   #lease: Lease | undefined;
   #feed: EventFeed | undefined;
 
@@ -82,11 +85,13 @@ export class Alerts {
     feed.onEvent(({ envelope }) => {
       const { kind, id: ruleId } = aggregateOf(envelope.subject);
       if (kind !== "alert") return;
+      const event = domainEventOf(envelope);
       // The removal ended every alert of the rule, so the evaluator first forgets the rule. The fold may already have a
       // later event that sets the same rule again. An evaluator that remembered the rule would then find no change, and
       // raise no alert for a target that is still in breach.
-      if (envelope.type === "bioxen.alert.rule-removed.v1") this.#forgetRule(ruleId);
+      if (event.type === "bioxen.alert.rule-removed.v1") this.#forgetRule(ruleId);
       this.#follow(ruleId);
+      if (event.type === "bioxen.alert.cleared.v1") this.#reviewCleared(ruleId, event.data.target);
       this.#deliveries.wake(ruleId);
     });
     this.#lease = this.#ports.leases.contend("monitor", {
@@ -129,9 +134,22 @@ export class Alerts {
     for (const target of Object.keys(state.active)) this.#noteChange(ruleId, target);
   }
 
+  /**
+   * Reviews the targets that may now be in breach without an alert. The target itself: an instance that has lost the
+   * lease may have cleared the alert on an older value. At a rule that was full, every target in breach.
+   */
+  #reviewCleared(ruleId: string, target: string): void {
+    if (this.#full.delete(ruleId)) this.#reviewBreaches(ruleId);
+    else this.#noteChange(ruleId, target);
+  }
+
+  #reviewBreaches(ruleId: string): void {
+    for (const target of this.evaluator.breaching(ruleId)) this.#noteChange(ruleId, target);
+  }
+
   #reviewAll(): void {
     for (const ruleId of this.ruleIds()) {
-      for (const target of this.evaluator.breaching(ruleId)) this.#noteChange(ruleId, target);
+      this.#reviewBreaches(ruleId);
       for (const target of Object.keys(this.states.get(ruleId).state.active))
         this.#noteChange(ruleId, target);
       this.#deliveries.wake(ruleId);
@@ -189,18 +207,15 @@ export class Alerts {
   }
 
   async #correctAlert(ruleId: string, target: string): Promise<void> {
-    const wasFull = isFull(this.states.get(ruleId).state);
     // At most two decisions: a default rule is set before its first alert is raised.
     for (let i = 0; i < 2; i += 1) {
       const decide = (state: AlertState) => this.#decide(ruleId, target, state);
       const causation = this.#causation(ruleId);
       const executed = await this.states.react(ruleId, causation, decide, () => this.#acts());
       invariant(executed.ok, "raising and clearing are never rejected", { ruleId });
-      if (!executed.changed) break;
-    }
-    // The rule was at its limit of active alerts: other targets in breach may have waited for this one to clear.
-    if (wasFull && !isFull(this.states.get(ruleId).state)) {
-      for (const other of this.evaluator.breaching(ruleId)) this.#noteChange(ruleId, other);
+      if (executed.changed) continue;
+      if (isFull(executed.current.state)) this.#full.add(ruleId);
+      break;
     }
   }
 
