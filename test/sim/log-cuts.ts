@@ -2,7 +2,7 @@
  * A log that loses events which were acknowledged, while services run or are down; and the operator who puts a backup
  * in place of the damaged log, accepts the loss if one is left, and starts the services again.
  *
- * Laws: every service ends with the one sentence that names the damage, and none goes on. After the operator, the
+ * Laws: every service ends with the one sentence that names the whole damage, and none goes on. After the operator, the
  * cluster comes to rest on the older log, and every law of a run holds for it.
  */
 import { blobsOf, ENDPOINTS } from "@bioxen/contracts";
@@ -56,11 +56,10 @@ export const CUT_PROBES: readonly string[] = [
   "backup put back",
 ];
 
-const SENTENCES: Readonly<Record<CutPlan["kind"], RegExp>> = {
+/** The sentences about a log that ends too early, or is another one. */
+const SENTENCES = {
   tail: /^(acknowledged events are lost: events? .* stored, and the event log ends at \d+|event \d+ is not the one that was stored): /,
   recreated: /^this is another event log, created .*: the log known here .* has \d+ events: /,
-  head: /^events? 1( to \d+)? (is|are) missing in the event log: /,
-  hole: /^events? \d+( to \d+)? (is|are) missing in the event log: /,
 };
 
 export function cutPlan(chance: Universe): CutPlan | undefined {
@@ -96,6 +95,8 @@ export class LogCut {
   /** Names of stored states that the older log refers to and that are no longer stored. */
   readonly lostBlobs = new Set<string>();
   #cutAtMs = 0;
+  /** What the sentence of every process must match. */
+  #sentence = /^/;
   #backup = 0;
 
   constructor(plan: CutPlan, scene: CutScene) {
@@ -119,11 +120,22 @@ export class LogCut {
     if (isDown) for (const process of processes) process.kill();
     this.#backup = kind === "tail" ? known - events : kind === "recreated" ? 0 : log.lastSeq;
     log.backUp(this.#backup);
-    if (kind === "tail") log.lose(known - events + 1, log.lastSeq);
-    else if (kind === "recreated") log.recreate();
-    else if (kind === "head") log.lose(1, events);
-    else log.lose(known - events, known - 1);
+    if (kind === "head" || kind === "hole") this.#loseWithin(kind === "head" ? 1 : known - events);
+    else {
+      this.#sentence = SENTENCES[kind];
+      if (kind === "tail") log.lose(known - events + 1, log.lastSeq);
+      else log.recreate();
+    }
     this.#look();
+  }
+
+  /** Loses the planned number of events from `first` on, after which the log has later events. */
+  #loseWithin(first: number): void {
+    const { events } = this.#plan;
+    const last = first + events - 1;
+    this.#scene.cluster.log.lose(first, last);
+    const lost = events === 1 ? `event ${first} is` : `events ${first} to ${last} are`;
+    this.#sentence = new RegExp(`^${lost} missing in the event log: `);
   }
 
   /** Waits until every process has ended. */
@@ -154,7 +166,7 @@ export class LogCut {
     const { cluster, processes, watched, problem, onOtherLog } = this.#scene;
     const { log, faults, universe } = cluster;
     for (const { name, refusal } of processes) {
-      if (refusal !== undefined && !SENTENCES[kind].test(refusal)) problem(`${name} ended with: ${refusal}`);
+      if (refusal !== undefined && !this.#sentence.test(refusal)) problem(`${name} ended with: ${refusal}`);
     }
     log.restore();
     cluster.bus.forgetOutcomes();

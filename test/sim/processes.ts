@@ -14,7 +14,7 @@ import {
   type UnreadableMessage,
 } from "@bioxen/kernel";
 import { createScriptedDriver, type ScriptedDriver } from "@bioxen/vm-driver";
-import { damageInWords, inRanges } from "../../packages/nats/src/log-damage.ts";
+import { inRanges } from "../../packages/nats/src/log-damage.ts";
 import { LogGuard } from "../../packages/nats/src/log-guard.ts";
 import { withEveryKind } from "../../packages/service-host/src/snapshot-sinks.ts";
 import { createAllocator } from "../../services/allocator/src/app/service.ts";
@@ -186,13 +186,13 @@ export class SimProcess {
     const { lanes: scene } = this.#cluster;
     const lanes = scene === undefined ? undefined : new SimLanes(scene, ports.timers);
     this.#lanes = lanes;
-    feed.onStop((cause) => {
-      if (!(cause instanceof LogGap)) return this.#cluster.onBug(cause);
-      if (isAlive()) this.#lose(damageInWords({ seq: cause.from, problem: cause.message }), "process ended");
-    });
     const endpoints = new Map(service.endpoints.map((served) => [served.endpoint.subject, served]));
     const { source, writer } = this.#snapshots(ports, feed, isAlive);
     const guard = this.#guarded(bare, feed, isAlive);
+    feed.onStop((cause) => {
+      if (guard === undefined || !(cause instanceof LogGap)) return this.#cluster.onBug(cause);
+      void guard.then((opened) => opened.reportGap(cause.from, cause.to));
+    });
     const started = guard === undefined ? feed.start(source) : guard.then(() => feed.start(source));
     void started.then(
       async () => {

@@ -2,7 +2,15 @@
  * When a log is refused, by what the server says of it and what was known of it.
  */
 import { describe, expect, it } from "vitest";
-import { damageOf, type LogRecord, type LogState, rangesInWords, rangesOf, subtract } from "./log-damage.ts";
+import {
+  damageAtGap,
+  damageOf,
+  type LogRecord,
+  type LogState,
+  rangesInWords,
+  rangesOf,
+  subtract,
+} from "./log-damage.ts";
 
 const T = "2026-01-01T00:00:00.000000001Z";
 const state = (rest: Partial<LogState> = {}): LogState => ({
@@ -101,6 +109,42 @@ describe("damage", () => {
 
   it("is found when the recorded event has other bytes", () => {
     expect(problem(state(), record(), "other")).toBe("event 38 is not the one that was stored");
+  });
+});
+
+describe("the damage at a gap that a reader has met", () => {
+  it.each([
+    ["is the gap alone when the server does not answer", undefined, /^events 16 to 17 are missing in/, 16],
+    ["is the gap alone when the server does not report it", state(), /^events 16 to 17 are missing in/, 16],
+    [
+      "is everything that the server reports as missing, with the changed limits",
+      state({ missing: [[1, 17]], drift: ["max_msgs is 23 instead of -1"] }),
+      /^events 1, 4 to 17 are missing in .*max_msgs is 23/,
+      1,
+    ],
+    [
+      "has the gap and what is missing elsewhere, without accepted losses",
+      state({
+        missing: [
+          [2, 3],
+          [7, 9],
+          [30, 30],
+        ],
+      }),
+      /^events 7 to 9, 16 to 17, 30 are missing in/,
+      7,
+    ],
+    [
+      "is the gap alone when the server has not read its store yet",
+      state({ readableSeq: 12, missing: [[5, 40]] }),
+      /^events 16 to 17 are missing in/,
+      16,
+    ],
+    ["is that the log is another one", state({ created: "later" }), /^this is another event log/, 1],
+  ] as const)("%s", (_what, s, sentence, seq) => {
+    const damage = damageAtGap([16, 17], s, record({ missing: [[2, 3]] }));
+    expect(damage.problem).toMatch(sentence);
+    expect(damage.seq).toBe(seq);
   });
 });
 

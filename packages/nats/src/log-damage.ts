@@ -89,6 +89,19 @@ export function damageOf(
   return undefined;
 }
 
+/**
+ * Returns the damage of a log from which a reader did not receive the sequences of `gap`: this gap, and everything else
+ * that the server reports as missing. The server may not report the gap itself: it does not know that the bytes of an
+ * event are damaged. `state` is undefined when the server does not answer.
+ */
+export function damageAtGap(gap: SequenceRange, state: LogState | undefined, record: LogRecord): LogDamage {
+  const gapAlone = { seq: gap[0], problem: holesInWords([gap]) };
+  // The reader has received an event after the gap. A server that does not report that event has not read its store yet.
+  if (state === undefined || state.readableSeq <= gap[1]) return gapAlone;
+  const seen = { ...state, missing: union(state.missing, [gap]) };
+  return damageOf(seen, { ...record, lastSeq: gap[1], digest: "" }, undefined) ?? gapAlone;
+}
+
 /** Returns the sentence about events that are missing within the log. */
 export function holesInWords(missing: readonly SequenceRange[]): string {
   const count = missing.reduce((sum, [from, to]) => sum + to - from + 1, 0);

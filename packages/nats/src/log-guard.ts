@@ -5,6 +5,7 @@
  */
 import { Fault, type Timers } from "@bioxen/kernel";
 import {
+  damageAtGap,
   damageInWords,
   damageOf,
   holesInWords,
@@ -27,6 +28,12 @@ export const CONFIRM_WAIT_MS = 500;
  * moment report fewer events than it has stored.
  */
 export const CONFIRM_LOOKS = 4;
+
+/**
+ * Longest wait for the server's account of the log after a reader has met a gap, ms. The process ends anyway: a silent
+ * server must not keep it.
+ */
+const GAP_DEADLINE_MS = 2_000;
 
 /** Longest wait for the last write of the record when the process ends, ms. A silent server must not delay the end. */
 const END_DEADLINE_MS = 1_000;
@@ -103,7 +110,7 @@ export async function acceptedLoss(
 export interface LogGuardOptions {
   /** True for the one service that keeps the record up to date. */
   readonly writes: boolean;
-  /** Called once when the log is lost or damaged. `seq` is the first damaged sequence; `sentence` says what is lost. */
+  /** Called at most once, when the log is lost or damaged. `seq` is the first damaged sequence; `sentence` says what is lost. */
   readonly onDamage: (seq: number, sentence: string) => void;
   /** Called with the changed limits of the log, in words, before the guard restores the declared limits. */
   readonly onDrift: (drift: string) => void;
@@ -176,6 +183,29 @@ export class LogGuard {
     this.#after(this.#lookEveryMs);
   }
 
+  /**
+   * Reports that a reader of the log did not receive the sequences `from` to `to`. Calls `onDamage` with everything that
+   * is missing, or with this gap alone when the server does not answer within {@link GAP_DEADLINE_MS}.
+   */
+  async reportGap(from: number, to: number): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#timer?.cancel();
+    const damage = damageAtGap([from, to], await this.#stateInTime(), this.#known);
+    this.#options.onDamage(damage.seq, damageInWords(damage));
+  }
+
+  /** Returns the state of the log; undefined when the server fails to answer within {@link GAP_DEADLINE_MS}. */
+  #stateInTime(): Promise<LogState | undefined> {
+    return new Promise((resolve) => {
+      const deadline = this.#timers.after(GAP_DEADLINE_MS, () => resolve(undefined));
+      this.#log
+        .state()
+        .then(resolve, () => resolve(undefined))
+        .finally(() => deadline.cancel());
+    });
+  }
+
   /** Stops the periodic checks, after one last check that updates the record to the log's last event. */
   async end(): Promise<void> {
     this.#ended = true;
@@ -204,7 +234,7 @@ export class LogGuard {
     const damage = damageOf(state, seen, undefined) ?? (await recordedDamage(this.#log, state, records));
     if (damage !== undefined) {
       this.#suspicions += 1;
-      if (this.#suspicions < CONFIRM_LOOKS) return;
+      if (this.#suspicions < CONFIRM_LOOKS || this.#ended) return;
       this.#ended = true;
       this.#options.onDamage(damage.seq, damageInWords(damage));
       return;

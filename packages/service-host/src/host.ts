@@ -51,7 +51,7 @@ import {
   storageOf,
 } from "./config.ts";
 import { openHttp } from "./http.ts";
-import { feedOf, type LoseLog, losing, openKnownLog } from "./known-log.ts";
+import { feedOf, type LoseLog, losing, openKnownLog, startFeed } from "./known-log.ts";
 import { loadMeasurements } from "./load.ts";
 import { exportMetrics } from "./metric-export.ts";
 import { ProcessMetrics } from "./metrics.ts";
@@ -164,7 +164,7 @@ async function boot(
   const service = await end.during(definition.create(ports, env));
   const writesSnapshots = definition.writesSnapshots === true;
   const sinks = writesSnapshots ? withEveryKind(service.sinks) : service.sinks;
-  const feed = feedOf({ ports, sinks, skips, guard, end, lose });
+  const feed = feedOf({ ports, sinks, skips, guard, end });
   // A process that reads the log at its boot, or waits until it may begin, must notice a lost log too.
   guard.begin(() => feed.appliedSeq);
   // Only the monitor inspects the store, because only the monitor raises alerts about the store.
@@ -302,7 +302,7 @@ async function rebuildState(
     everyEvents: config.BIOXEN_SNAPSHOT_EVERY,
     storage: storageOf(config),
   });
-  await unlessStalled(feed.start(snapshots.source), {
+  await unlessStalled(startFeed(feed, snapshots.source), {
     progress: () => feed.appliedSeq,
     limitMs: LOG_SILENCE_MS,
     what: () => `the log gave no event after ${feed.appliedSeq}`,

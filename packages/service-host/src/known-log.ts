@@ -12,10 +12,10 @@ import {
   messageOf,
   type ServicePorts,
   type Skips,
+  type SnapshotSource,
 } from "@bioxen/kernel";
 import {
   type Bus,
-  damageInWords,
   inRanges,
   type LogGuard,
   openEventLog,
@@ -87,22 +87,34 @@ export interface FeedOptions {
   readonly skips: Skips;
   readonly guard: LogGuard;
   readonly end: ProcessEnd;
-  readonly lose: LoseLog;
 }
 
 /** Makes the feed of a service. When the feed stops by itself, the process ends with the reason. */
-export function feedOf({ ports, sinks, skips, guard, end, lose }: FeedOptions): EventFeed {
+export function feedOf({ ports, sinks, skips, guard, end }: FeedOptions): EventFeed {
   const feed = new EventFeed(ports.log, sinks, systemTimers, skips);
   feed.mayMiss((seq) => inRanges(seq, guard.missing));
   end.closes(() => feed.stop());
   feed.onStop((cause) => {
     if (end.isRequested) return;
     if (cause instanceof LogGap) {
-      lose(cause.from, damageInWords({ seq: cause.from, problem: cause.message }));
+      void guard.reportGap(cause.from, cause.to);
       return;
     }
     ports.logger.error({ err: cause }, `the event feed stopped: ${messageOf(cause)}`);
     process.exit(1);
   });
   return feed;
+}
+
+/**
+ * Starts the feed; resolves when it has caught up. At a gap in the log the promise stays pending, because the guard ends
+ * the process with a sentence about the whole damage.
+ */
+export async function startFeed(feed: EventFeed, snapshots?: SnapshotSource): Promise<void> {
+  try {
+    await feed.start(snapshots);
+  } catch (cause) {
+    if (!(cause instanceof LogGap)) throw cause;
+    await new Promise<never>(() => undefined);
+  }
 }

@@ -64,6 +64,23 @@ describe("a start", () => {
   });
 });
 
+describe("a reader that meets a gap", () => {
+  it("reports everything that a lowered limit has cost, once", async () => {
+    const watched = await world.serve();
+    await world.append(20);
+    const limits = { max_msgs: 4, discard: "old" as never };
+    await world.jsm.streams.update(EVENT_STREAM, limits);
+    await Promise.all([watched.guard.reportGap(9, 16), watched.guard.reportGap(9, 16)]);
+    watched.guard.begin(() => 8);
+    expect(watched.losses).toMatchObject([
+      {
+        seq: 1,
+        sentence: expect.stringMatching(/^events 1 to 16 are missing .*max_msgs is 4 instead of -1/),
+      },
+    ]);
+  });
+});
+
 describe("a running service", () => {
   const lost = (watched: Watched) => eventually("the loss is noticed", () => watched.losses[0]);
 
