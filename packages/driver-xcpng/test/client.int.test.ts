@@ -99,16 +99,14 @@ describe("errors of the pool", () => {
 
 describe("tasks", () => {
   const clones = async (fake: FakeXapi, client: XapiClient, tasks: Tasks, name: string) =>
-    tasks
-      .run("VM.clone", [await templateOf(client), name], { timeoutMs: TASK_TIMEOUT_MS })
-      .finally(() => fake);
+    tasks.run("VM.clone", [await templateOf(client), name], { stallMs: TASK_TIMEOUT_MS }).finally(() => fake);
 
   it("a task resolves with its result or rejects with its error, and is then destroyed", async () => {
     await withPool(async (fake, client) => {
       const { tasks, loop } = follow(client);
       const vm = await clones(fake, client, tasks, "one");
       expect((await client.call("VM.get_record", [vm])).name_label).toBe("one");
-      const error = await thrownBy(tasks.run("VM.start", [vm, false, false], { timeoutMs: TASK_TIMEOUT_MS }));
+      const error = await thrownBy(tasks.run("VM.start", [vm, false, false], { stallMs: TASK_TIMEOUT_MS }));
       expect(error).toMatchObject({ code: "VM_IS_TEMPLATE", params: [vm, "start"] });
       await eventually("no task is left", async () => fake.counts().tasks === 0 || undefined);
       await loop.stop();
@@ -120,7 +118,7 @@ describe("tasks", () => {
       const { tasks, loop } = follow(client);
       fake.faults.add({ kind: "stuck-task", method: "VM.clone" });
       const template = await templateOf(client);
-      const error = await thrownBy(tasks.run("VM.clone", [template, "never"], { timeoutMs: 200 }));
+      const error = await thrownBy(tasks.run("VM.clone", [template, "never"], { stallMs: 200 }));
       expect(error).toMatchObject({ kind: "timeout" });
       await eventually("no task is left", async () => fake.counts().tasks === 0 || undefined);
       await loop.stop();

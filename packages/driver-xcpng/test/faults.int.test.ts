@@ -13,6 +13,9 @@ import { parsePins } from "../src/xapi/trust.ts";
 import { thrownBy } from "./connect.ts";
 import { machineSpec, withDriver } from "./fleet.ts";
 
+/** Longest time of a copy without progress in the test of long copies, ms. */
+const STALL_MS = 1_000;
+
 /** Retries `call` while its errors are retryable. */
 async function retrying(what: string, call: () => Promise<void>): Promise<void> {
   await eventually(what, () =>
@@ -126,6 +129,27 @@ describe("each call of a machine's life may be", () => {
       },
       {},
       { deadlines: { cloneMs: 300, startMs: 300 } },
+    );
+  });
+
+  it("long: a copy may take longer than its deadline while its progress grows, but not without progress", async () => {
+    await withDriver(
+      async ({ fake, driver }) => {
+        const before = fake.counts();
+        const storage = String(fake.pool.db.get("SR", fake.pool.storage)["uuid"]);
+        const spec = machineSpec("x1", 10, { config: { storage } });
+        await driver.start(spec);
+        expect(fake.statistics.byMethod.get("Async.VM.copy"), "it was never cancelled").toBe(1);
+        await driver.stop("x1", 10);
+        await driver.discard("x1", 1);
+        fake.faults.add({ kind: "stuck-task", method: "VM.copy" });
+        const error = await thrownBy(driver.start({ ...spec, fence: 20 }));
+        expect(error.message).toContain(`the task made no progress within ${STALL_MS} ms`);
+        await nothingIsLeft(fake, before);
+      },
+      // Ten steps, each of half the deadline.
+      { copyMs: 5 * STALL_MS },
+      { deadlines: { cloneMs: STALL_MS } },
     );
   });
 

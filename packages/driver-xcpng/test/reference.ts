@@ -20,6 +20,7 @@ interface DatamodelClass {
     readonly result: readonly [string, string];
     /** The roles that may call the method. */
     readonly roles: readonly string[];
+    readonly errors?: readonly { readonly name: string }[];
   }[];
 }
 

@@ -88,7 +88,7 @@ it.each(weaker)("a user with the role %s lacks methods, which the check and the 
   });
   await driver.whenReady();
   expect(troubles.join()).toContain(text);
-  await expect(driver.start(machineSpec("x1", 10))).rejects.toThrow(`give it the role ${SUFFICIENT_ROLE}`);
+  await expect(driver.start(machineSpec("x1", 10))).rejects.toThrow(`the role ${SUFFICIENT_ROLE}`);
 });
 
 it("the document names this role, and no other one of a VM's administrator", async () => {

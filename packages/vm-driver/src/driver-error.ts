@@ -23,6 +23,11 @@ export interface DriverErrorOptions {
   /** Whether the call may be retried. Default: true for `UNAVAILABLE`, false for every other code. */
   readonly retryable?: boolean;
   readonly details?: Readonly<Record<string, unknown>>;
+  /**
+   * The host's own code for its refusal. Present only when the host answered and refused: such a call is repeated a
+   * limited number of times, but a host that does not answer is called again without a limit.
+   */
+  readonly hostCode?: string;
   readonly cause?: unknown;
 }
 
@@ -31,6 +36,8 @@ export class DriverError extends Error {
   /** Whether the same call, unchanged, can succeed later. */
   readonly retryable: boolean;
   readonly details: Readonly<Record<string, unknown>>;
+  /** The host's own code for its refusal; undefined when the host did not refuse, but failed to answer. */
+  readonly hostCode: string | undefined;
 
   constructor(code: DriverErrorCode, message: string, options: DriverErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -38,6 +45,7 @@ export class DriverError extends Error {
     this.code = code;
     this.retryable = options.retryable ?? code === "UNAVAILABLE";
     this.details = options.details ?? {};
+    this.hostCode = options.hostCode;
   }
 }
 

@@ -2,23 +2,21 @@
  * Deadlines and limits of the driver, each with its reason.
  */
 
-/** Deadline of each kind of operation in the pool, ms. An operation that takes longer is cancelled. */
+/**
+ * Longest time without progress for each kind of operation in the pool, ms. An operation that makes no progress for
+ * longer is cancelled. A full copy of a disk may take hours while its progress grows.
+ */
 export interface Deadlines {
-  /**
-   * Deadline of a clone. A copy-on-write clone takes seconds, or a minute on busy storage. A full copy takes longer, in
-   * proportion to the size of the disk.
-   */
+  /** A copy-on-write clone takes seconds, or a minute on busy storage, and reports no progress meanwhile. */
   readonly cloneMs: number;
-  /** Deadline of a start. A start ends when Xen has built the domain; the guest boots afterwards. */
+  /** A start ends when Xen has built the domain; the guest boots afterwards. */
   readonly startMs: number;
   readonly hardShutdownMs: number;
-  /** Deadline of a resume, which reads the guest's whole memory from disk. */
+  /** A resume reads the guest's whole memory from disk. */
   readonly resumeMs: number;
-  /** Deadline of a snapshot. A snapshot with memory (a checkpoint) writes the guest's whole memory to disk. */
+  /** A snapshot with memory (a checkpoint) writes the guest's whole memory to disk. */
   readonly snapshotMs: number;
-  /**
-   * Deadline of a revert, which replaces the VM's disks by those of the snapshot and copies the memory of a checkpoint.
-   */
+  /** A revert replaces the VM's disks by those of the snapshot and copies the memory of a checkpoint. */
   readonly revertMs: number;
 }
 export const DEFAULT_DEADLINES: Deadlines = {

@@ -47,7 +47,7 @@ export class MachineSnapshots {
   async take(vm: OwnVm, name: string): Promise<void> {
     const { tasks, owner, deadlines, vms } = this.#options;
     const label = snapshotName(owner, vm.tags.vmId, name, Date.now());
-    const options = { timeoutMs: deadlines.snapshotMs };
+    const options = { stallMs: deadlines.snapshotMs };
     const ofDisks = () => tasks.run("VM.snapshot", [vm.ref, label], options);
     const ofAll = () =>
       tasks.run("VM.checkpoint", [vm.ref, label], options).catch((thrown) => {
@@ -68,7 +68,7 @@ export class MachineSnapshots {
     await this.#mark(ref, "restoring", tags.restores);
     if (vm.record.power_state !== "Halted") await vms.switchOff(ref);
     try {
-      await tasks.run("VM.revert", [snapshot], { timeoutMs: deadlines.revertMs });
+      await tasks.run("VM.revert", [snapshot], { stallMs: deadlines.revertMs });
       await this.#writeKeys(ref, tags);
       await this.#mark(ref, "restored", tags.restores);
       const restored = await vms.refresh(ref);

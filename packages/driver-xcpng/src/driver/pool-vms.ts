@@ -84,7 +84,7 @@ export class PoolVms {
     const name = cloneName(this.#owner, spec.vmId, spec.fence, randomBytes(4).toString("hex"));
     this.#making.add(name);
     try {
-      const options = { timeoutMs: this.#deadlines.cloneMs, signal };
+      const options = { stallMs: this.#deadlines.cloneMs, signal };
       const ref =
         storage === undefined
           ? await this.#tasks.run("VM.clone", [template, name], options)
@@ -136,7 +136,7 @@ export class PoolVms {
       return this.refresh(ref);
     }
     // The provisioning and the start are not aborted: the outcome of a cancelled task would be unknown.
-    const options = { timeoutMs: this.#deadlines.startMs };
+    const options = { stallMs: this.#deadlines.startMs };
     if (vm.record.is_a_template) {
       if (settings.network !== undefined) await this.#connect(vm, settings.network);
       await this.#tasks.run("VM.provision", [ref], options);
@@ -182,7 +182,7 @@ export class PoolVms {
 
   async resume(vm: OwnVm): Promise<void> {
     if (vm.record.power_state === "Paused") await this.#client.call("VM.unpause", [vm.ref]);
-    else await this.#tasks.run("VM.resume", [vm.ref, false, false], { timeoutMs: this.#deadlines.resumeMs });
+    else await this.#tasks.run("VM.resume", [vm.ref, false, false], { stallMs: this.#deadlines.resumeMs });
   }
 
   /**
@@ -207,7 +207,7 @@ export class PoolVms {
    */
   async #shutDown(ref: string, graceMs: number, signal?: AbortSignal): Promise<boolean> {
     try {
-      await this.#tasks.run("VM.clean_shutdown", [ref], { timeoutMs: graceMs, signal });
+      await this.#tasks.run("VM.clean_shutdown", [ref], { stallMs: graceMs, isFixed: true, signal });
       return true;
     } catch (thrown) {
       if (isHaltedAlready(thrown)) return true;
@@ -230,7 +230,7 @@ export class PoolVms {
   /** Halts the VM at once. Idempotent. */
   async switchOff(ref: string): Promise<void> {
     try {
-      await this.#tasks.run("VM.hard_shutdown", [ref], { timeoutMs: this.#deadlines.hardShutdownMs });
+      await this.#tasks.run("VM.hard_shutdown", [ref], { stallMs: this.#deadlines.hardShutdownMs });
     } catch (thrown) {
       if (!isHaltedAlready(thrown)) throw thrown;
     }

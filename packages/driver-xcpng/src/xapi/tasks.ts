@@ -14,8 +14,13 @@ import type { TaskRecord } from "./records.ts";
 import type { XapiEvent } from "./wire.ts";
 
 export interface TaskOptions {
-  /** Deadline of the task, ms; at the deadline the task is cancelled. */
-  readonly timeoutMs: number;
+  /**
+   * Longest time without progress, ms: the deadline counts from the start, and again from each growth of the task's
+   * progress. At the deadline the task is cancelled.
+   */
+  readonly stallMs: number;
+  /** True when progress does not extend the deadline. Default false. */
+  readonly isFixed?: boolean;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((permille: number) => void) | undefined;
 }
@@ -30,7 +35,9 @@ const POLL_INTERVAL_MS = 5_000;
 
 interface Waiter {
   readonly settle: (record: TaskRecord) => void;
-  readonly onProgress: ((permille: number) => void) | undefined;
+  /** Called with each growth of the progress, permille. */
+  readonly onProgress: (permille: number) => void;
+  permille: number;
 }
 
 export class Tasks {
@@ -50,7 +57,7 @@ export class Tasks {
   /**
    * Runs `method` as a task and resolves with the reference in the task's result, or "" for an empty result. Rejects
    * with `XapiError` when the task fails (`TASK_CANCELLED` when it was cancelled). Rejects with `XapiUnreachable` of
-   * kind "timeout" when the task has not ended in time; its outcome is then unknown.
+   * kind "timeout" when the task has passed its deadline; its outcome is then unknown.
    */
   async run<M extends MethodName>(method: M, args: ArgsOf<M>, options: TaskOptions): Promise<string> {
     const task = await this.#begin(method, args);
@@ -87,13 +94,22 @@ export class Tasks {
     this.#ended.delete(task);
     if (known !== undefined) return known;
     const { promise, resolve, reject } = Promise.withResolvers<TaskRecord>();
-    this.#waiters.set(task, { settle: resolve, onProgress: options.onProgress });
     const giveUp = (why: XapiUnreachable): void => {
       this.#client.call("task.cancel", [task]).catch(() => undefined);
       reject(why);
     };
-    const late = `${method}: the task did not end within ${options.timeoutMs} ms; cancelling it`;
-    const deadline = setTimeout(() => giveUp(new XapiUnreachable("timeout", late)), options.timeoutMs);
+    const { stallMs, isFixed = false, onProgress } = options;
+    const how = isFixed ? "did not end" : "made no progress";
+    const late = `${method}: the task ${how} within ${stallMs} ms; cancelling it`;
+    const deadline = setTimeout(() => giveUp(new XapiUnreachable("timeout", late)), stallMs);
+    this.#waiters.set(task, {
+      settle: resolve,
+      permille: 0,
+      onProgress: (permille) => {
+        if (!isFixed) deadline.refresh();
+        onProgress?.(permille);
+      },
+    });
     const polling = setInterval(() => void this.#poll(task), POLL_INTERVAL_MS);
     const onAbort = (): void => giveUp(new XapiUnreachable("closed", `${method}: the caller cancelled it`));
     options.signal?.addEventListener("abort", onAbort, { once: true });
@@ -116,7 +132,10 @@ export class Tasks {
   #see(task: string, record: TaskRecord): void {
     const waiter = this.#waiters.get(task);
     if (record.status === "pending" || record.status === "cancelling") {
-      waiter?.onProgress?.(Math.round(Number(record.progress) * 1000));
+      const permille = Math.round(Number(record.progress) * 1000);
+      if (waiter === undefined || !(permille > waiter.permille)) return;
+      waiter.permille = permille;
+      waiter.onProgress(permille);
       return;
     }
     if (waiter !== undefined) {
