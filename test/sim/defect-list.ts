@@ -149,7 +149,7 @@ export const DEFECTS: readonly Defect[] = [
     changes: [
       {
         file: "packages/nats/src/log-guard.ts",
-        from: "if (this.#suspicions < CONFIRM_LOOKS) return;",
+        from: "if (this.#suspicions < CONFIRM_LOOKS || this.#ended) return;",
         to: "if (this.#suspicions > 0) return;",
       },
     ],

@@ -43,8 +43,8 @@ const FOUND_BY_CUT = [
   18, // A process that was reading the log at its boot did not notice that the log had lost events.
   28, // A second process of an agent that waited for the first one did not notice that the log was another one.
   83, // A process that slept at its boot, between its reads of the record and of the log, believed a cut log.
-  5002102, // A process that met a gap while it read the log named only the end of the gap.
   136, // A repeated command got the stored outcome of an event that the older log no longer had.
+  5002102, // A process that met a gap while it read the log named only the end of the gap.
 ];
 
 const KEPT: readonly { readonly seed: number; readonly without: readonly PlannedFault[] }[] = [
