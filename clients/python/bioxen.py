@@ -172,8 +172,14 @@ class SnapshotNotFound(BioXenError):
     code = "SNAPSHOT_NOT_FOUND"
 
 
+class Cancelled(BioXenError):
+    """The outcome of a durable command that was cancelled. It was not carried out."""
+
+    code = "CANCELLED"
+
+
 class JobNotFound(BioXenError):
-    """No dead letter and no stored outcome has this id."""
+    """No waiting job, no dead letter and no stored outcome has this id."""
 
     code = "JOB_NOT_FOUND"
 

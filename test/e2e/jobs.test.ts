@@ -166,6 +166,12 @@ describe("durable commands", () => {
     });
     expect(await submit("chassis.cordon", '{"chassisId":"ecoli-1"}')).toMatchObject({ changed: true });
     expect((await world.bioxen("jobs", "submit", "vm.fly")).code).toBe(2);
+    const done = await world.bioxen("jobs", "cancel", "s1", "--json");
+    expect([done.code, JSON.parse(done.stdout)]).toMatchObject([
+      1,
+      { error: { code: "INVALID_TRANSITION", details: { state: "done", allowed: [] } } },
+    ]);
+    expect((await world.bioxen("jobs", "cancel", "never-was")).stderr).toContain("JOB_NOT_FOUND");
     expect((await world.bioxen("jobs", "ls")).code).toBe(0);
     expect((await world.bioxen("doctor")).stdout).toContain("streams");
   });

@@ -6,6 +6,7 @@ import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Jobs } from "@bioxen/nats";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { errorOutput, OUTPUTS, type Output } from "../../packages/cli/src/output/schemas.ts";
 import { commandPaths } from "../../packages/cli/src/program.ts";
@@ -15,6 +16,9 @@ import { CLI, eventually, type Json } from "./world.ts";
 
 /** Interval at which the guest prints a line while its logs are followed, ms. */
 const PRINT_INTERVAL_MS = 200;
+
+/** Jobs of one VM that are submitted at once: enough that the last one waits when it is cancelled. */
+const QUEUED_JOBS = 40;
 
 let home: string;
 let fleet: string;
@@ -214,6 +218,21 @@ describe("--json", () => {
     });
     await run("jobs drop", ["bad"]);
     await run("jobs drop", ["bad"], 1);
+    await run("jobs cancel", ["good"], 1);
+    const session = await Session.open({ server: (await run("status")).server.url });
+    let round = 0;
+    await eventually("a waiting job is cancelled", async () => {
+      round += 1;
+      // The last job waits for its turn, which is that of its VM.
+      const ids = Array.from({ length: QUEUED_JOBS }, (_, i) => `queued-${round}-${i + 1}`);
+      const jobs = new Jobs(session.bus);
+      await Promise.all(ids.map((id) => jobs.submit("bioxen.cmd.vm.pause", { vmId: "j1" }, id)));
+      const { code } = await bioxenHere(["jobs", "cancel", ids.at(-1) ?? ""]);
+      // A second cancel of the same job changes nothing, and has the same form of reply.
+      if (code === 0) await run("jobs cancel", [ids.at(-1) ?? ""]);
+      return code === 0 || undefined;
+    });
+    await session.close();
     await run("alerts set", ["r1", "--metric", "vm.pendingMs", "--above", "1", "--for", "0"]);
     await eventually(
       "the alert on the pending VM c4 is raised",

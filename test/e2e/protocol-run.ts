@@ -8,6 +8,8 @@ import { eventually, type Json, type World } from "./world.ts";
 const CELLS = 30;
 /** A program that prints a line as soon as the guest starts. */
 const PROGRAM = 'print("the cell runs")';
+/** Jobs of one VM that are submitted at once: enough that the last one waits when it is cancelled. */
+const QUEUED_JOBS = 40;
 /** The stream subject of the message that no service can read. */
 export const UNREADABLE_SUBJECT = "bioxen.evt.vm.unreadable";
 
@@ -201,6 +203,15 @@ async function jobs(world: World): Promise<void> {
   await world.ask("job.vm.create", { vmId: "job-3", biologicalType: "dragon" }, "order.malformed");
   await world.ask("job.vm.destroy", { vmId: "job-2" }, "order.end");
   await world.reach("job-2", "destroyed");
+  let round = 0;
+  await eventually("a waiting job is cancelled", async () => {
+    round += 1;
+    // The last job waits for its turn, which is that of its VM.
+    const ids = Array.from({ length: QUEUED_JOBS }, (_, i) => `order.queued-${round}-${i + 1}`);
+    await Promise.all(ids.map((id) => world.ask("job.vm.pause", { vmId: "job-1" }, id)));
+    const reply = await world.ask("cmd.job.cancel", { id: ids.at(-1) });
+    return reply.ok || undefined;
+  });
 }
 
 async function readings(world: World): Promise<void> {

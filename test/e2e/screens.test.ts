@@ -156,6 +156,7 @@ describe.each(WIDTHS)("on a terminal of %i columns", (columns) => {
       const { stdout } = await bioxenHere(["jobs", "ls", "--failed", "--json"]);
       return JSON.parse(stdout).jobs.some(({ round }: { round: number }) => round === 2) || undefined;
     });
+    await run("jobs cancel", [job], { code: 1 });
     await run("jobs drop", [job]);
     await run("alerts set", [rule, "--metric", "vm.health", "--above", "0", "--for", "0", "--label", label]);
     await eventually("the alert is raised", async () => {

@@ -96,7 +96,7 @@ export class Bioxen implements Connection {
   constructor(bus: Bus, timeoutMs: number) {
     this.bus = bus;
     this.timeoutMs = timeoutMs;
-    this.jobs = new ClientJobs(bus);
+    this.jobs = new ClientJobs(bus, this);
     this.#calls = new Calls(bus, { timeoutMs });
   }
 

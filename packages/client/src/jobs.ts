@@ -5,7 +5,7 @@
  */
 import { ENDPOINTS, type EndpointName, type RequestOf } from "@bioxen/contracts";
 import { type Bus, Jobs, type Submitted } from "@bioxen/nats/client";
-import type { ReplyOf } from "./calls.ts";
+import type { Connection, ReplyOf } from "./calls.ts";
 import { asBioxenError, type BioxenError } from "./errors.ts";
 
 /** The reply to the job's command; it may be a refusal. */
@@ -18,8 +18,10 @@ export interface SubmitOptions {
 
 export class ClientJobs {
   readonly #jobs: Jobs;
+  readonly #connection: Pick<Connection, "call">;
 
-  constructor(bus: Bus) {
+  constructor(bus: Bus, connection: Pick<Connection, "call">) {
+    this.#connection = connection;
     this.#jobs = new Jobs(bus);
   }
 
@@ -49,6 +51,17 @@ export class ClientJobs {
   ): Promise<JobOutcome<N> | undefined> {
     const outcome = await this.#mapFaults(() => this.#jobs.waitForOutcome(id, options.timeoutMs ?? 0));
     return outcome as JobOutcome<N> | undefined;
+  }
+
+  /**
+   * Cancels a job that waits to be carried out: it has no effect then, and its outcome is the error CANCELLED. Resolves
+   * with false when it was cancelled before.
+   *
+   * Throws {@link BioxenError}: INVALID_TRANSITION when the job has ended, JOB_NOT_FOUND, and CONFLICT when a try was
+   * still under way at the end of the timeout. No further try follows it.
+   */
+  async cancel(id: string): Promise<boolean> {
+    return (await this.#connection.call("jobCancel", { id })).changed;
   }
 
   async #mapFaults<T>(work: () => Promise<T>): Promise<T> {

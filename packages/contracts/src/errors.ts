@@ -76,8 +76,13 @@ export const ERRORS = {
   SNAPSHOT_NOT_FOUND: { status: 404, meaning: "No snapshot has this id.", remedy: "Take a snapshot first." },
   JOB_NOT_FOUND: {
     status: 404,
-    meaning: "No dead letter and no stored outcome has this id.",
+    meaning: "No waiting job, no dead letter and no stored outcome has this id.",
     remedy: "List the jobs with `bioxen jobs ls`. An outcome is kept for 24 h.",
+  },
+  CANCELLED: {
+    status: 410,
+    meaning: "The outcome of a durable command that was cancelled. It was not carried out.",
+    remedy: "Submit the command again, under another id.",
   },
   ALERT_RULE_NOT_FOUND: {
     status: 404,

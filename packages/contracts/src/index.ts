@@ -49,6 +49,7 @@ export * from "./fold/vm-state.ts";
 export * from "./frozen-pages.ts";
 export * from "./handler.ts";
 export { checkedBy } from "./issue-words.ts";
+export { isSubjectTail, jobIdProblem, MAX_JOB_ID_LENGTH, ownJobId } from "./job-id.ts";
 export * from "./jobs.ts";
 export * from "./metrics.ts";
 export * from "./misfit.ts";

@@ -1,16 +1,14 @@
 import type { Reply } from "@bioxen/kernel";
 import { describe, expect, it } from "vitest";
+import { jobIdProblem, MAX_JOB_ID_LENGTH, ownJobId } from "./job-id.ts";
 import {
   afterAttempt,
   answersJob,
   isJobCommand,
   JOB_AGGREGATES,
   jobAggregatesOf,
-  jobIdProblem,
   jobQueueOf,
   MAX_JOB_ATTEMPTS,
-  MAX_JOB_ID_LENGTH,
-  ownJobId,
   STRAY_JOB_OWNER,
 } from "./jobs.ts";
 import { commandSubject, jobSubject } from "./subjects.ts";
@@ -26,6 +24,7 @@ describe("what follows an attempt", () => {
       { ok: true, changed: true } as Reply,
       refusal("VM_ALREADY_EXISTS"),
       refusal("INFEASIBLE"),
+      refusal("CANCELLED"),
     ]) {
       expect(afterAttempt(reply, 1)).toEqual({ kind: "settled", reply });
     }
@@ -83,7 +82,12 @@ describe("the owner and the queue of a job", () => {
     expect(JOB_AGGREGATES).toEqual(["vm", "chassis", "quota", "alert", "log"]);
     expect(jobAggregatesOf(STRAY_JOB_OWNER)).not.toEqual([]);
     expect(isJobCommand("bioxen.cmd.vm.create")).toBe(true);
-    for (const subject of ["bioxen.cmd.vm.report", "bioxen.cmd.ledger.reserve", "bioxen.qry.vm.get"]) {
+    for (const subject of [
+      "bioxen.cmd.vm.report",
+      "bioxen.cmd.ledger.reserve",
+      "bioxen.qry.vm.get",
+      "bioxen.cmd.job.cancel",
+    ]) {
       expect(isJobCommand(subject)).toBe(false);
     }
     expect(commandSubject(jobSubject("bioxen.cmd.vm.create"))).toBe("bioxen.cmd.vm.create");

@@ -12,14 +12,9 @@
 import { type Backoff, backoffDelayMs, type Reply, type ReplyError } from "@bioxen/kernel";
 import { ENDPOINTS } from "./endpoints/catalogue.ts";
 import type { Endpoint, ServiceName } from "./endpoints/endpoint.ts";
-import { MAX_HEADER_BYTES } from "./request-limits.ts";
+import { refuse } from "./errors.ts";
 import { COMMAND_PREFIX } from "./subjects.ts";
 
-/**
- * Maximum length of a job id, in characters. The maximum length of a header applies, because the id is the header
- * `Nats-Msg-Id`. The id is also part of a subject, and the NATS server allows 4 096 bytes for a whole protocol line.
- */
-export const MAX_JOB_ID_LENGTH = MAX_HEADER_BYTES;
 /**
  * Maximum number of attempts to carry out one job. With {@link RETRY_BACKOFF}, the last attempt starts half a minute
  * after the first. Most outages are shorter.
@@ -27,44 +22,19 @@ export const MAX_JOB_ID_LENGTH = MAX_HEADER_BYTES;
 export const MAX_JOB_ATTEMPTS = 8;
 /** The waits between the attempts of a job: they grow from `firstMs` to at most `ceilingMs`. */
 const RETRY_BACKOFF: Backoff = { firstMs: 250, ceilingMs: 15_000 };
-/** Prefix of the ids that BioXen assigns. An id that a publisher chooses must not begin with it. */
-const OWN_ID_PREFIX = "_";
 /**
  * The service that turns jobs which no service owns into dead letters. Lifecycle has this task, because the jobs of VMs
  * need lifecycle anyway.
  */
 export const STRAY_JOB_OWNER: ServiceName = "lifecycle";
 
-/**
- * Matches the last part of a job's subject: non-empty tokens of printable ASCII without spaces and wildcards, separated
- * by dots.
- */
-const SUBJECT_TAIL = /^[!-)+-\-/-=?-~]+(?:\.[!-)+-\-/-=?-~]+)*$/;
-
-/** Returns why `messageId` cannot be the id of a job; undefined when it can. */
-export function jobIdProblem(messageId: string | undefined): string | undefined {
-  if (messageId === undefined || messageId === "") return "has no Nats-Msg-Id, so its outcome has no name";
-  if (messageId.length > MAX_JOB_ID_LENGTH)
-    return `has a Nats-Msg-Id of more than ${MAX_JOB_ID_LENGTH} characters`;
-  if (messageId.startsWith(OWN_ID_PREFIX))
-    return `has a Nats-Msg-Id that begins with "${OWN_ID_PREFIX}", as only BioXen's own do`;
-  if (!isSubjectTail(messageId))
-    return "has a Nats-Msg-Id that cannot be part of a subject: no spaces, no * or >, no empty parts between dots";
-  return undefined;
-}
-
-export function isSubjectTail(id: string): boolean {
-  return id.length <= MAX_JOB_ID_LENGTH && SUBJECT_TAIL.test(id);
-}
-
-/** Returns the id for a job that was published without a usable id, derived from its sequence in the job stream. */
-export function ownJobId(streamSeq: number): string {
-  return `${OWN_ID_PREFIX}seq-${streamSeq}`;
-}
+/** Commands on jobs themselves. A job that cancels another one would have to wait for its turn. */
+const ON_JOBS: readonly Endpoint[] = [ENDPOINTS.jobCancel];
 
 const JOB_COMMANDS: ReadonlyMap<string, Endpoint> = new Map(
   Object.values(ENDPOINTS)
     .filter((endpoint) => !endpoint.internal && endpoint.subject.startsWith(COMMAND_PREFIX))
+    .filter((endpoint) => !ON_JOBS.includes(endpoint))
     .map((endpoint) => [endpoint.subject, endpoint]),
 );
 
@@ -105,6 +75,9 @@ export function jobQueueOf(payload: unknown): string | undefined {
   }
   return undefined;
 }
+
+/** The outcome of a job that was cancelled before it was carried out. */
+export const JOB_CANCELLED = refuse("CANCELLED", "the job was cancelled before it was carried out");
 
 export type AfterAttempt =
   | { readonly kind: "settled"; readonly reply: Reply }

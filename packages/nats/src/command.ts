@@ -37,7 +37,7 @@ export function causationOf(
   { messageId, correlationId, causationId, traceparent, tracestate, traceHeaders }: RequestHeaders,
   newId: () => string,
 ): Causation {
-  const causeId = messageId === undefined ? (causationId ?? newId()) : `${subject}:${messageId}`;
+  const causeId = messageId === undefined ? (causationId ?? newId()) : causeIdOf(subject, messageId);
   const causation = {
     causeId,
     correlationId: correlationId ?? causeId,
@@ -48,6 +48,11 @@ export function causationOf(
     ...traceOf({ traceparent, tracestate }),
     ...(traceHeaders === undefined ? {} : { traceHeaders }),
   };
+}
+
+/** Returns the id of the cause of everything that a command with a message id leads to. */
+export function causeIdOf(subject: string, messageId: string): string {
+  return `${subject}:${messageId}`;
 }
 
 /** The headers of a request without headers, or with headers that are refused. */

@@ -12,6 +12,7 @@ export * from "./fold-snapshots.ts";
 export * from "./foreign-streams.ts";
 export * from "./guarded-log.ts";
 export * from "./inbox.ts";
+export { openJobCancellation } from "./job-cancellation.ts";
 export type { DeadLetter, Job } from "./job-message.ts";
 export { type JobWorker, type JobWorkerOptions, openJobWorker } from "./job-worker.ts";
 export * from "./jobs.ts";

@@ -21,6 +21,7 @@ import {
   badRequest,
   carriedOut,
   causationOf,
+  causeIdOf,
   faultAsError,
   observed,
   parseJson,
@@ -130,10 +131,7 @@ export class JobAttempts {
       ...withDigest(identified, served.endpoint, options.digest),
       statedAtMs: job.firstAtMs,
     };
-    const key =
-      job.round === 1 && attempt === 1
-        ? causation.causeId
-        : `${causation.causeId} round ${job.round} attempt ${attempt}`;
+    const key = attemptKey(job, attempt);
     try {
       const result = await observed(served, payload, causation, async (own) => {
         const carryOut = () => carriedOut(served, payload, own, this.#options.maxBytes());
@@ -150,6 +148,15 @@ export class JobAttempts {
       return { ok: false, error: faultAsError(thrown) };
     }
   }
+}
+
+/**
+ * Returns the name under which the outcome of one try is stored. The first try of the first round has the name of a
+ * request under the same message id, so that the two have one effect.
+ */
+export function attemptKey(job: Pick<Job, "id" | "subject" | "round">, attempt: number): string {
+  const causeId = causeIdOf(commandSubject(job.subject), job.id);
+  return job.round === 1 && attempt === 1 ? causeId : `${causeId} round ${job.round} attempt ${attempt}`;
 }
 
 /** Returns the error because of which no try of this job can succeed; undefined for a valid job. */

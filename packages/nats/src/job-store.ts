@@ -43,6 +43,9 @@ import { isGone, isMessageTooLarge, isWrongLastSequence } from "./server-codes.t
 /** Longest wait for the server's acknowledgement of one published message, ms. */
 const ACK_TIMEOUT_MS = 2_000;
 
+/** Number of parts of the queue that a search for one job reads at the same time. */
+const SEARCHES_AT_ONCE = 16;
+
 const encoder = new TextEncoder();
 
 export interface PublishOptions {
@@ -147,6 +150,29 @@ export class JobStore {
   async waitingAt(seq: number): Promise<Job | undefined> {
     const stored = await this.#get(JOB_STREAM, { seq });
     return stored === undefined ? undefined : jobOf(stored);
+  }
+
+  /**
+   * Returns the waiting job with this id; undefined when there is none. The stream has no index by id, so the queue is
+   * read in parts, all at the same time.
+   */
+  async find(jobId: string): Promise<Job | undefined> {
+    const { state } = await this.#reach(JOB_STREAM, JOB_STREAM, () => this.#jsm.streams.info(JOB_STREAM));
+    const { first_seq: first, last_seq: last } = state;
+    const step = Math.max(1, Math.ceil((last - first + 1) / SEARCHES_AT_ONCE));
+    let found: Job | undefined;
+    const search = async (from: number): Promise<void> => {
+      for (let seq = from; found === undefined; ) {
+        const next = await this.#get(JOB_STREAM, { seq, next_by_subj: JOB_SUBJECTS });
+        if (next === undefined || next.seq >= from + step) return;
+        const job = jobOf(next);
+        if (job.id === jobId) found = job;
+        seq = next.seq + 1;
+      }
+    };
+    const starts = Array.from({ length: SEARCHES_AT_ONCE }, (_, i) => first + i * step);
+    await Promise.all(starts.filter((from) => from <= last).map(search));
+    return found;
   }
 
   /** Returns the subjects that have waiting jobs. */

@@ -50,7 +50,18 @@ export interface Outcomes {
     carryOut: () => Promise<HandlerResult>,
     options?: OnceOptions,
   ): Promise<HandlerResult>;
+  /**
+   * Stores `outcome` as the outcome of a command that no attempt has begun, so that every later attempt gets it.
+   * Changes nothing otherwise. Does not wait for an attempt under way.
+   */
+  prevent(commandId: string, outcome: HandlerResult): Promise<Prevented>;
 }
+
+/** What {@link Outcomes.prevent} found: the attempt can no longer begin, it has ended, or it is under way. */
+export type Prevented =
+  | { readonly kind: "prevented" }
+  | { readonly kind: "ended"; readonly outcome: HandlerResult }
+  | { readonly kind: "under-way" };
 
 export interface OnceOptions {
   readonly maxDeaths?: number;
@@ -106,6 +117,18 @@ class KvOutcomes implements Outcomes {
       // with the claim of this attempt, and this attempt stores its outcome again.
       const isLost = (await this.#read(key)) === undefined;
       if (isLost && (await this.#write(key, record, 0)) !== undefined) return outcome;
+    }
+  }
+
+  async prevent(commandId: string, outcome: HandlerResult): Promise<Prevented> {
+    const key = keyOf(commandId);
+    for (;;) {
+      // The record has no digest, so that it fits every payload.
+      if ((await this.#write(key, { outcome }, 0)) !== undefined) return { kind: "prevented" };
+      const entry = await this.#read(key);
+      if (entry === undefined) continue;
+      const record = entry.json<OutcomeRecord>();
+      return "outcome" in record ? { kind: "ended", outcome: record.outcome } : { kind: "under-way" };
     }
   }
 

@@ -11,6 +11,7 @@
  */
 import {
   BIOXEN_VERSION,
+  ENDPOINTS,
   type Measurement,
   type ServedEndpoint,
   type ServiceName,
@@ -20,7 +21,6 @@ import {
 import {
   type EventFeed,
   type EventSink,
-  Fault,
   type Logger,
   messageOf,
   type ServicePorts,
@@ -36,6 +36,7 @@ import {
   KvLeaseStore,
   openBlobs,
   openInbox,
+  openJobCancellation,
   openJobWorker,
   openOutcomes,
   storeTroubles,
@@ -50,6 +51,7 @@ import {
   readHostConfig,
   storageOf,
 } from "./config.ts";
+import { faultLogger, foreignReplyLogger } from "./fault-logs.ts";
 import { openHttp } from "./http.ts";
 import { feedOf, type LoseLog, losing, openKnownLog, startFeed } from "./known-log.ts";
 import { loadMeasurements } from "./load.ts";
@@ -65,8 +67,6 @@ import { type OpenTelemetryTracer, tracedEndpoint, tracedPorts } from "./tracing
 import { unlessStalled } from "./unless-stalled.ts";
 import { ProcessVitals } from "./vitals.ts";
 
-/** Shortest time between two log lines about requests that were dropped because of their reply subject, ms. */
-const FOREIGN_REPLY_LOG_MS = 10_000;
 /** Time for which the answers of service instances to a ping are collected, ms. */
 const DISCOVERY_MS = 200;
 /**
@@ -193,7 +193,9 @@ async function boot(
   const snapshots = await end.during(rebuildState(feed, bus, ports, config));
   end.closes(() => snapshots.end());
   const instrumented = (served: ServedEndpoint) => metrics.counted(tracedEndpoint(served, tracer));
-  const endpoints = service.endpoints.map(instrumented);
+  const ownJobs = ENDPOINTS.jobCancel.owner === definition.name;
+  const hosted = ownJobs ? [await end.during(openJobCancellation(bus, outcomes))] : [];
+  const endpoints = [...service.endpoints, ...hosted].map(instrumented);
   const serving = { ...servingOf(definition, feed, logger), bus, outcomes, url: http.url, endpoints };
   const { discovery = {} } = service;
   const { BIOXEN_CALLER_LIMIT: callerLimit } = config;
@@ -316,31 +318,4 @@ async function rebuildState(
 function addressOf(text: string): { readonly host: string; readonly port: number } {
   const colon = text.lastIndexOf(":");
   return { host: text.slice(0, colon).replaceAll(/[[\]]/g, ""), port: Number(text.slice(colon + 1)) };
-}
-
-function faultLogger(logger: Logger): (subject: string, thrown: unknown) => void {
-  return (subject, thrown) => {
-    if (thrown instanceof Fault) {
-      logger.warn({ subject, code: thrown.code }, thrown.message);
-      return;
-    }
-    logger.error({ subject, err: thrown }, `a handler failed: ${messageOf(thrown)}`);
-  };
-}
-
-/**
- * Returns a function that logs requests that were dropped because of their reply subject. It logs the first request at
- * once, and then at most one line per {@link FOREIGN_REPLY_LOG_MS}, because a client can send any number of them.
- */
-function foreignReplyLogger(logger: Logger): (subject: string, reply: string) => void {
-  let loggedAtMs = Number.NEGATIVE_INFINITY;
-  let dropped = 0;
-  return (subject, reply) => {
-    dropped += 1;
-    const nowMs = performance.now();
-    if (nowMs - loggedAtMs < FOREIGN_REPLY_LOG_MS) return;
-    loggedAtMs = nowMs;
-    logger.warn({ subject, reply, dropped }, "dropping requests whose reply subject is no inbox");
-    dropped = 0;
-  };
 }

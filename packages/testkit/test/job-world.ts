@@ -19,6 +19,7 @@ import {
   Jobs,
   type JobWorker,
   openEventLog,
+  openJobCancellation,
   openJobWorker,
   openOutcomes,
 } from "@bioxen/nats";
@@ -188,6 +189,14 @@ export class JobWorld {
 
   start(vmId: string, id: string): Promise<void> {
     return this.publish(JSON.stringify({ vmId }), id);
+  }
+
+  /** Cancels the job as the lifecycle service does. Returns whether that changed the job, or the code of the refusal. */
+  async cancel(id: string): Promise<{ readonly changed: boolean } | { readonly refused: string }> {
+    const { handle } = await openJobCancellation(this.bus, await openOutcomes(this.bus));
+    const answer = await handle({ id } as never, {} as never, 0);
+    if (!answer.ok) return { refused: answer.rejection.code };
+    return { changed: answer.result["changed"] === true };
   }
 
   outcomeOf(id: string): Promise<Reply | undefined> {

@@ -20,6 +20,7 @@ export function addJobCommands(program: Command): void {
   addList(jobs);
   addShow(jobs);
   addSubmit(jobs);
+  addCancel(jobs);
   jobs
     .command("retry <id>")
     .description("submit a dead letter again")
@@ -31,6 +32,22 @@ export function addJobCommands(program: Command): void {
     .description("delete a dead letter")
     .action((id: string, _options, command: Command) =>
       onLetter(command, id, "is dropped", (all) => all.drop(id)),
+    );
+}
+
+function addCancel(jobs: Command): void {
+  jobs
+    .command("cancel <id>")
+    .description("cancel a pending durable command; a try under way is completed")
+    .action((id: string, _options, command: Command) =>
+      withSession(command, async (session, { json }) => {
+        const reply = await session.call("jobCancel", { id });
+        showReply(reply, json === true, ({ job, changed }) =>
+          changed
+            ? `${job.id} (${job.command}) is cancelled: it is not carried out`
+            : `${job.id} (${job.command}) is cancelled already`,
+        );
+      }),
     );
 }
 

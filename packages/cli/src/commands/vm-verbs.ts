@@ -10,12 +10,6 @@ import { given, numberOf } from "../parse.ts";
 import { startOne } from "./vm-start.ts";
 import { vmWords } from "./vm-words.ts";
 
-const VERBS = [
-  ["pause", "vmPause", "pause VMs; each keeps its reservation"],
-  ["resume", "vmResume", "resume paused VMs"],
-  ["destroy", "vmDestroy", "destroy VMs, stopping them first"],
-] as const;
-
 /** The result of every verb, such as start or stop: all their endpoints return the same fields. */
 type ChangedVm = Accepted & ResultOf<"vmStop">;
 
@@ -30,6 +24,11 @@ const START: VmAction<ChangedVm> = {
     return state === "error" ? `${vmId} failed: ${reason}` : undefined;
   },
 };
+
+/** Returns the action of a verb without options of its own. */
+function callOf(endpoint: "vmPause" | "vmResume" | "vmDestroy"): VmAction<ChangedVm> {
+  return { act: (session, vmId) => session.call(endpoint, { vmId }), words: changedWords };
+}
 
 interface StopOptions extends SelectOptions {
   readonly deadline?: number;
@@ -46,12 +45,8 @@ function stopOf({ deadline, force }: StopOptions): VmAction<ChangedVm> {
 
 export function addVerbCommands(vm: Command): void {
   addVerb(vm, "start", "place VMs and run them", () => START);
-  for (const [verb, endpoint, description] of VERBS) {
-    addVerb(vm, verb, description, () => ({
-      act: (session, vmId) => session.call(endpoint, { vmId }),
-      words: changedWords,
-    }));
-  }
+  addVerb(vm, "pause", "pause VMs; each keeps its reservation", () => callOf("vmPause"));
+  addVerb(vm, "resume", "resume paused VMs", () => callOf("vmResume"));
   addVerb(vm, "stop", "stop VMs and release their reservations", stopOf)
     .option(
       "--deadline <ms>",
@@ -59,6 +54,7 @@ export function addVerbCommands(vm: Command): void {
       numberOf(stopDeadlineMs),
     )
     .option("--force", "end the guest at once, or at the end of --deadline; also shortens a stop under way");
+  addVerb(vm, "destroy", "destroy VMs, stopping them first", () => callOf("vmDestroy"));
 }
 
 function addVerb(

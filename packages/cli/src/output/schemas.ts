@@ -310,6 +310,7 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
     failed: job.extend({ payload: z.string() }).nullable(),
   }),
   "jobs submit": document(z.union([z.object({ ok, id: z.string(), duplicate: z.boolean() }), anyReply])),
+  "jobs cancel": reply("jobCancel"),
   "jobs retry": letter,
   "jobs drop": letter,
   "alerts ls": reply("alertList"),

@@ -25,6 +25,7 @@ import { DRAIN_ENDPOINTS } from "./drain.ts";
 import { endpoint, paged } from "./endpoint.ts";
 import { GUEST_STATE_ENDPOINTS } from "./guest-state.ts";
 import { execResult, INTERNAL_ENDPOINTS, timeoutMs } from "./internal.ts";
+import { JOB_ENDPOINTS } from "./jobs.ts";
 import { LOG_ENDPOINTS } from "./log.ts";
 import { MONITOR_ENDPOINTS } from "./monitor.ts";
 import { createRequest, PLACEMENT_ENDPOINTS } from "./placement.ts";
@@ -269,6 +270,7 @@ export const ENDPOINTS = {
   ),
   ...MONITOR_ENDPOINTS,
   ...LOG_ENDPOINTS,
+  ...JOB_ENDPOINTS,
   ...GUEST_STATE_ENDPOINTS,
   ...INTERNAL_ENDPOINTS,
 } as const;

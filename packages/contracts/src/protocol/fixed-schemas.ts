@@ -3,7 +3,7 @@
  * the messages whose payload is not one JSON object of a fixed shape.
  */
 import { ERROR_CODES } from "../errors.ts";
-import { MAX_JOB_ID_LENGTH } from "../jobs.ts";
+import { MAX_JOB_ID_LENGTH } from "../job-id.ts";
 import { MAX_HEADER_BYTES } from "../request-limits.ts";
 import type { Json } from "./json-schemas.ts";
 

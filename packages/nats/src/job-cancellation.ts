@@ -1,0 +1,106 @@
+/**
+ * Cancels a job that waits to be carried out.
+ *
+ * The worker and the cancellation compete for the same records: each try of a job claims its own first outcome before
+ * it begins (job-attempt.ts). The cancellation stores CANCELLED as the first outcome of every try that the job can
+ * still have, the last try first. A try that begins later finds this outcome and has no effect. The order matters: when
+ * a try under way is found, every later try is prevented already, and no earlier one was touched. So the record of a
+ * try that may have had an effect is never replaced.
+ */
+import {
+  answersJob,
+  commandSubject,
+  ENDPOINTS,
+  type Handled,
+  JOB_CANCELLED,
+  MAX_JOB_ATTEMPTS,
+  type ResultOf,
+  refuse,
+  type ServedEndpoint,
+  serve,
+} from "@bioxen/contracts";
+import type { Reply } from "@bioxen/kernel";
+import type { Bus } from "./bus.ts";
+import { replyOf } from "./command.ts";
+import { attemptKey } from "./job-attempt.ts";
+import type { Job, StoredOutcome } from "./job-message.ts";
+import { JobStore } from "./job-store.ts";
+import type { Outcomes } from "./outcomes.ts";
+
+const { code: CANCELLED } = JOB_CANCELLED.rejection;
+
+type Cancelled = Handled<ResultOf<"jobCancel">>;
+
+/** Returns the endpoint `job.cancel` on the job streams of this server. */
+export async function openJobCancellation(bus: Bus, outcomes: Outcomes): Promise<ServedEndpoint> {
+  const store = await JobStore.open(bus);
+  return serve(ENDPOINTS.jobCancel, ({ id }) => cancel(store, outcomes, id));
+}
+
+async function cancel(store: JobStore, outcomes: Outcomes, id: string): Promise<Cancelled> {
+  // The queue is read first: a job that ends meanwhile has its outcome before it leaves the queue.
+  const job = await store.find(id);
+  const before = await store.outcome(id);
+  if (job === undefined || answersJob(before, job)) return answerOfEnded(store, id, before);
+  const prevented = await preventTries(outcomes, job);
+  if (prevented === "under-way") {
+    const message = `a try of job ${id} is under way: no further try follows it, and cancelling it again tells how it ended`;
+    return refuse("CONFLICT", message, { retryable: true });
+  }
+  // The worker stores the outcome of a try that has ended.
+  if (prevented !== "prevented") return ended(id, prevented);
+  await store.settle(job, replyOf(JOB_CANCELLED));
+  const stored = await store.outcome(id);
+  if (!answersJob(stored, job) || !isCancelled(stored)) return answerOfEnded(store, id, stored);
+  await store.removeJob(job.seq);
+  return cancelled(id, job.subject, true);
+}
+
+/** Prevents every try of the job. Returns why that is not possible: a try is under way, or the state of the job. */
+async function preventTries(
+  outcomes: Outcomes,
+  job: Job,
+): Promise<"prevented" | "under-way" | "done" | "refused"> {
+  for (let attempt = MAX_JOB_ATTEMPTS; attempt >= 1; attempt -= 1) {
+    const prevented = await outcomes.prevent(attemptKey(job, attempt), JOB_CANCELLED);
+    if (prevented.kind === "under-way") return "under-way";
+    if (prevented.kind === "prevented") continue;
+    const { outcome } = prevented;
+    if (outcome.ok) return "done";
+    if (outcome.rejection.code !== CANCELLED) return "refused";
+  }
+  return "prevented";
+}
+
+/** Answers about a job that has left the queue, or leaves it now. */
+async function answerOfEnded(
+  store: JobStore,
+  id: string,
+  outcome: StoredOutcome | undefined,
+): Promise<Cancelled> {
+  if (isCancelled(outcome)) return cancelled(id, outcome.subject, false);
+  if ((await store.deadLetter(id)) !== undefined) return ended(id, "failed");
+  if (outcome !== undefined) return ended(id, replyIn(outcome).ok ? "done" : "refused");
+  return refuse("JOB_NOT_FOUND", `job ${id} is unknown, or older than 24 h`);
+}
+
+function isCancelled(outcome: StoredOutcome | undefined): outcome is StoredOutcome {
+  const reply = outcome && replyIn(outcome);
+  return reply?.ok === false && reply.error.code === CANCELLED;
+}
+
+function replyIn({ data }: StoredOutcome): Reply {
+  return JSON.parse(new TextDecoder().decode(data)) as Reply;
+}
+
+function cancelled(id: string, subject: string, changed: boolean): Cancelled {
+  return { ok: true, result: { changed, job: { id, command: commandSubject(subject), state: "cancelled" } } };
+}
+
+/** By state of a job that has ended: what can still be done with it. */
+const ALLOWED = { done: [], refused: [], failed: ["retry", "drop"] } as const;
+
+function ended(id: string, state: keyof typeof ALLOWED): Cancelled {
+  const details = { state, command: "cancel", allowed: ALLOWED[state] };
+  return refuse("INVALID_TRANSITION", `job ${id} is ${state} and cannot be cancelled`, { details });
+}
