@@ -9,10 +9,11 @@ await runService({
   name: "chassis-agent",
   description: "Runs the guests of its chassis, measures them, and reports what happens to them.",
   isUnique: true,
-  create: async (ports, env) => {
+  create: async (ports, env, clusterId) => {
     const config = readConfig(agentConfig(MAX_TIME_SCALE), env);
     const extensions = { driver: config.BIOXEN_DRIVER, cellModel: config.BIOXEN_CELL_MODEL };
-    const own = await driversOf(ports, env, config.BIOXEN_AGENT_ID, config.BIOXEN_TIME_SCALE, extensions);
+    const identity = { agentId: config.BIOXEN_AGENT_ID, clusterId };
+    const own = await driversOf(ports, env, identity, config.BIOXEN_TIME_SCALE, extensions);
     return createChassisAgent(ports, {
       agentId: config.BIOXEN_AGENT_ID,
       instance: namedIds.next(),

@@ -31,7 +31,7 @@ export async function programsRunIn(world: World, vmId: string): Promise<void> {
     world.bioxen("vm", "exec", vmId, "-e", source, ...more);
   const well = await exec("hostname; uname; echo careful >&2");
   expect(well).toMatchObject({ code: 0, stderr: "careful\n" });
-  expect(well.stdout).toMatch(new RegExp(`^bioxen/local/${vmId}/.*\nFake\n$`));
+  expect(well.stdout).toMatch(new RegExp(`^BioXen ${vmId} .*\nFake\n$`));
   const badly = await exec("echo before; echo why >&2; exit 3");
   expect(badly).toMatchObject({ code: 1, stdout: "before\n" });
   expect(badly.stderr).toMatch(/^why\nGUEST_ERROR: .*exit status 3: why/);

@@ -7,6 +7,7 @@ export {
   poolConfiguration,
 } from "./driver/configuration.ts";
 export { explainAccess } from "./driver/failures.ts";
+export type { MachineOwner } from "./driver/ownership.ts";
 export { poolProblem } from "./driver/pool-check.ts";
 export type { SshSettings } from "./driver/programs.ts";
 export { createXcpngDriver, type XcpngDriver, type XcpngDriverOptions } from "./driver/xcpng-driver.ts";

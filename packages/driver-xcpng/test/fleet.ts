@@ -4,10 +4,19 @@
 
 import { createFakeXapi, type FakeOptions, type FakeXapi, TEMPLATE_NAME } from "@bioxen/fake-xapi";
 import type { GuestSpec } from "@bioxen/vm-driver";
+import type { MachineOwner } from "../src/driver/ownership.ts";
 import type { SshSettings } from "../src/driver/programs.ts";
 import { createXcpngDriver, type XcpngDriver, type XcpngDriverOptions } from "../src/driver/xcpng-driver.ts";
 import { DEFAULT_CONNECT_TIMEOUT_MS } from "../src/ssh/limits.ts";
 import { parsePins } from "../src/xapi/trust.ts";
+
+/** An agent of the test cluster, whose log has every reservation. */
+export function ownerOf(agentId: string, clusterId = CLUSTER_ID): MachineOwner {
+  const reservationOf = async (vmId: string, fence: number) => `reservation-${vmId}-${fence}`;
+  return { clusterId, agentId, reservationOf };
+}
+
+export const CLUSTER_ID = "00112233aabbccdd";
 
 export function driverOf(fake: FakeXapi, options: Partial<XcpngDriverOptions> = {}): XcpngDriver {
   const { url, fingerprint, username, password } = fake;
@@ -15,7 +24,8 @@ export function driverOf(fake: FakeXapi, options: Partial<XcpngDriverOptions> = 
     url,
     credentials: async () => ({ username, password }),
     trust: { kind: "pins", pins: parsePins(fingerprint) },
-    owner: "test",
+    owner: ownerOf("test"),
+    chassisId: "xcpng-1",
     template: TEMPLATE_NAME,
     ...options,
   });

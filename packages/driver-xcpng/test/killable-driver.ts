@@ -7,7 +7,7 @@ import { DriverError } from "@bioxen/vm-driver";
 import { poolConfiguration } from "../src/driver/configuration.ts";
 import { checkpointNaming } from "../src/driver/snapshots.ts";
 import { createXcpngDriver } from "../src/driver/xcpng-driver.ts";
-import { machineSpec } from "./fleet.ts";
+import { machineSpec, ownerOf } from "./fleet.ts";
 
 export interface Order {
   readonly vmId: string;
@@ -19,7 +19,7 @@ const RETRY_MS = 20;
 
 const pool = poolConfiguration(process.env, "killable");
 if (pool === undefined) throw new Error("BIOXEN_XCPNG_URL is not set");
-const driver = createXcpngDriver(pool.options);
+const driver = createXcpngDriver({ ...pool.options, owner: ownerOf("killable") });
 
 /**
  * Restores as an agent does: when a restart was interrupted, there is no guest, and a start from the checkpoint

@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { createFakeXapi, type FakeXapi } from "@bioxen/fake-xapi";
 import { eventually } from "@bioxen/testkit/eventually";
 import { expect, it } from "vitest";
+import { CLUSTER_ID } from "./fleet.ts";
 import type { Order } from "./killable-driver.ts";
 
 const PROGRAM = fileURLToPath(new URL("killable-driver.ts", import.meta.url));
@@ -105,7 +106,9 @@ function machinesOf(fake: FakeXapi, vmId: string) {
 function snapshotsOf(fake: FakeXapi, vmId: string) {
   return fake.pool.db
     .all("VM")
-    .filter(([, vm]) => String(vm["name_label"]).startsWith(`bioxen/killable/${vmId}/snapshot/kept/`));
+    .filter(([, vm]) =>
+      String(vm["name_label"]).startsWith(`bioxen/${CLUSTER_ID}/killable/${vmId}/snapshot/kept/`),
+    );
 }
 
 it(`after ${KILLS} kills no object exists twice and none is left`, { timeout: TIMEOUT_MS }, async () => {

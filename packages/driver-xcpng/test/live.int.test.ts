@@ -13,7 +13,7 @@ import { driverConformance } from "@bioxen/vm-driver/conformance";
 import { describe, expect, it } from "vitest";
 import { poolConfiguration } from "../src/driver/configuration.ts";
 import { createXcpngDriver, type XcpngDriver } from "../src/driver/xcpng-driver.ts";
-import { machineSpec } from "./fleet.ts";
+import { machineSpec, ownerOf } from "./fleet.ts";
 
 const isAsked = process.env["BIOXEN_LIVE_XCPNG"] === "yes";
 if (!isAsked) console.warn("BIOXEN_LIVE_XCPNG is not set: the tests on a real pool are skipped");
@@ -26,7 +26,8 @@ const owner = `live-${randomBytes(4).toString("hex")}`;
 function liveDriver({ hasPrograms = false } = {}): XcpngDriver {
   const pool = poolConfiguration(process.env, owner);
   if (pool === undefined) throw new Error("BIOXEN_XCPNG_URL names no pool");
-  return createXcpngDriver({ ...pool.options, ssh: hasPrograms ? pool.options.ssh : undefined });
+  const ssh = hasPrograms ? pool.options.ssh : undefined;
+  return createXcpngDriver({ ...pool.options, owner: ownerOf(owner), ssh });
 }
 
 /** Ignores a retryable failure: the guest has no address yet, or its SSH server does not listen yet. */

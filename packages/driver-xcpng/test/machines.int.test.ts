@@ -7,7 +7,7 @@ import { eventually } from "@bioxen/testkit/eventually";
 import { driverErrorCode, type GuestSpec } from "@bioxen/vm-driver";
 import { describe, expect, it } from "vitest";
 import { thrownBy } from "./connect.ts";
-import { machineSpec, withDriver } from "./fleet.ts";
+import { machineSpec, ownerOf, withDriver } from "./fleet.ts";
 
 const fresh = (fake: FakeXapi) => ({ ...fake.counts(), tasks: 0, sessions: 0 });
 
@@ -139,7 +139,7 @@ describe("a machine's life in the pool", () => {
       expect(next.list()).toEqual([{ vmId: "x1", fence: 10, restores: 0, state: "running" }]);
       expect(next.kept()).toEqual([{ vmId: "x2", incarnation: 1, fence: 11 }]);
       expect(driverErrorCode(await thrownBy(next.start(machineSpec("x1", 9))))).toBe("STALE_FENCE");
-      const stranger = again({ owner: "elsewhere" });
+      const stranger = again({ owner: ownerOf("elsewhere") });
       await stranger.whenReady();
       expect([stranger.list(), stranger.kept()]).toEqual([[], []]);
     });

@@ -14,7 +14,7 @@ import type { SshSettings } from "../src/driver/programs.ts";
 import { createXcpngDriver, type XcpngDriver } from "../src/driver/xcpng-driver.ts";
 import { MAX_OUTPUT_BYTES } from "../src/ssh/limits.ts";
 import { thrownBy } from "./connect.ts";
-import { driverOf, machineSpec } from "./fleet.ts";
+import { driverOf, machineSpec, ownerOf } from "./fleet.ts";
 import { processesWith, type Sshd, sshdPath, startSshd } from "./sshd.ts";
 
 const path = sshdPath();
@@ -197,7 +197,7 @@ describe.skipIf(path === undefined)("programs through OpenSSH", () => {
     };
     const pool = poolConfiguration(env, "test");
     if (pool === undefined) throw new Error("the configuration must name a pool");
-    const configured = createXcpngDriver(pool.options);
+    const configured = createXcpngDriver({ ...pool.options, owner: ownerOf("test") });
     await configured.whenReady();
     expect((await configured.exec("m1", 10, "echo $((6 * 7))", { timeoutMs: 5_000 })).stdout).toBe("42\n");
     await configured.close();

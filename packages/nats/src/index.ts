@@ -1,6 +1,7 @@
 export * from "./blobs.ts";
 export * from "./bus.ts";
 export { startLogReader } from "./catch-up.ts";
+export { clusterIdOn } from "./cluster-id.ts";
 export { faultAsError } from "./command.ts";
 export * from "./connection-settings.ts";
 export { shownPath } from "./credentials.ts";

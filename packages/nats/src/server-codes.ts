@@ -11,6 +11,8 @@ const CODES = {
   noMessageFound: 10_037,
   jetStreamNotEnabledForAccount: 10_039,
   streamMessageExceedsMaximum: 10_054,
+  /** Another process has just created the stream with other settings, such as another cluster id. */
+  streamNameExists: 10_058,
   streamNotFound: 10_059,
   streamWrongLastSequence: 10_071,
   streamOffline: 10_118,
@@ -33,6 +35,7 @@ const WRONG_LAST_SEQUENCE = [CODES.streamWrongLastSequence, CODES.streamWrongLas
 const TEMPORARY = [
   CODES.clusterNotAvailable,
   CODES.clusterNotLeader,
+  CODES.streamNameExists,
   CODES.streamOffline,
   CODES.streamDuplicateMessageConflict,
   CODES.streamExpectedLastSeqPerSubjectNotReady,

@@ -7,6 +7,7 @@ import { STREAMS, type StreamDeclaration } from "@bioxen/contracts";
 import { type EventLog, Fault } from "@bioxen/kernel";
 import type { JetStreamManager } from "@nats-io/jetstream";
 import type { Bus } from "./bus.ts";
+import { newClusterMetadata } from "./cluster-id.ts";
 import type { LongReader } from "./event-log.ts";
 import { logOn, openExistingLog } from "./existing-log.ts";
 import { streamManagerOf } from "./jet-stream.ts";
@@ -82,7 +83,8 @@ export async function ensureStream(
   try {
     const present = await presentStream(jsm, name);
     if (present === undefined) {
-      await jsm.streams.add({ ...wanted, subjects: [...wanted.subjects] });
+      const identity = isEventStream(name) ? { metadata: newClusterMetadata() } : {};
+      await jsm.streams.add({ ...wanted, ...identity, subjects: [...wanted.subjects] });
       return;
     }
     // A single server accepts any number of replicas in an update, and makes one copy.
@@ -90,7 +92,9 @@ export async function ensureStream(
     const drifted = driftOf(wanted, present.config);
     if (drifted.length === 0) return;
     onDrift(`repairing stream ${name}: ${drifted.map(driftInWords).join("; ")}`, undefined);
-    await jsm.streams.update(name, { ...wanted, subjects: [...wanted.subjects] });
+    // An update replaces the metadata as well, and with it the id of the cluster.
+    const { metadata = {} } = present.config;
+    await jsm.streams.update(name, { ...wanted, metadata, subjects: [...wanted.subjects] });
   } catch (cause) {
     throw await streamRefusal(bus, name, cause);
   }

@@ -30,6 +30,7 @@ import {
 import {
   type Bus,
   ConnectionRefused,
+  clusterIdOn,
   connectBus,
   discoverServices,
   type Inbox,
@@ -110,7 +111,8 @@ export interface ServiceDefinition {
   readonly writesSnapshots?: boolean;
   /** True for a service whose instances cannot replace each other, such as agents, which run different guests. */
   readonly isUnique?: boolean;
-  readonly create: (ports: ServicePorts, env: Environment) => Service | Promise<Service>;
+  /** Makes the service. `clusterId` names this BioXen in what a service makes outside of the server. */
+  readonly create: (ports: ServicePorts, env: Environment, clusterId: string) => Service | Promise<Service>;
 }
 
 /** Runs a service as this process until the process is asked to end, and sets the exit code. */
@@ -161,7 +163,7 @@ async function boot(
   const lose = losing(logger, end);
   const connected = await end.during(connectPorts(definition, config, logger, end, lose, tracer));
   const { bus, ports, outcomes, skips, guard, appends } = connected;
-  const service = await end.during(definition.create(ports, env));
+  const service = await end.during(definition.create(ports, env, await end.during(clusterIdOn(bus))));
   const writesSnapshots = definition.writesSnapshots === true;
   const sinks = writesSnapshots ? withEveryKind(service.sinks) : service.sinks;
   const feed = feedOf({ ports, sinks, skips, guard, end });

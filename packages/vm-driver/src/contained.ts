@@ -12,13 +12,12 @@ import type {
   GuestEvent,
   GuestSpec,
   GuestStatus,
-  KeptGuest,
-  LeftBehind,
   SnapshotKeeper,
   VmDriver,
 } from "./driver.ts";
 import { DriverError, type DriverErrorCode } from "./driver-error.ts";
 import type { GuestSample } from "./guest-sample.ts";
+import type { KeptGuest, LeftBehind } from "./remains.ts";
 
 const METHODS = [
   "start",

@@ -16,6 +16,7 @@
  * checkpoint, a stop and a start.
  */
 import type { GuestSample } from "./guest-sample.ts";
+import type { KeptGuest, LeftBehind, Orphan } from "./remains.ts";
 
 export interface DriverCapabilities {
   /** The `vmType` of the contract that this driver runs: `basic`, `xcpng`. */
@@ -95,28 +96,6 @@ export interface GuestStatus {
   readonly reason?: string;
   /** The latest {@link GuestSpec.restores} that the guest received; absent if guests end with their driver. */
   readonly restores?: number | undefined;
-}
-
-/** The parts of a stopped guest that its driver keeps, such as its disks. */
-export interface KeptGuest {
-  readonly vmId: string;
-  readonly incarnation: number;
-  /** The fence of the reservation under which the guest last ran. */
-  readonly fence: number;
-}
-
-/** An object outside the host's process that the driver should remove, and that is still there. */
-export interface LeftBehind {
-  readonly vmId: string;
-  readonly kind: "machine" | "snapshot" | "disk";
-  /** The object's id where it is stored, such as its uuid in a pool. */
-  readonly uuid: string;
-  /** Number of tries to remove it, all of which failed. */
-  readonly tries: number;
-  /** Why the last try failed. */
-  readonly reason: string;
-  /** Time of the next try; absent when the driver no longer tries, and a person must remove the object. */
-  readonly nextTryAtMs?: number | undefined;
 }
 
 /** A snapshot that is stored with its guest. */
@@ -302,6 +281,16 @@ export interface VmDriver {
    * times. Absent if a driver removes everything at once.
    */
   leftBehind?(): readonly LeftBehind[];
+
+  /** Returns the machines that other owners left where this driver runs its guests. Absent if there can be none. */
+  orphans?(): readonly Orphan[];
+
+  /**
+   * Makes an orphan a guest of this agent, or what is kept of a stopped one, under the VM id `uuid`. The log has no such
+   * VM, so that the agent ends the guest and discards it. Idempotent. Rejects with `BAD_REQUEST` when there is no such
+   * orphan.
+   */
+  claimOrphan?(uuid: string): Promise<void>;
 
   /** Adds a listener. Listeners are called synchronously, in order of registration; their exceptions are not caught. */
   onGuestEvent(listener: (event: GuestEvent) => void): void;

@@ -7,4 +7,5 @@ export * from "./driver.ts";
 export * from "./driver-error.ts";
 export * from "./fences.ts";
 export * from "./guest-sample.ts";
+export * from "./remains.ts";
 export * from "./scripted.ts";

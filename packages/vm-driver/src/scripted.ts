@@ -17,13 +17,13 @@ import type {
   GuestSpec,
   GuestState,
   GuestStatus,
-  KeptGuest,
   StopOptions,
   VmDriver,
 } from "./driver.ts";
 import { DriverError } from "./driver-error.ts";
 import { Fences } from "./fences.ts";
 import type { GuestSample } from "./guest-sample.ts";
+import type { KeptGuest } from "./remains.ts";
 import { beginningOf, scriptedCheckpoint } from "./scripted-checkpoint.ts";
 
 export type ScriptedVerb = "start" | "pause" | "resume" | "stop" | "resize" | "exec" | "snapshot" | "restart";

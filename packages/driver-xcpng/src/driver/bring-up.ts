@@ -1,17 +1,17 @@
 /**
- * Starts a guest in a VM of the pool: in a new VM, in the halted VM that remains after a stop, or in the unfinished VM
- * that remains after an interrupted start.
+ * Starts a guest in a VM of the pool: in a new VM, in the halted VM that remains after a stop, in the unfinished VM that
+ * remains after an interrupted start, or in an orphan that an operator has adopted.
  */
 import { DriverError, type Fences, type GuestSpec } from "@bioxen/vm-driver";
 import { asDriverError } from "./failures.ts";
-import { guestOf } from "./inventory.ts";
+import { guestOf, type OwnVm } from "./inventory.ts";
 import type { MachineSettings } from "./machine-settings.ts";
 import type { PoolLink } from "./pool-link.ts";
 import { revertTo, wantedSnapshot } from "./snapshots.ts";
 
 /** Brings the VM of `spec` from its present state to running. Rejects with the pool's error, or with `STALE_FENCE`. */
 export async function bringUp(
-  pool: Pick<PoolLink, "inventory" | "vms" | "snapshots" | "removal">,
+  pool: Pick<PoolLink, "inventory" | "vms" | "snapshots" | "removal" | "ownership" | "orphans">,
   fences: Fences,
   spec: GuestSpec,
   settings: MachineSettings,
@@ -34,6 +34,10 @@ export async function bringUp(
     vm = pool.inventory.own(vmId);
   }
   if (vm !== undefined && isRestoreDue) vm = await revertTo(pool, vm, spec, snapshot, settings);
+  if (vm === undefined && settings.machine !== undefined) {
+    vm = await adopt(pool, spec, settings, settings.machine);
+    if (guestOf(vm) !== undefined) return;
+  }
   const isNew = vm === undefined;
   let made = vm;
   try {
@@ -47,4 +51,15 @@ export async function bringUp(
     if (isFinal && isNew && made !== undefined) await pool.removal.discard("machine", made.ref);
     throw thrown;
   }
+}
+
+/** Takes the orphan with this uuid over as the VM's machine. */
+async function adopt(
+  { orphans, ownership }: Pick<PoolLink, "orphans" | "ownership">,
+  { vmId, incarnation, fence, restores = 0 }: GuestSpec,
+  { graceMs }: MachineSettings,
+  uuid: string,
+): Promise<OwnVm> {
+  const reservation = await ownership.reservation(vmId, fence);
+  return orphans.takeOver(uuid, { vmId, incarnation, fence, reservation, graceMs, restores });
 }

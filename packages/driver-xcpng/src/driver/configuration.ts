@@ -44,14 +44,16 @@ const DRIFTS = ["repair", "accept"] as const;
 export interface PoolConfiguration {
   readonly chassisId: string;
   readonly drift: (typeof DRIFTS)[number];
-  readonly options: XcpngDriverOptions;
+  readonly agentId: string;
+  /** Everything that the driver needs except its owner, which only a process with the log knows. */
+  readonly options: Omit<XcpngDriverOptions, "owner">;
 }
 
 /**
- * Returns the pool configuration of the agent `owner` from the environment variables `env`; undefined when they give no
+ * Returns the pool configuration of the agent `agentId` from the environment variables `env`; undefined when they give no
  * URL of a pool. Throws a `RangeError` that lists every problem.
  */
-export function poolConfiguration(env: Environment, owner: string): PoolConfiguration | undefined {
+export function poolConfiguration(env: Environment, agentId: string): PoolConfiguration | undefined {
   const url = env["BIOXEN_XCPNG_URL"];
   if (!url) return undefined;
   const problems: string[] = [];
@@ -86,9 +88,10 @@ export function poolConfiguration(env: Environment, owner: string): PoolConfigur
     return { username, password: read.replace(/\r?\n$/, "") };
   };
   const folder = env["BIOXEN_XCPNG_STATE_DIR"];
-  const sessions = folder ? new SessionFile(join(folder, `xcpng-sessions-${owner}`)) : undefined;
+  const sessions = folder ? new SessionFile(join(folder, `xcpng-sessions-${agentId}`)) : undefined;
   const template = env["BIOXEN_XCPNG_TEMPLATE"] || DEFAULT_TEMPLATE;
-  return { chassisId, drift, options: { url, credentials, trust, owner, template, sessions, ssh } };
+  const options = { url, credentials, trust, chassisId, template, sessions, ssh };
+  return { chassisId, agentId, drift, options };
 }
 
 function trustOf(env: Environment, attempt: Attempt, problems: string[]): Trust | undefined {

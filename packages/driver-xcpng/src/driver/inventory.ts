@@ -1,7 +1,8 @@
 /** The driver's copy of the pool's VM records by XAPI reference, with an index of this agent's own VMs by VM id. */
-import type { GuestStatus, KeptGuest, KeptSnapshot } from "@bioxen/vm-driver";
+import type { GuestStatus, KeptGuest, KeptSnapshot, Orphan } from "@bioxen/vm-driver";
 import type { VmRecord } from "../xapi/records.ts";
-import { hasRun, isHalfRestored, isUnfinishedClone, snapshotOf, type Tags, tagsOf } from "./tags.ts";
+import type { Ownership } from "./ownership.ts";
+import { hasRun, isHalfRestored, snapshotOf, type Tags, unfinishedClone } from "./tags.ts";
 
 /** A VM of the pool that belongs to this agent. */
 export interface OwnVm {
@@ -10,17 +11,24 @@ export interface OwnVm {
   readonly tags: Tags;
 }
 
+/** A clone whose making is in progress, or was interrupted by a crash. */
+export interface UnfinishedClone {
+  readonly ref: string;
+  readonly vmId: string;
+  readonly fence: number;
+}
+
 const HALTED_OUTSIDE = "it was halted, and not by BioXen";
 
 export class Inventory {
-  readonly #owner: string;
+  readonly #ownership: Ownership;
   readonly #records = new Map<string, VmRecord>();
   readonly #own = new Map<string, OwnVm>();
   /** The references of each VM's snapshots; the key is the VM's reference. */
   readonly #snapshots = new Map<string, Set<string>>();
 
-  constructor(owner: string) {
-    this.#owner = owner;
+  constructor(ownership: Ownership) {
+    this.#ownership = ownership;
   }
 
   replaceAll(records: Readonly<Record<string, VmRecord>>): void {
@@ -35,7 +43,7 @@ export class Inventory {
     this.#records.set(ref, record);
     const { snapshot_of } = record;
     this.#snapshots.set(snapshot_of, (this.#snapshots.get(snapshot_of) ?? new Set()).add(ref));
-    const tags = tagsOf(record, this.#owner);
+    const tags = this.#ownership.tagsOf(record);
     if (tags === undefined) return;
     const known = this.#own.get(tags.vmId);
     // A pool restored from a backup can hold two VMs of one id: the newer one counts.
@@ -67,7 +75,7 @@ export class Inventory {
   /** Returns the own VM with this reference, even if it is an older duplicate that {@link own} does not return. */
   ownByRef(ref: string): OwnVm | undefined {
     const record = this.#records.get(ref);
-    const tags = record === undefined ? undefined : tagsOf(record, this.#owner);
+    const tags = record === undefined ? undefined : this.#ownership.tagsOf(record);
     return record === undefined || tags === undefined ? undefined : { ref, record, tags };
   }
 
@@ -87,20 +95,35 @@ export class Inventory {
     const refs = own === undefined ? undefined : this.#snapshots.get(own.ref);
     return [...(refs ?? [])].flatMap((ref) => {
       const record = this.#records.get(ref);
-      const snapshot = record && snapshotOf(record, this.#owner);
+      const snapshot = record && snapshotOf(record, this.#ownership.owner);
       return snapshot?.vmId === vmId ? { ...snapshot, ref } : [];
     });
   }
 
-  /** Returns the references of this agent's clones that lack BioXen's `other_config` keys (see `tags.ts`). */
-  unfinishedClones(): readonly string[] {
-    const isUnfinished = (record: VmRecord): boolean => isUnfinishedClone(record, this.#owner);
-    return [...this.#records].filter(([, record]) => isUnfinished(record)).map(([ref]) => ref);
+  /** Returns this agent's clones that lack BioXen's `other_config` keys (see `tags.ts`). */
+  unfinishedClones(): readonly UnfinishedClone[] {
+    return [...this.#records].flatMap(([ref, record]) => {
+      const clone = unfinishedClone(record, this.#ownership.owner);
+      return clone === undefined ? [] : [{ ref, ...clone }];
+    });
   }
 }
 
 function isNewer(a: Tags, b: Tags): boolean {
   return a.incarnation === b.incarnation ? a.fence > b.fence : a.incarnation > b.incarnation;
+}
+
+/** Returns the power state in the words of the driver port. */
+export function powerStateOf({ power_state }: VmRecord): Orphan["state"] {
+  switch (power_state) {
+    case "Running":
+      return "running";
+    case "Halted":
+      return "halted";
+    case "Paused":
+    case "Suspended":
+      return "paused";
+  }
 }
 
 /** Returns the status of the guest in the VM; undefined when the VM has no guest and only waits for the next start. */

@@ -16,6 +16,8 @@ export interface MachineSettings {
   readonly template: string;
   readonly storage: string | undefined;
   readonly network: string | undefined;
+  /** Uuid of the orphan that the VM's first start takes over instead of a new machine; see `orphans.ts`. */
+  readonly machine: string | undefined;
   readonly vcpus: number;
   readonly memoryMiB: number;
   /** Largest number of virtual CPUs that the running machine can get without a restart; at least `vcpus`. */
@@ -34,6 +36,7 @@ const KNOWN = [
   "template",
   "storage",
   "network",
+  "machine",
   "maxVcpus",
   "maxMemoryMiB",
   "cpuSharePercent",
@@ -71,6 +74,7 @@ export function machineSettingsOf(spec: GuestSpec, defaults: { readonly template
     template: text("template") ?? defaults.template,
     storage: text("storage"),
     network: text("network"),
+    machine: text("machine"),
     vcpus,
     memoryMiB,
     maxVcpus: integer("config.maxVcpus", config["maxVcpus"] ?? vcpus, vcpus, MAX_VCPUS),

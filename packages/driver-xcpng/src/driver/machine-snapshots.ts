@@ -13,13 +13,14 @@ import type { Tasks } from "../xapi/tasks.ts";
 import { asDriverError } from "./failures.ts";
 import type { OwnVm } from "./inventory.ts";
 import { type Deadlines, MAX_REVERTS } from "./limits.ts";
+import type { Ownership } from "./ownership.ts";
 import type { PoolVms } from "./pool-vms.ts";
 import { RAN_KEY, restoreTag, restoreTagsOf, snapshotName, type Tags, tagged } from "./tags.ts";
 
 export interface MachineSnapshotsOptions {
   readonly client: XapiClient;
   readonly tasks: Tasks;
-  readonly owner: string;
+  readonly ownership: Ownership;
   readonly deadlines: Deadlines;
   readonly vms: Pick<PoolVms, "refresh" | "switchOff">;
 }
@@ -45,8 +46,8 @@ export class MachineSnapshots {
    * repository for memory images, and a paused machine, whose checkpoint has no memory (xapi_vm_clone.ml, `clone`).
    */
   async take(vm: OwnVm, name: string): Promise<void> {
-    const { tasks, owner, deadlines, vms } = this.#options;
-    const label = snapshotName(owner, vm.tags.vmId, name, Date.now());
+    const { tasks, ownership, deadlines, vms } = this.#options;
+    const label = snapshotName(ownership.owner, vm.tags.vmId, name, Date.now());
     const options = { stallMs: deadlines.snapshotMs };
     const ofDisks = () => tasks.run("VM.snapshot", [vm.ref, label], options);
     const ofAll = () =>
@@ -85,12 +86,13 @@ export class MachineSnapshots {
   }
 
   async #writeKeys(ref: string, tags: Tags): Promise<void> {
-    const { client, owner } = this.#options;
+    const { client, ownership } = this.#options;
     const record = await client.call("VM.get_record", [ref]);
-    const config = tagged(record, owner, tags);
+    const config = tagged(record, ownership.owner, tags);
     // A suspended machine holds a guest at once and needs the mark that it has run.
     if (record.power_state === "Suspended") config[RAN_KEY] = String(tags.fence);
     await client.call("VM.set_other_config", [ref, config]);
+    ownership.note(record, tags);
   }
 
   /** Sets the tag that a restore is at this step, and removes the tags that it replaces. */

@@ -14,12 +14,12 @@ const CHECK_TIMEOUT_MS = 10_000;
  * Checks that the agent can use the pool. Resolves with a text that names the problem and its remedy, or with undefined
  * if there is no problem.
  */
-export async function poolProblem({ options }: PoolConfiguration): Promise<string | undefined> {
+export async function poolProblem({ agentId, options }: PoolConfiguration): Promise<string | undefined> {
   const { url, template } = options;
   const client = new XapiClient({
     ...options,
     sessions: undefined,
-    originator: `bioxen/${options.owner}/check`,
+    originator: `bioxen/${agentId}/check`,
     callTimeoutMs: CHECK_TIMEOUT_MS,
   });
   try {

@@ -10,18 +10,25 @@ import { XapiClient, type XapiClientOptions } from "../xapi/client.ts";
 import { EventLoop } from "../xapi/event-loop.ts";
 import { Tasks } from "../xapi/tasks.ts";
 import { explainAccess } from "./failures.ts";
-import { Inventory } from "./inventory.ts";
+import { Inventory, type OwnVm } from "./inventory.ts";
+import { isLabelled, type Labels, labelsOf, writeLabels } from "./labels.ts";
 import { DEFAULT_DEADLINES, type Deadlines, STATISTICS_INTERVAL_MS } from "./limits.ts";
 import { MachineSnapshots } from "./machine-snapshots.ts";
+import { Orphans } from "./orphans.ts";
+import { type MachineOwner, Ownership } from "./ownership.ts";
+import { OwnershipGuard } from "./ownership-guard.ts";
 import { permissionProblem } from "./permissions.ts";
 import { PoolVms } from "./pool-vms.ts";
 import { Statistics } from "./statistics.ts";
+import { originOf } from "./tags.ts";
 import { VmRemoval } from "./vm-removal.ts";
 import { type Observed, Watch } from "./watch.ts";
 
 export interface PoolLinkOptions extends Omit<XapiClientOptions, "originator"> {
-  /** Id of this agent. It marks the agent's VMs in the pool; the agent never changes a VM of another owner. */
-  readonly owner: string;
+  /** This agent, whose id marks its machines in the pool. It never changes a machine of another owner. */
+  readonly owner: MachineOwner;
+  /** Id of the chassis that the pool is, for the names of machines. */
+  readonly chassisId: string;
   readonly statisticsIntervalMs?: number | undefined;
   /** How long the server may wait for an event before it answers, s; see `EventLoopOptions.silenceSeconds`. */
   readonly silenceSeconds?: number | undefined;
@@ -45,6 +52,8 @@ export class PoolLink {
   readonly vms: PoolVms;
   readonly snapshots: MachineSnapshots;
   readonly removal: VmRemoval;
+  readonly ownership: Ownership;
+  readonly orphans: Orphans;
   readonly statistics: Statistics;
   /** Runs one operation at a time per VM. */
   readonly queue = new KeyedQueue();
@@ -62,19 +71,29 @@ export class PoolLink {
   constructor(options: PoolLinkOptions, listener: PoolListener) {
     this.#options = options;
     const { owner } = options;
-    const client = new XapiClient({ ...options, originator: `bioxen/${owner}` });
+    const ownership = new Ownership(owner);
+    this.ownership = ownership;
+    const guard = new OwnershipGuard(() => client, ownership);
+    const client: XapiClient = new XapiClient({
+      ...options,
+      originator: `bioxen/${owner.clusterId}/${owner.agentId}`,
+      guard: (method, args) => guard.check(method, args),
+    });
     const tasks = new Tasks(client);
-    const inventory = new Inventory(owner);
+    const inventory = new Inventory(ownership);
     this.client = client;
     this.inventory = inventory;
     this.#tasks = tasks;
     const deadlines = { ...DEFAULT_DEADLINES, ...options.deadlines };
-    this.vms = new PoolVms({ client, tasks, inventory, owner, deadlines });
-    this.snapshots = new MachineSnapshots({ client, tasks, owner, deadlines, vms: this.vms });
+    const label = (vm: OwnVm) => writeLabels(client, vm, this.#labelsOf(vm));
+    this.vms = new PoolVms({ client, tasks, inventory, ownership, label, deadlines });
+    this.orphans = new Orphans({ client, inventory, ownership, vms: this.vms });
+    this.snapshots = new MachineSnapshots({ client, tasks, ownership, deadlines, vms: this.vms });
     this.removal = new VmRemoval({
       client,
       inventory,
       owner,
+      requireOwn: (ref) => guard.requireOwn(ref, "VM.destroy"),
       switchOff: (ref) => this.vms.switchOff(ref),
       inTurn: (vmId, work) => this.queue.run(vmId, work),
       onLeft: listener.onLeft,
@@ -87,7 +106,7 @@ export class PoolLink {
     const learnHosts = (refs: readonly string[]) => statistics.learnHosts(refs).catch(onError);
     this.#watch = new Watch({
       ...listener,
-      owner,
+      ownership,
       inventory,
       vms,
       queue,
@@ -150,11 +169,33 @@ export class PoolLink {
     if (!this.#isSwept) await this.removal.sweepDisks();
     if (!this.#isSwept) await this.#reportPermissions();
     this.#isSwept = true;
+    this.#mark();
   }
 
   /** Removes unfinished clones: a process that was interrupted while it made a machine has left them. */
   async sweepClones(): Promise<void> {
-    for (const ref of this.vms.abandonedClones()) await this.removal.discard("machine", ref);
+    for (const ref of await this.vms.abandonedClones()) await this.removal.discard("machine", ref);
+  }
+
+  /**
+   * Writes the present keys and labels on machines that lack them: machines of an earlier release, and those whose start
+   * was interrupted.
+   */
+  #mark(): void {
+    for (const vm of this.inventory.allOwn()) {
+      const isMarked = originOf(vm.record)?.clusterId !== undefined && isLabelled(vm, this.#labelsOf(vm));
+      if (isMarked) continue;
+      const marked = this.queue.run(vm.tags.vmId, async () => {
+        const now = this.inventory.own(vm.tags.vmId);
+        if (now?.ref === vm.ref) await this.vms.setTags(now, {});
+      });
+      marked.catch((thrown: unknown) => this.#report(`marking ${vm.tags.vmId}: ${messageOf(thrown)}`));
+    }
+  }
+
+  #labelsOf({ tags }: OwnVm): Labels {
+    const { chassisId, owner } = this.#options;
+    return labelsOf(tags.vmId, chassisId, owner);
   }
 
   /**

@@ -9,20 +9,23 @@ import { randomBytes } from "node:crypto";
 import type { GuestSpec } from "@bioxen/vm-driver";
 import type { XapiClient } from "../xapi/client.ts";
 import { hasCode, XapiUnreachable } from "../xapi/errors.ts";
+import type { VmRecord } from "../xapi/records.ts";
 import type { Tasks } from "../xapi/tasks.ts";
 import type { Inventory, OwnVm } from "./inventory.ts";
 import type { Deadlines } from "./limits.ts";
 import type { MachineSettings } from "./machine-settings.ts";
+import type { Ownership } from "./ownership.ts";
 import { objectNamed, templateNamed } from "./pool-names.ts";
 import { size } from "./sizing.ts";
-import { cloneName, RAN_KEY, type Tags, tagged } from "./tags.ts";
+import { cloneName, RAN_KEY, restoreTagsOf, type Tags, tagged } from "./tags.ts";
 
 export interface PoolVmsOptions {
   readonly client: XapiClient;
   readonly tasks: Tasks;
   readonly inventory: Inventory;
-  /** Id of the agent that owns a VM. Agents that share a pool leave each other's VMs alone. */
-  readonly owner: string;
+  readonly ownership: Ownership;
+  /** Writes the name, the description and the tags that an administrator of the pool sees. */
+  readonly label: (vm: OwnVm) => Promise<void>;
   readonly deadlines: Deadlines;
 }
 
@@ -30,24 +33,28 @@ export class PoolVms {
   readonly #client: XapiClient;
   readonly #tasks: Tasks;
   readonly #inventory: Inventory;
-  readonly #owner: string;
+  readonly #ownership: Ownership;
+  readonly #label: (vm: OwnVm) => Promise<void>;
   readonly #deadlines: Deadlines;
   /** Names of the clones that this process is making. */
   readonly #making = new Set<string>();
   /** References of VMs that changed after their last read. */
   readonly #dirty = new Set<string>();
 
-  constructor({ client, tasks, inventory, owner, deadlines }: PoolVmsOptions) {
+  constructor({ client, tasks, inventory, ownership, label, deadlines }: PoolVmsOptions) {
     this.#deadlines = deadlines;
     this.#client = client;
     this.#tasks = tasks;
     this.#inventory = inventory;
-    this.#owner = owner;
+    this.#ownership = ownership;
+    this.#label = label;
   }
 
   /** Reads every VM of the pool into the inventory. */
   async fetchAll(): Promise<void> {
-    this.#inventory.replaceAll(await this.#client.call("VM.get_all_records", []));
+    const records = await this.#client.call("VM.get_all_records", []);
+    await this.#ownership.learn(Object.values(records));
+    this.#inventory.replaceAll(records);
   }
 
   /** Marks the VM as changed in the pool, so that its record in the inventory may be outdated. */
@@ -68,7 +75,9 @@ export class PoolVms {
     try {
       do {
         this.#dirty.delete(ref);
-        this.#inventory.put(ref, await this.#client.call("VM.get_record", [ref]));
+        const record = await this.#client.call("VM.get_record", [ref]);
+        await this.#ownership.learn([record]);
+        this.#inventory.put(ref, record);
       } while (this.#dirty.has(ref));
     } catch (thrown) {
       if (!hasCode(thrown, "HANDLE_INVALID")) throw thrown;
@@ -81,7 +90,8 @@ export class PoolVms {
   async make(spec: GuestSpec, settings: MachineSettings, signal: AbortSignal): Promise<OwnVm> {
     const template = templateNamed(this.#inventory, settings.template);
     const storage = settings.storage === undefined ? undefined : await this.#storageNamed(settings.storage);
-    const name = cloneName(this.#owner, spec.vmId, spec.fence, randomBytes(4).toString("hex"));
+    const reservation = await this.#ownership.reservation(spec.vmId, spec.fence);
+    const name = cloneName(this.#ownership.owner, spec.vmId, spec.fence, randomBytes(4).toString("hex"));
     this.#making.add(name);
     try {
       const options = { stallMs: this.#deadlines.cloneMs, signal };
@@ -91,33 +101,50 @@ export class PoolVms {
           : await this.#tasks.run("VM.copy", [template, name, storage], options);
       const record = await this.#client.call("VM.get_record", [ref]);
       const { vmId, incarnation, fence, restores = 0 } = spec;
-      const tags: Tags = { vmId, incarnation, fence, graceMs: settings.graceMs, restores };
-      const config = tagged(record, this.#owner, tags);
-      await this.#client.call("VM.set_other_config", [ref, config]);
-      const own = { ...record, other_config: config };
-      this.#inventory.put(ref, own);
-      return { ref, record: own, tags };
+      const tags: Tags = { vmId, incarnation, fence, reservation, graceMs: settings.graceMs, restores };
+      return await this.#writeTags(ref, record, tags);
     } finally {
       this.#making.delete(name);
     }
   }
 
   /** Assigns a halted VM to a newer reservation. */
-  retag(vm: OwnVm, fence: number, settings: MachineSettings): Promise<OwnVm> {
-    return this.setTags(vm, { fence, graceMs: settings.graceMs });
+  async retag(vm: OwnVm, fence: number, settings: MachineSettings): Promise<OwnVm> {
+    const reservation = await this.#ownership.reservation(vm.tags.vmId, fence);
+    return this.setTags(vm, { fence, reservation, graceMs: settings.graceMs });
   }
 
   /** Writes `changed` into the VM's `other_config` keys. A new fence clears the mark that the VM has run. */
   async setTags(vm: OwnVm, changed: Partial<Tags>): Promise<OwnVm> {
     const record = await this.#client.call("VM.get_record", [vm.ref]);
     const tags = { ...vm.tags, ...changed };
-    const config = tagged(record, this.#owner, tags);
-    const ran = record.other_config[RAN_KEY];
-    if (tags.fence === vm.tags.fence && ran !== undefined) config[RAN_KEY] = ran;
-    await this.#client.call("VM.set_other_config", [vm.ref, config]);
-    const own = { ...record, other_config: config };
-    this.#inventory.put(vm.ref, own);
-    return { ref: vm.ref, record: own, tags };
+    const ran = tags.fence === vm.tags.fence ? record.other_config[RAN_KEY] : undefined;
+    return this.#writeTags(vm.ref, record, tags, ran);
+  }
+
+  /**
+   * Makes a machine of another owner this agent's. The caller has checked the record. A machine that is up counts as
+   * having run under the new fence, so that it goes on without a restart.
+   */
+  async takeOver(ref: string, record: VmRecord, tags: Tags): Promise<OwnVm> {
+    const restoreTags = restoreTagsOf(record);
+    const others = record.tags.filter((tag) => !restoreTags.includes(tag));
+    const ran = record.power_state === "Halted" ? undefined : String(tags.fence);
+    const own = await this.#writeTags(ref, { ...record, tags: others }, tags, ran);
+    // The restores of the earlier VM do not count for the new one.
+    for (const tag of restoreTags) await this.#client.call("VM.remove_tags", [ref, tag]);
+    return own;
+  }
+
+  async #writeTags(ref: string, record: VmRecord, tags: Tags, ran?: string): Promise<OwnVm> {
+    const config = tagged(record, this.#ownership.owner, tags);
+    if (ran !== undefined) config[RAN_KEY] = ran;
+    await this.#client.call("VM.set_other_config", [ref, config]);
+    const own = { ref, record: { ...record, other_config: config }, tags };
+    this.#ownership.note(own.record, tags);
+    this.#inventory.put(ref, own.record);
+    await this.#label(own);
+    return own;
   }
 
   /**
@@ -241,10 +268,17 @@ export class PoolVms {
     return objectNamed(repositories, nameOrUuid, "storage repository");
   }
 
-  /** Returns the unfinished clones, except those that this process is making now. */
-  abandonedClones(): readonly string[] {
+  /**
+   * Resolves with the references of unfinished clones whose reservation the log has, except those that this process is
+   * making now.
+   */
+  async abandonedClones(): Promise<readonly string[]> {
     const nameOf = (ref: string): string => this.#inventory.record(ref)?.name_label ?? "";
-    return this.#inventory.unfinishedClones().filter((ref) => !this.#making.has(nameOf(ref)));
+    const clones = this.#inventory.unfinishedClones().filter(({ ref }) => !this.#making.has(nameOf(ref)));
+    const refs = clones.map(async ({ ref, vmId, fence }) =>
+      (await this.#ownership.owner.reservationOf(vmId, fence)) === undefined ? [] : [ref],
+    );
+    return (await Promise.all(refs)).flat();
   }
 }
 

@@ -44,20 +44,22 @@ function nameIn(checkpoint: Uint8Array): unknown {
  * suspended if the snapshot includes memory. Without a snapshot, only the machine's `other_config` keys change.
  */
 export async function revertTo(
-  { vms, snapshots }: Pick<PoolLink, "vms" | "snapshots">,
+  { vms, snapshots, ownership }: Pick<PoolLink, "vms" | "snapshots" | "ownership">,
   vm: OwnVm,
   { fence, restores = 0 }: GuestSpec,
   snapshot: string | undefined,
   { graceMs }: MachineSettings,
 ): Promise<OwnVm | undefined> {
-  const changed = { fence, restores: Math.max(restores, vm.tags.restores), graceMs };
+  const isSame = fence === vm.tags.fence;
+  const reservation = isSame ? vm.tags.reservation : await ownership.reservation(vm.tags.vmId, fence);
+  const changed = { fence, reservation, restores: Math.max(restores, vm.tags.restores), graceMs };
   if (snapshot === undefined) return vms.setTags(vm, changed);
   return snapshots.revert(vm, snapshot, { ...vm.tags, ...changed });
 }
 
 /** Restores a running or paused machine from the spec's snapshot. The machine is then running or paused as before. */
 export async function restartFrom(
-  pool: Pick<PoolLink, "inventory" | "vms" | "snapshots">,
+  pool: Pick<PoolLink, "inventory" | "vms" | "snapshots" | "ownership">,
   vm: OwnVm,
   spec: GuestSpec,
   settings: MachineSettings,

@@ -13,12 +13,14 @@ import type { VmRecord } from "../xapi/records.ts";
 import { NULL_REF } from "../xapi/ref.ts";
 import type { Inventory } from "./inventory.ts";
 import { Leftovers, type LeftoversOptions, type Remains } from "./leftovers.ts";
-import { removalMark, removedFor, vmIdIn } from "./tags.ts";
+import { type Agent, removalMark, removedFor, vmIdIn } from "./tags.ts";
 
 export interface VmRemovalOptions extends Pick<LeftoversOptions, "onLeft" | "firstWaitMs"> {
   readonly client: XapiClient;
   readonly inventory: Inventory;
-  readonly owner: string;
+  readonly owner: Agent;
+  /** Rejects unless the VM or snapshot belongs to this agent now. */
+  readonly requireOwn: (ref: string) => Promise<void>;
   /** Halts a VM at once. Idempotent. */
   readonly switchOff: (ref: string) => Promise<void>;
   /** Runs work on a VM after the VM's present work. */
@@ -90,9 +92,10 @@ export class VmRemoval {
 
   /** Removes one record with its disks and its memory image. */
   async #destroyRecord(ref: string): Promise<void> {
-    const { client, inventory, switchOff } = this.#options;
+    const { client, inventory, switchOff, requireOwn } = this.#options;
     const record = await this.#present(ref);
     if (record !== undefined) {
+      await requireOwn(ref);
       const disks = await this.#markDisks(record);
       if (record.power_state !== "Halted") await switchOff(ref);
       try {

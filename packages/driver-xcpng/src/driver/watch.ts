@@ -10,8 +10,8 @@ import type { GuestStatus, OutsideChange } from "@bioxen/vm-driver";
 import type { VmRecord } from "../xapi/records.ts";
 import type { XapiEvent } from "../xapi/wire.ts";
 import { guestOf, type Inventory, isSame, type OwnVm } from "./inventory.ts";
+import type { Ownership } from "./ownership.ts";
 import type { PoolVms } from "./pool-vms.ts";
-import { tagsOf } from "./tags.ts";
 
 export interface Observed {
   readonly vmId: string;
@@ -24,7 +24,7 @@ export interface Observed {
 }
 
 export interface WatchOptions {
-  readonly owner: string;
+  readonly ownership: Ownership;
   readonly inventory: Inventory;
   readonly vms: PoolVms;
   readonly queue: KeyedQueue;
@@ -46,7 +46,7 @@ export class Watch {
   }
 
   onEvent({ operation, ref, snapshot }: XapiEvent): void {
-    const { inventory, owner } = this.#options;
+    const { inventory, ownership } = this.#options;
     const known = inventory.ownByRef(ref);
     if (operation === "del") {
       if (known === undefined) inventory.remove(ref);
@@ -54,10 +54,10 @@ export class Watch {
       return;
     }
     const record = snapshot as VmRecord;
-    const vmId = known?.tags.vmId ?? tagsOf(record, owner)?.vmId;
+    const vmId = known?.tags.vmId ?? ownership.claimedVmId(record);
     if (vmId === undefined) {
       inventory.put(ref, record);
-      if (inventory.unfinishedClones().includes(ref))
+      if (inventory.unfinishedClones().some((clone) => clone.ref === ref))
         this.#options.sweepClones().catch(this.#options.onError);
       return;
     }

@@ -18,6 +18,7 @@ import {
   type GuestStatus,
   type KeptGuest,
   type LeftBehind,
+  type Orphan,
   type OutsideChange,
   type SnapshotKeeper,
   type StopOptions,
@@ -28,6 +29,7 @@ import { capabilitiesOf } from "./capabilities.ts";
 import { capacityOf, type PoolCapacity } from "./capacity.ts";
 import { asDriverError } from "./failures.ts";
 import { guestOf, keptOf, type OwnVm } from "./inventory.ts";
+import { DEFAULT_SHUTDOWN_GRACE_MS } from "./limits.ts";
 import { MachineOperations } from "./machine-operations.ts";
 import { machineSettingsOf } from "./machine-settings.ts";
 import { PoolLink, type PoolLinkOptions } from "./pool-link.ts";
@@ -105,7 +107,9 @@ class Xcpng implements XcpngDriver {
       await bringUp(this.#pool, operations.fences, spec, settings, signal);
       const vm = this.#pool.inventory.own(vmId);
       // A machine that was restored with its memory has the size that it had at the snapshot, so it is resized now.
-      if (spec.checkpoint !== undefined && vm !== undefined) await this.#resize(vm, spec.allocation);
+      // So is an adopted machine that kept running.
+      const hasOtherSize = spec.checkpoint !== undefined || settings.machine !== undefined;
+      if (hasOtherSize && vm?.record.power_state === "Running") await this.#resize(vm, spec.allocation);
       operations.lost.forget(vmId);
     };
     await operations.inTurn(vmId, `starting ${vmId}`, () => operations.starting(vmId, fence, work));
@@ -243,6 +247,19 @@ class Xcpng implements XcpngDriver {
 
   leftBehind(): readonly LeftBehind[] {
     return this.#pool.removal.left();
+  }
+
+  orphans(): readonly Orphan[] {
+    return this.#operations.isClosed ? [] : this.#pool.orphans.list();
+  }
+
+  async claimOrphan(uuid: string): Promise<void> {
+    this.#operations.requireOpen();
+    await this.#operations.inTurn(uuid, `claiming the machine ${uuid}`, async () => {
+      if (this.#pool.inventory.own(uuid) !== undefined) return;
+      const tags = { incarnation: 1, fence: 1, graceMs: DEFAULT_SHUTDOWN_GRACE_MS, restores: 0 };
+      await this.#pool.orphans.takeOver(uuid, { vmId: uuid, reservation: `claim-${uuid}`, ...tags });
+    });
   }
 
   async capacity(): Promise<PoolCapacity> {

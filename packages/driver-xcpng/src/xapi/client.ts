@@ -31,6 +31,8 @@ export interface XapiClientOptions {
   readonly sessions?: SessionStore | undefined;
   /** Deadline of a call, ms. Default {@link DEFAULT_CALL_TIMEOUT_MS}. */
   readonly callTimeoutMs?: number | undefined;
+  /** Called before each call; the call is not sent when the guard rejects. Default: every call is sent. */
+  readonly guard?: ((method: MethodName, args: readonly unknown[]) => Promise<void>) | undefined;
 }
 
 export interface CallOptions {
@@ -88,14 +90,20 @@ export class XapiClient {
    * Calls `method` and resolves with its result. Rejects with `XapiError` when the server rejects the call, and with
    * `XapiUnreachable` when the server gives no valid answer.
    */
-  call<M extends MethodName>(method: M, args: ArgsOf<M>, options: CallOptions = {}): Promise<ResultOf<M>> {
+  async call<M extends MethodName>(
+    method: M,
+    args: ArgsOf<M>,
+    options: CallOptions = {},
+  ): Promise<ResultOf<M>> {
+    await this.#options.guard?.(method, args);
     return this.#inLine(METHODS[method].weight, options, async () => {
       return (await this.#withSession(method, method, args, options)) as ResultOf<M>;
     });
   }
 
   /** Starts `method` as a task of the server and resolves with the task's reference. See `tasks.ts`. */
-  begin<M extends MethodName>(method: M, args: ArgsOf<M>, options: CallOptions = {}): Promise<string> {
+  async begin<M extends MethodName>(method: M, args: ArgsOf<M>, options: CallOptions = {}): Promise<string> {
+    await this.#options.guard?.(method, args);
     return this.#inLine(METHODS[method].weight, options, async () => {
       return String(await this.#withSession(method, `Async.${method}`, args, options));
     });

@@ -71,6 +71,13 @@ export const METHODS = {
     weight: WRITE,
     role: "vm-admin",
   },
+  "VM.set_name_label": { params: ["VM ref", "string"], result: "void", weight: WRITE, role: "vm-admin" },
+  "VM.set_name_description": {
+    params: ["VM ref", "string"],
+    result: "void",
+    weight: WRITE,
+    role: "vm-admin",
+  },
   "VM.add_tags": { params: ["VM ref", "string"], result: "void", weight: WRITE, role: "vm-operator" },
   "VM.remove_tags": { params: ["VM ref", "string"], result: "void", weight: WRITE, role: "vm-operator" },
   "VM.set_memory_limits": {

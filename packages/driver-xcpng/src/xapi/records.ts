@@ -10,6 +10,7 @@ export type PowerState = "Halted" | "Paused" | "Running" | "Suspended";
 export interface VmRecord {
   readonly uuid: string;
   readonly name_label: string;
+  readonly name_description: string;
   readonly power_state: PowerState;
   readonly is_a_template: boolean;
   readonly is_a_snapshot: boolean;
@@ -126,6 +127,7 @@ export const READ_FIELDS: { readonly [C in keyof RecordsByClass]: readonly (keyo
   VM: [
     "uuid",
     "name_label",
+    "name_description",
     "power_state",
     "is_a_template",
     "is_a_snapshot",

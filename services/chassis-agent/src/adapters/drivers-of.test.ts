@@ -5,8 +5,11 @@ import { driversOf } from "./drivers-of.ts";
 const logger = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() };
 const broken = fileURLToPath(new URL("./broken-driver.testing.ts", import.meta.url));
 
+const log = { messageAt: vi.fn() };
+const identity = { agentId: "a1", clusterId: "00112233aabbccdd" };
+
 const load = (extensions: Parameters<typeof driversOf>[4], env = {}) =>
-  driversOf({ logger: logger as never }, env, "a1", 60, extensions);
+  driversOf({ logger, log: log as never }, env, identity, 60, extensions);
 
 it("the driver of an extension runs VMs of type basic", async () => {
   const { drivers } = await load({ driver: "@bioxen-examples/third-party-driver" });

@@ -11,6 +11,7 @@ import { messageOf, type ServicePorts } from "@bioxen/kernel";
 import { ConfigError, createExtension, type Environment, loadExtension } from "@bioxen/service-host";
 import { containedDriver, driverProblems, type VmDriver } from "@bioxen/vm-driver";
 import type { OwnChassis } from "../app/chassis-config.ts";
+import { reservationIn } from "../app/reservations.ts";
 
 export interface AgentDrivers {
   readonly drivers: readonly VmDriver[];
@@ -18,6 +19,12 @@ export interface AgentDrivers {
   readonly pools: readonly OwnChassis[];
   /** Reaction to changes of the pool's machines outside BioXen; absent without a pool. */
   readonly drift?: DriftPolicy;
+}
+
+/** This agent, and the BioXen to which it belongs. */
+export interface AgentIdentity {
+  readonly agentId: string;
+  readonly clusterId: string;
 }
 
 /** Names of extension packages. */
@@ -41,9 +48,9 @@ export interface DriverHost {
  * extension packages.
  */
 export async function driversOf(
-  ports: Pick<ServicePorts, "logger">,
+  ports: Pick<ServicePorts, "logger" | "log">,
   env: Environment,
-  agentId: string,
+  { agentId, clusterId }: AgentIdentity,
   timeScale: number,
   extensions: AgentExtensions = {},
 ): Promise<AgentDrivers> {
@@ -52,7 +59,9 @@ export async function driversOf(
   const pool = poolOf(env, agentId);
   if (pool === undefined) return { drivers: [basic], pools: [] };
   const onTrouble = (message: string): void => ports.logger.warn({ chassisId: pool.chassisId }, message);
-  const xcpng = createXcpngDriver({ ...pool.options, onTrouble });
+  const reservationOf = (vmId: string, fence: number) => reservationIn(ports.log, vmId, fence);
+  const owner = { clusterId, agentId, reservationOf };
+  const xcpng = createXcpngDriver({ ...pool.options, owner, onTrouble });
   const capacity = async () => ({ ...(await xcpng.capacity()) });
   return {
     drivers: [basic, xcpng],

@@ -1,0 +1,217 @@
+/**
+ * Machines of other owners on the same pool: another BioXen, another agent, a lost or older log, and an earlier release.
+ */
+import type { FakeXapi } from "@bioxen/fake-xapi";
+import { eventually } from "@bioxen/testkit/eventually";
+import { driverErrorCode } from "@bioxen/vm-driver";
+import { describe, expect, it } from "vitest";
+import type { MachineOwner } from "../src/driver/ownership.ts";
+import { checkpointNaming } from "../src/driver/snapshots.ts";
+import type { XcpngDriver } from "../src/driver/xcpng-driver.ts";
+import { thrownBy } from "./connect.ts";
+import { CLUSTER_ID, machineSpec, ownerOf, withDriver } from "./fleet.ts";
+
+const OTHER_CLUSTER = "ffeeddccbbaa9988";
+const KEPT = checkpointNaming("before");
+
+type VmFields = Readonly<Record<string, unknown>> & { readonly other_config: Record<string, string> };
+
+function machines(fake: FakeXapi, vmId: string): readonly (readonly [string, VmFields])[] {
+  const all = fake.pool.db.all("VM") as unknown as readonly (readonly [string, VmFields])[];
+  return all.filter(([, vm]) => vm.other_config["bioxen:vm-id"] === vmId && vm["is_a_snapshot"] !== true);
+}
+
+function only(fake: FakeXapi, vmId: string): readonly [string, VmFields] {
+  const [first, ...others] = machines(fake, vmId);
+  expect(others).toEqual([]);
+  if (first === undefined) throw new Error(`the pool has no machine of ${vmId}`);
+  return first;
+}
+
+/** Everything in the pool that a driver could change: every record of VMs, disks and their devices. */
+const contents = (fake: FakeXapi) =>
+  structuredClone(["VM", "VDI", "VBD", "VIF"].map((name) => fake.pool.db.all(name)));
+
+/** An agent whose log has only the reservations of these fences. */
+function withFences(fences: readonly number[], owner = ownerOf("test")): MachineOwner {
+  return {
+    ...owner,
+    reservationOf: async (vmId, fence) =>
+      fences.includes(fence) ? owner.reservationOf(vmId, fence) : undefined,
+  };
+}
+
+const causes = (driver: XcpngDriver) =>
+  driver.orphans?.().map(({ vmId, cause, state }) => `${vmId} ${cause} ${state}`);
+
+describe("machines of other owners", () => {
+  it.each([
+    ["another BioXen", ownerOf("test", OTHER_CLUSTER), "cluster"],
+    ["another agent of this BioXen", ownerOf("elsewhere"), "agent"],
+    ["a log that does not have their reservations", withFences([]), "log"],
+  ] as const)("are orphans for %s, which changes nothing of them", async (_who, owner, cause) => {
+    await withDriver(async ({ fake, driver, again }) => {
+      await driver.start(machineSpec("x1", 10));
+      await driver.start(machineSpec("x2", 11));
+      await driver.stop("x2", 11);
+      await driver.snapshots?.take("x1", 10, "kept");
+      await driver.close();
+      const before = contents(fake);
+      const stranger = again({ owner });
+      await stranger.whenReady();
+      expect([stranger.list(), stranger.kept(), stranger.snapshots?.list()]).toEqual([[], [], []]);
+      expect(causes(stranger)?.sort()).toEqual([`x1 ${cause} running`, `x2 ${cause} halted`]);
+      await stranger.stop("x1", 20);
+      await stranger.discard("x1", 1);
+      await stranger.discard("x2", 1);
+      expect(contents(fake)).toEqual(before);
+    });
+  });
+
+  it("stay beside a new machine of a VM with the same id", async () => {
+    await withDriver(async ({ fake, driver, again }) => {
+      await driver.start(machineSpec("x1", 10));
+      const [ref] = only(fake, "x1");
+      await driver.close();
+      const other = again({ owner: ownerOf("test", OTHER_CLUSTER) });
+      await other.start(machineSpec("x1", 10));
+      expect(machines(fake, "x1")).toHaveLength(2);
+      await other.stop("x1", 10);
+      await other.discard("x1", 1);
+      expect(only(fake, "x1")[0]).toBe(ref);
+      expect(only(fake, "x1")[1]["power_state"]).toBe("Running");
+    });
+  });
+
+  it("include a machine of a lost part of the log, even if the log later has a reservation with the same fence", async () => {
+    await withDriver(async ({ fake, driver, again }) => {
+      await driver.start(machineSpec("x1", 10));
+      await driver.close();
+      const reservationOf = async () => "another-event";
+      const next = again({ owner: { clusterId: CLUSTER_ID, agentId: "test", reservationOf } });
+      await next.start(machineSpec("x1", 10));
+      expect(machines(fake, "x1")).toHaveLength(2);
+      expect(causes(next)).toEqual(["x1 log running"]);
+    });
+  });
+});
+
+describe("a machine whose owner has changed since the driver read it", () => {
+  it.each<[string, (driver: XcpngDriver) => Promise<unknown> | undefined]>([
+    ["pause", (driver) => driver.pause("x1", 10)],
+    ["resize", (driver) => driver.resize("x1", 10, { vcpus: 1, memoryMiB: 1_024 })],
+    ["snapshot", (driver) => driver.snapshots?.take("x1", 10, "kept")],
+    ["restore", (driver) => driver.restart(machineSpec("x1", 10, { checkpoint: KEPT, restores: 1 }))],
+    ["stop", (driver) => driver.stop("x1", 10)],
+    ["destroy", (driver) => driver.snapshots?.drop("x1", "before")],
+  ])("is not touched by a %s", async (_verb, call) => {
+    await withDriver(async ({ fake, driver }) => {
+      await driver.start(machineSpec("x1", 10));
+      await driver.snapshots?.take("x1", 10, "before");
+      const [ref, { other_config }] = only(fake, "x1");
+      const taken = { ...other_config, "bioxen:cluster": OTHER_CLUSTER };
+      // Written behind the back of the fake, so that no event tells the driver of the change.
+      Object.assign(fake.pool.db.get("VM", ref), { other_config: taken });
+      const before = contents(fake);
+      const error = await thrownBy(call(driver) as Promise<unknown>);
+      expect(driverErrorCode(error)).toBe("UNAVAILABLE");
+      expect(error.message).toContain("does not belong to this agent");
+      expect(contents(fake)).toEqual(before);
+      await fake.outside("VM.set_other_config", ref, taken);
+      await eventually(
+        "the driver has seen the change",
+        () => driver.list()[0]?.state === "failed" || undefined,
+      );
+    });
+  });
+});
+
+describe("a machine of a release before clusters had ids", () => {
+  const downgrade = async (fake: FakeXapi, vmId: string) => {
+    const [ref, { other_config }] = only(fake, vmId);
+    const { "bioxen:cluster": _c, "bioxen:reservation": _r, ...old } = other_config;
+    await fake.outside("VM.set_other_config", ref, old);
+    await fake.outside("VM.set_name_label", ref, `bioxen/test/${vmId}/10/00000000`);
+  };
+
+  it("is taken over while it runs if the log has its reservation", async () => {
+    await withDriver(async ({ fake, driver, again }) => {
+      await driver.start(machineSpec("x1", 10));
+      await driver.close();
+      await downgrade(fake, "x1");
+      const next = again();
+      await next.whenReady();
+      expect(next.list()).toMatchObject([{ vmId: "x1", fence: 10, state: "running" }]);
+      await eventually("the machine has the present keys and name", () => {
+        const [, vm] = only(fake, "x1");
+        const hasKeys =
+          vm.other_config["bioxen:cluster"] === CLUSTER_ID && vm.other_config["bioxen:ran"] === "10";
+        return (hasKeys && String(vm["name_label"]).startsWith("BioXen x1 ")) || undefined;
+      });
+      expect(only(fake, "x1")[1]["power_state"]).toBe("Running");
+    });
+  });
+
+  it("is an orphan if the log does not have its reservation", async () => {
+    await withDriver(async ({ fake, driver, again }) => {
+      await driver.start(machineSpec("x1", 10));
+      await driver.close();
+      await downgrade(fake, "x1");
+      const before = contents(fake);
+      const next = again({ owner: withFences([11]) });
+      await next.whenReady();
+      expect(next.orphans?.()).toMatchObject([{ vmId: "x1", clusterId: null, agentId: "test" }]);
+      expect(contents(fake)).toEqual(before);
+    });
+  });
+});
+
+describe("an operator's decision about an orphan", () => {
+  it("adopts it while it runs, with the VM's new id, fence and labels", async () => {
+    await withDriver(async ({ fake, driver, again }) => {
+      await driver.start(machineSpec("x1", 10));
+      const [ref, { uuid }] = only(fake, "x1");
+      await driver.close();
+      await fake.outside("VM.add_tags", ref, `bioxen-restored-2-${String(uuid).slice(0, 8)}`);
+      const next = again({ owner: ownerOf("test", OTHER_CLUSTER) });
+      await next.whenReady();
+      const refused = await thrownBy(next.start(machineSpec("y1", 20, { config: { machine: "none" } })));
+      expect(refused.message).toContain("the pool has no machine none");
+      const domain = fake.pool.db.get("VM", ref)["domid"];
+      await next.start(machineSpec("y1", 21, { config: { machine: uuid } }));
+      expect(only(fake, "y1")[0]).toBe(ref);
+      expect(fake.pool.db.get("VM", ref)).toMatchObject({ power_state: "Running", domid: domain });
+      expect(next.list()).toEqual([{ vmId: "y1", fence: 21, restores: 0, state: "running" }]);
+      const again1 = await thrownBy(next.start(machineSpec("z1", 22, { config: { machine: uuid } })));
+      expect(again1.message).toContain("it belongs to this agent already");
+      const labels = fake.pool.db.get("VM", ref);
+      expect(labels["name_label"]).toBe(`BioXen y1 (xcpng-1, ${OTHER_CLUSTER})`);
+      expect(labels["tags"]).toEqual(["bioxen", `bioxen-cluster-${OTHER_CLUSTER}`]);
+      expect(labels["name_description"]).toContain("Do not change it here");
+      await next.stop("y1", 21);
+      await next.discard("y1", 1);
+      expect(machines(fake, "y1")).toEqual([]);
+    });
+  });
+
+  it("claims it under its uuid, so that it ends like a guest of no VM and leaves nothing", async () => {
+    await withDriver(async ({ fake, driver, again }) => {
+      const { sessions: _, ...empty } = fake.counts();
+      await driver.start(machineSpec("x1", 10));
+      await driver.snapshots?.take("x1", 10, "kept");
+      const uuid = String(only(fake, "x1")[1]["uuid"]);
+      await driver.close();
+      const next = again({ owner: ownerOf("test", OTHER_CLUSTER) });
+      await next.whenReady();
+      await next.claimOrphan?.(uuid);
+      await next.claimOrphan?.(uuid);
+      expect(next.list()).toMatchObject([{ vmId: uuid, state: "running" }]);
+      await next.stop(uuid, 1);
+      await next.discard(uuid, 1);
+      await eventually("nothing is left", () => {
+        const { sessions, ...now } = fake.counts();
+        return JSON.stringify(now) === JSON.stringify(empty) || undefined;
+      });
+    });
+  });
+});
