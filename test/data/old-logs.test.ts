@@ -33,6 +33,8 @@ const NEVER_CAPTURED = [
   "bioxen.vm.displaced.v2",
   "bioxen.vm.checkpoint-lost.v1",
   "bioxen.vm.observed.v1",
+  "bioxen.vm.start-refused.v1",
+  "bioxen.vm.start-progressed.v1",
   "bioxen.chassis.lost.v1",
   "bioxen.chassis.recovered.v1",
   "bioxen.drain.given-up.v1",

@@ -44,9 +44,9 @@ const PROBES: readonly string[] = [
     // covers it.
     "SNAPSHOT_NOT_FOUND",
   ].map((code) => `refused ${code}`),
-  // Without observed: only the agent can change its simulated guests. test/e2e/xcpng.test.ts covers changes from
-  // outside.
-  ...Object.keys(VM_EVENTS).filter((type) => type !== "bioxen.vm.observed.v1"),
+  // Without changes from outside and refused or long starts: no simulated driver has them. test/e2e/xcpng.test.ts and
+  // test/e2e/xcpng-refusals.test.ts cover them.
+  ...Object.keys(VM_EVENTS).filter((type) => !/observed|start-refused|start-progressed/.test(type)),
   ...["starve", "pause", "evict"].map((mode) => `gave way: ${mode}`),
   ...Object.keys(LEDGER_EVENTS).filter((type) => !/closed|capacity-changed/.test(type)),
   ...Object.keys(DRAIN_EVENTS),

@@ -35,6 +35,33 @@ export const preemptionView = z
   })
   .meta({ id: "PreemptionView" });
 
+/** A refused start. `tries` counts since the start was requested; `hostCode` is the host's own code. */
+const refusedStartView = z
+  .object({
+    chassisId: z.string(),
+    code: z.string(),
+    hostCode: z.string().optional(),
+    reason: z.string(),
+    tries: z.int().min(1),
+    atMs: z.int(),
+    /** Time of the next try on this chassis, epoch ms; earlier if room comes there. */
+    retryAtMs: z.int(),
+  })
+  .meta({ id: "RefusedStart" });
+
+function viewOfStart({
+  refusedStart,
+  startProgress,
+  fence,
+}: Vm): Pick<VmView, "refusedStart" | "startPermille"> {
+  const view: Pick<VmView, "refusedStart" | "startPermille"> = {};
+  if (startProgress !== undefined && startProgress.fence === fence)
+    view.startPermille = startProgress.permille;
+  if (refusedStart === undefined) return view;
+  const { fence: _fence, seq: _seq, placeEndsAtMs: _ends, hostCode, ...seen } = refusedStart;
+  return { ...view, refusedStart: { ...seen, ...(hostCode === undefined ? {} : { hostCode }) } };
+}
+
 export const vmView = z
   .object({
     vmId: z.string(),
@@ -86,6 +113,10 @@ export const vmView = z
     /** The stored state that the VM's next guest continues from; null: the next guest starts from the beginning. */
     checkpoint: checkpointView.nullable(),
     snapshots: z.array(snapshotView),
+    /** The last refusal by the host since the start was requested; absent once the guest has started. */
+    refusedStart: refusedStartView.optional(),
+    /** Progress of a long start, permille; absent when it is unknown. */
+    startPermille: z.int().optional(),
   })
   .meta({ id: "VmView" });
 export type VmView = z.infer<typeof vmView>;
@@ -128,6 +159,7 @@ export function viewOfVm(vmId: string, vm: Vm): VmView {
     config: vm.config,
     checkpoint: vm.checkpoint,
     snapshots: [...vm.snapshots],
+    ...viewOfStart(vm),
   };
 }
 

@@ -83,6 +83,9 @@ export class VmRecords {
     if (body.type === "bioxen.vm.started.v1" && this.#holding(vmId, next) === undefined) {
       report("started-without-reservation", `fence ${next.fence} is not held`);
     }
+    if (body.type === "bioxen.vm.start-refused.v1" || body.type === "bioxen.vm.start-progressed.v1") {
+      if (body.data.fence !== before.fence) report("transition", `fence ${body.data.fence} is not its place`);
+    }
     if (body.type === "bioxen.vm.displaced.v2") this.#displaced(before, body.data, report);
     if (body.type === "bioxen.vm.resized.v1") this.#resized(vmId, next, body.data, report);
     this.#preemption(vmId, next, before.state, body, report);
@@ -179,6 +182,7 @@ function stateAfter(before: string, body: VmEvent, report: ReportViolation): str
   if (transition === undefined || !transition.from.includes(before)) {
     report("transition", `${body.type} of a VM that is ${before}`);
   }
+  if (body.type === "bioxen.vm.start-refused.v1" && body.data.code === "CAPACITY_EXCEEDED") return "pending";
   if (transition === undefined || transition.to === "same") return before;
   return body.type === "bioxen.vm.started.v1" && body.data.paused === true ? "paused" : transition.to;
 }

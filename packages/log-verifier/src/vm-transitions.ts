@@ -48,5 +48,8 @@ export const TRANSITIONS: Readonly<Record<string, Transition>> = {
   "bioxen.vm.migration-cancelled.v1": { from: ["running", "paused"], to: "same" },
   // The next state depends on the consequence; see `observation-rules.ts`.
   "bioxen.vm.observed.v1": { from: [...PLACED, "stopping", "stopped", "error"], to: "same" },
+  // A VM whose host has no room gives its place up; see `stateAfter`.
+  "bioxen.vm.start-refused.v1": { from: PLACED, to: "same" },
+  "bioxen.vm.start-progressed.v1": { from: ["starting"], to: "same" },
   "bioxen.vm.destroyed.v1": { from: ["pending", ...UNPLACED], to: "destroyed" },
 };

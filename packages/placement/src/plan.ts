@@ -108,8 +108,8 @@ const NEEDS = new WeakMap<WaitingVm, string>();
 function needsOf(vm: WaitingVm): string {
   let needs = NEEDS.get(vm);
   if (needs === undefined) {
-    const { vmType, request, placement, excludeChassisIds } = vm;
-    needs = JSON.stringify([vmType, Object.entries(request).sort(), placement, excludeChassisIds ?? []]);
+    const { vmType, request, placement, excludeChassisIds = [], heldOff = null } = vm;
+    needs = JSON.stringify([vmType, Object.entries(request).sort(), placement, excludeChassisIds, heldOff]);
     NEEDS.set(vm, needs);
   }
   return needs;

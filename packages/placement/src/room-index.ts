@@ -20,7 +20,8 @@ export const EXCLUDED = -3;
 export const HELD = -4;
 export const PLACES = -5;
 export const AFFINITY = -6;
-export const SHORT = -7;
+export const REFUSED = -7;
+export const SHORT = -8;
 
 /**
  * Number of ranks for one preference value. A rank orders by preference first and by score second; the rank of a VM
@@ -51,6 +52,8 @@ export interface FitQuery {
   /** By chassis index: 1 if the VM may run there, given enough room; else 0. */
   readonly admits: Uint8Array;
   readonly excluded: ReadonlySet<number>;
+  /** Index of the chassis that refused to start the VM for lack of room; undefined when none did. */
+  readonly refusedAt: number | undefined;
   /**
    * True when preferences go before the scores: the VM has preferred terms, or the cluster has `PreferNoSchedule`
    * taints.
@@ -124,8 +127,10 @@ export class RoomIndex {
 
   queryOf(vm: WaitingVm, policy: PlacementPolicy): FitQuery {
     const excluded = new Set((vm.excludeChassisIds ?? []).flatMap((id) => this.indexOf(id) ?? []));
+    const refusedAt = vm.heldOff && this.indexOf(vm.heldOff.chassisId);
     const prefers = this.#hasSoftTaints || preferredTerms(vm).length > 0;
-    return { vm, amounts: this.amountsOf(vm.request), policy, admits: this.#admitsOf(vm), excluded, prefers };
+    const amounts = this.amountsOf(vm.request);
+    return { vm, amounts, policy, admits: this.#admitsOf(vm), excluded, refusedAt, prefers };
   }
 
   /**
@@ -149,6 +154,7 @@ export class RoomIndex {
   verdictAt(at: number, query: FitQuery): number {
     if (query.excluded.size > 0 && query.excluded.has(at)) return EXCLUDED;
     if (query.admits[at] === 0) return MISMATCH;
+    if (query.refusedAt === at) return REFUSED;
     const shut = this.#shut[at] as number;
     if (shut < 0) return shut;
     if ((this.#placesLeft[at] as number) < 1) return PLACES;
@@ -269,6 +275,7 @@ export class RoomIndex {
    */
   shortageAt(at: number, query: FitQuery): number | undefined {
     if (query.admits[at] === 0 || this.#shut[at] !== 0 || query.excluded.has(at)) return undefined;
+    if (query.refusedAt === at) return undefined;
     if ((this.rooms[at] as ChassisRoom).chassis.maxVms < 1) return undefined;
     const row = at * query.amounts.length;
     let most = (this.#placesLeft[at] as number) < 1 ? 1 : 0;

@@ -18,6 +18,17 @@ export interface WaitingVm {
   readonly holds?: Amounts | undefined;
   /** Chassis on which the VM must not be placed: for a moving VM, the chassis that it leaves. */
   readonly excludeChassisIds?: readonly string[] | undefined;
+  /** The chassis that refused to start the VM for lack of room; absent when none did, or when it has more room now. */
+  readonly heldOff?: HeldOff | undefined;
+}
+
+/** A chassis whose host had no room for the VM, although the ledger has. */
+export interface HeldOff {
+  readonly chassisId: string;
+  /** What the host answered, and when it is tried again. */
+  readonly message: string;
+  /** Until this time the VM is not placed there, epoch ms. */
+  readonly untilMs: number;
 }
 
 export interface ChassisRoom {

@@ -15,6 +15,7 @@ import {
   MISMATCH,
   PLACES,
   preferenceOf,
+  REFUSED,
   type RoomIndex,
   SHORT,
   scoreOf,
@@ -109,7 +110,7 @@ export function summarizeVerdicts(verdicts: Int32Array, resources: number): Verd
  */
 function kindsByNearness(resources: number): number[] {
   const short = Array.from({ length: resources }, (_, r) => SHORT - r);
-  return [...short, PLACES, AFFINITY, HELD, EXCLUDED, CLOSED, MISMATCH];
+  return [...short, PLACES, REFUSED, AFFINITY, HELD, EXCLUDED, CLOSED, MISMATCH];
 }
 
 /**
@@ -168,6 +169,8 @@ function kindOf(index: RoomIndex, kind: number): { code: string; message: string
       return { code: "UNAVAILABLE", message: "take no VMs at present" };
     case EXCLUDED:
       return { code: "UNAVAILABLE", message: "are being left by the VM" };
+    case REFUSED:
+      return { code: "CAPACITY_EXCEEDED", message: "refused to start the VM for lack of room" };
     case HELD:
       return { code: "UNAVAILABLE", message: "are held for VMs that have waited longer" };
     case AFFINITY:
@@ -200,6 +203,9 @@ function refusalAt(index: RoomIndex, at: number, query: FitQuery): PlacementRefu
     closed ??
     (query.excluded.has(at)
       ? { code: "UNAVAILABLE", message: "is the chassis that the VM is leaving" }
+      : undefined) ??
+    (query.refusedAt === at && query.vm.heldOff !== undefined
+      ? { code: "CAPACITY_EXCEEDED", message: query.vm.heldOff.message }
       : undefined) ??
     (heldFor !== undefined
       ? { code: "UNAVAILABLE", message: `is held for ${heldFor}, which has waited longer` }

@@ -159,6 +159,8 @@ export type GuestEvent =
     }
   /** An object could not be removed: after the first try, and again after the last one. */
   | { readonly kind: "left"; readonly vmId: string; readonly left: LeftBehind }
+  /** A long step of the guest's start makes progress: the copy of a disk, for instance. */
+  | { readonly kind: "progress"; readonly vmId: string; readonly fence: number; readonly permille: number }
   /** The guest or its kept parts changed, but no call to the driver caused it: the agent should reconcile the VM. */
   | { readonly kind: "changed"; readonly vmId: string; readonly fence: number };
 

@@ -108,6 +108,9 @@ const HAPPENED: Happened = {
   "bioxen.vm.moved.v1": (d) => `moved to ${d.chassisId} with ${amountsLine(d.allocation)}`,
   "bioxen.vm.migration-cancelled.v1": (d) => `migration cancelled: ${d.reason}`,
   "bioxen.vm.observed.v1": (d) => `${seenLine(d)}, not by BioXen: ${CONSEQUENCES[d.consequence]}`,
+  "bioxen.vm.start-refused.v1": (d) =>
+    `try ${d.tries} to start it on ${d.chassisId} was refused: ${d.reason}; ${d.code === "CAPACITY_EXCEEDED" ? "waits for room" : `next try at ${wallClock(d.retryAtMs)}`}`,
+  "bioxen.vm.start-progressed.v1": (d) => `its start is at ${(d.permille / 10).toFixed(0)} %`,
   "bioxen.vm.destroyed.v1": (d) => `destroyed: ${d.reason}`,
   "bioxen.vm.checkpointed.v1": (d) => `its state was stored, at ${simTime(d.simMinutes)} (${d.bytes} bytes)`,
   "bioxen.vm.checkpoint-lost.v1": (d) => `its stored state is lost: ${d.code}: ${d.reason}`,
@@ -256,6 +259,8 @@ const CAUSES: Readonly<Record<string, string>> = {
   "vm.reinstated": "was reinstated",
   "vm.resized": "was resized",
   "vm.observed": "was changed in its pool",
+  "vm.start-refused": "was refused by its host",
+  "vm.start-progressed": "made progress in its start",
   "vm.checkpointed": "had its state stored",
   "vm.checkpoint-lost": "lost its stored state",
   "vm.snapshotted": "was snapshotted",

@@ -57,11 +57,11 @@ export function vmTable(
   );
 }
 
-export function vmWords(vm: VmView, sample: VmSample | null): string {
+export function vmWords(vm: VmView, sample: VmSample | null, nowMs = Date.now()): string {
   const place = vm.chassisId === null ? "" : ` on ${vm.chassisId}`;
   const lines = [`${vm.vmId}: ${vm.biologicalType} (${vm.vmType}), ${paintState(vm.state)}${place}`];
   if (vm.reason !== null) lines.push(`  reason      ${vm.reason}`);
-  lines.push(...resourceLines(vm));
+  lines.push(...startLines(vm, nowMs), ...resourceLines(vm));
   if (vm.preemption?.active === true) {
     const { mode, by, byPriority } = vm.preemption;
     lines.push(
@@ -73,6 +73,23 @@ export function vmWords(vm: VmView, sample: VmSample | null): string {
   );
   if (sample !== null) lines.push(...sampleLines(sample));
   return lines.join("\n");
+}
+
+/** Returns how far a long start is, and the last refusal of a start by the host. */
+function startLines({ state, startPermille, refusedStart }: VmView, nowMs: number): string[] {
+  const lines: string[] = [];
+  if (state === "starting" && startPermille !== undefined) {
+    lines.push(`  start       ${Math.round(startPermille / 10)} % done`);
+  }
+  if (refusedStart === undefined) return lines;
+  const { chassisId, hostCode, code, tries, atMs, retryAtMs } = refusedStart;
+  const next =
+    state === "starting" || state === "pending" ? `; next try in ${ago(Math.max(0, retryAtMs - nowMs))}` : "";
+  const roomWords = state === "pending" ? ", or when room comes" : "";
+  lines.push(
+    `  refused     ${hostCode ?? code} by ${chassisId}, try ${tries}, ${ago(nowMs - atMs)} ago${next}${roomWords}`,
+  );
+  return lines;
 }
 
 /** Returns the request and the allocation; one line when they are equal, or when nothing is allocated. */

@@ -70,6 +70,8 @@ export const INTERNAL_ENDPOINTS = {
         "handed-over",
         "not-handed-over",
         "outside-change",
+        "start-refused",
+        "start-progressed",
       ]),
       reason: z.string().max(4_096).default(""),
       code: z.string().max(63).default("INTERNAL"),
@@ -84,6 +86,11 @@ export const INTERNAL_ENDPOINTS = {
       checkpointId: z.string().max(63).optional(),
       /** With `outside-change`: the change of the machine that BioXen did not make. */
       outside: outsideChange.optional(),
+      /** With `start-refused`: the host's own code, and the number of this try; `code` is one of START_REFUSAL_CODES. */
+      hostCode: z.string().max(127).optional(),
+      tries: z.int().min(1).optional(),
+      /** With `start-progressed`: the progress of the start, permille. */
+      permille: z.int().min(1).max(1000).optional(),
     }),
     /** `seq` is the sequence of the VM's last event; 0 if the VM has no event. */
     z.object({ changed: z.boolean(), seq: z.int().min(0) }),

@@ -52,6 +52,8 @@ export const EVENT_SUMMARIES: Readonly<Record<EventTypeName, string>> = {
   "bioxen.vm.moved.v1": "The guest continues at the new place; the old reservation is released.",
   "bioxen.vm.migration-cancelled.v1": "The move ended, and the VM stays where it is.",
   "bioxen.vm.observed.v1": "The agent saw a change of the machine that BioXen did not make.",
+  "bioxen.vm.start-refused.v1": "The host refused to start the guest; the start is tried again.",
+  "bioxen.vm.start-progressed.v1": "A long start makes progress; the VM keeps its place.",
   "bioxen.ledger.opened.v1": "The ledger of a new chassis was opened.",
   "bioxen.ledger.capacity-changed.v1": "The capacity or the offer of the chassis changed.",
   "bioxen.ledger.reserved.v1": "The ledger holds these reservations of one plan.",

@@ -11,6 +11,7 @@ import { anyJson, recordedAmounts } from "../schemas.ts";
 import { checkpointRecord, GUEST_STATE_EVENTS } from "./guest-state.ts";
 import { MOVE_EVENTS } from "./move.ts";
 import { OBSERVED_EVENTS } from "./observed.ts";
+import { START_EVENTS } from "./start.ts";
 
 const empty = z.object({});
 
@@ -143,6 +144,7 @@ export const VM_EVENTS = {
   ...GUEST_STATE_EVENTS,
   ...MOVE_EVENTS,
   ...OBSERVED_EVENTS,
+  ...START_EVENTS,
 } as const;
 
 export type VmEvent = {

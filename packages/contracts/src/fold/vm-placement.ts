@@ -33,6 +33,7 @@ export function evolvePlacement(vm: Vm, event: PlacementEvent, at: EventPosition
         failure: null,
         refusals: [],
         startsPaused: false,
+        refusedStart: undefined,
         ...waitingSince(at),
         automaticStarts: event.data.automatic ? vm.automaticStarts + 1 : 0,
       };

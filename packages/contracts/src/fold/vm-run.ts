@@ -30,10 +30,12 @@ export function evolveRun(vm: Vm, event: RunEvent, at: EventPosition): Vm {
         state: event.data.paused === true ? "paused" : "running",
         startsPaused: false,
         reason: null,
+        refusedStart: undefined,
+        startProgress: undefined,
         ...NOT_WAITING,
       };
     case "bioxen.vm.guest-restarted.v1":
-      return { ...vm, reason: event.data.reason };
+      return { ...vm, reason: event.data.reason, refusedStart: undefined };
     case "bioxen.vm.paused.v1":
       return vm.preemption !== null && isHeldByPreemption(vm)
         ? { ...vm, preemption: { ...vm.preemption, heldByUser: true } }
@@ -47,7 +49,7 @@ export function evolveRun(vm: Vm, event: RunEvent, at: EventPosition): Vm {
         stopDeadline: deadlineOf(event.data, at) ?? vm.stopDeadline,
       };
     case "bioxen.vm.stopped.v1":
-      return { ...vm, ...ended("stopped", event.data.reason) };
+      return { ...vm, ...ended("stopped", event.data.reason), refusedStart: undefined };
     case "bioxen.vm.failed.v1":
       return {
         ...vm,
@@ -72,7 +74,15 @@ export function evolveRun(vm: Vm, event: RunEvent, at: EventPosition): Vm {
 }
 
 function ended(state: "stopped" | "error", reason: string): Partial<Vm> {
-  return { ...UNPLACED, state, reason, ...NOT_WAITING, checkpoint: null, stopDeadline: null };
+  return {
+    ...UNPLACED,
+    state,
+    reason,
+    ...NOT_WAITING,
+    checkpoint: null,
+    startProgress: undefined,
+    stopDeadline: null,
+  };
 }
 
 type StopRequested = Extract<VmEvent, { type: "bioxen.vm.stop-requested.v1" }>["data"];

@@ -102,6 +102,29 @@ export interface StopDeadline {
   readonly withinMs: number;
 }
 
+/** The last refusal of a start since the start was requested. */
+export interface RefusedStart {
+  readonly fence: number;
+  readonly chassisId: string;
+  readonly code: string;
+  /** The host's own code; absent when the host gave none. */
+  readonly hostCode?: string | undefined;
+  readonly reason: string;
+  /** Number of refused tries since the start was requested. */
+  readonly tries: number;
+  readonly atMs: number;
+  readonly seq: number;
+  readonly retryAtMs: number;
+  readonly placeEndsAtMs: number | null;
+}
+
+/** How far the present start is. */
+export interface StartProgress {
+  readonly fence: number;
+  readonly permille: number;
+  readonly placeEndsAtMs: number;
+}
+
 export interface Vm extends GuestState {
   readonly exists: true;
   readonly incarnation: number;
@@ -152,6 +175,10 @@ export interface Vm extends GuestState {
   readonly migration: Migration | null;
   /** Changes that other tools made to the VM's machine in its pool; absent: no such change was observed. */
   readonly observed?: Observations | undefined;
+  /** The last refusal of a start since the start was requested; absent: none was refused, or the guest has started. */
+  readonly refusedStart?: RefusedStart | undefined;
+  /** How far the present start is; absent: it has not reported any progress. */
+  readonly startProgress?: StartProgress | undefined;
   readonly version: number;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;

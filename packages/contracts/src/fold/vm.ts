@@ -10,6 +10,7 @@ import { endedPreemption, isPausedByUser } from "../preemption.ts";
 import { evolveGuestState, NO_GUEST_STATE } from "./guest-state.ts";
 import { evolveMove } from "./move.ts";
 import { evolveObserved } from "./observed.ts";
+import { evolveStart } from "./start.ts";
 import { evolveAllocation } from "./vm-allocation.ts";
 import { evolvePlacement, NOT_WAITING, UNPLACED } from "./vm-placement.ts";
 import { evolveRun } from "./vm-run.ts";
@@ -66,6 +67,9 @@ function evolveExisting(vm: Vm, event: Exclude<VmEvent, Created>, at: EventPosit
       return evolveAllocation(vm, event, at);
     case "bioxen.vm.observed.v1":
       return { ...vm, ...evolveObserved(vm, event.data) };
+    case "bioxen.vm.start-refused.v1":
+    case "bioxen.vm.start-progressed.v1":
+      return evolveStart(vm, event, at);
     case "bioxen.vm.checkpointed.v1":
     case "bioxen.vm.checkpoint-lost.v1":
     case "bioxen.vm.snapshotted.v1":

@@ -9,13 +9,17 @@ import type { MachineSettings } from "./machine-settings.ts";
 import type { PoolLink } from "./pool-link.ts";
 import { revertTo, wantedSnapshot } from "./snapshots.ts";
 
-/** Brings the VM of `spec` from its present state to running. Rejects with the pool's error, or with `STALE_FENCE`. */
+/**
+ * Brings the VM of `spec` from its present state to running. Calls `onProgress` with the progress of a long step,
+ * permille. Rejects with the pool's error, or with `STALE_FENCE`.
+ */
 export async function bringUp(
   pool: Pick<PoolLink, "inventory" | "vms" | "snapshots" | "removal" | "ownership" | "orphans">,
   fences: Fences,
   spec: GuestSpec,
   settings: MachineSettings,
   signal: AbortSignal,
+  onProgress: (permille: number) => void,
 ): Promise<void> {
   const { vmId, fence } = spec;
   let vm = pool.inventory.own(vmId);
@@ -41,7 +45,7 @@ export async function bringUp(
   const isNew = vm === undefined;
   let made = vm;
   try {
-    made ??= await pool.vms.make(spec, settings, signal);
+    made ??= await pool.vms.make(spec, settings, signal, onProgress);
     if (made.tags.fence < fence) made = await pool.vms.retag(made, fence, settings);
     await pool.vms.bringUp(made, settings, signal);
   } catch (thrown) {

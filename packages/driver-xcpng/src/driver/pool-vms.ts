@@ -86,15 +86,23 @@ export class PoolVms {
     return this.#inventory.ownByRef(ref);
   }
 
-  /** Clones a template into a halted VM for `spec`. Sets the clone's `other_config` keys, but does not provision it. */
-  async make(spec: GuestSpec, settings: MachineSettings, signal: AbortSignal): Promise<OwnVm> {
+  /**
+   * Clones a template into a halted VM for `spec`, and calls `onProgress` with the progress of the copy. Sets the clone's `other_config` keys, but does not provision
+   * it.
+   */
+  async make(
+    spec: GuestSpec,
+    settings: MachineSettings,
+    signal: AbortSignal,
+    onProgress: (permille: number) => void,
+  ): Promise<OwnVm> {
     const template = templateNamed(this.#inventory, settings.template);
     const storage = settings.storage === undefined ? undefined : await this.#storageNamed(settings.storage);
     const reservation = await this.#ownership.reservation(spec.vmId, spec.fence);
     const name = cloneName(this.#ownership.owner, spec.vmId, spec.fence, randomBytes(4).toString("hex"));
     this.#making.add(name);
     try {
-      const options = { stallMs: this.#deadlines.cloneMs, signal };
+      const options = { stallMs: this.#deadlines.cloneMs, signal, onProgress };
       const ref =
         storage === undefined
           ? await this.#tasks.run("VM.clone", [template, name], options)

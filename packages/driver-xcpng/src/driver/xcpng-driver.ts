@@ -104,7 +104,9 @@ class Xcpng implements XcpngDriver {
       return this.#pool.queue.run(vmId, async () => undefined);
     }
     const work = async (signal: AbortSignal): Promise<void> => {
-      await bringUp(this.#pool, operations.fences, spec, settings, signal);
+      await bringUp(this.#pool, operations.fences, spec, settings, signal, (permille) =>
+        this.#emit({ kind: "progress", vmId, fence, permille }),
+      );
       const vm = this.#pool.inventory.own(vmId);
       // A machine that was restored with its memory has the size that it had at the snapshot, so it is resized now.
       // So is an adopted machine that kept running.

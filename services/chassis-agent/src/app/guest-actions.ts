@@ -13,6 +13,7 @@ import type { GuestStates } from "./guest-states.ts";
 import type { GuestView } from "./guest-view.ts";
 import { HandOvers } from "./hand-overs.ts";
 import type { Reports } from "./reports.ts";
+import { refusalReport } from "./start-reports.ts";
 
 type GuestVerbs = Pick<VmDriver, "start" | "restart" | "stop" | "pause" | "resume" | "resize">;
 
@@ -43,6 +44,8 @@ export class GuestActions {
   readonly #allocations = new Map<string, Amounts>();
   /** By VM: the fence of the guest that is being stopped. */
   readonly #stopping = new Map<string, number>();
+  /** By VM id, the fence of the start that is under way. */
+  readonly #starting = new Map<string, number>();
 
   constructor(options: GuestActionsOptions) {
     this.#options = options;
@@ -127,13 +130,21 @@ export class GuestActions {
       const trace = traceOf(view.vms.last(vmId) ?? {});
       const span = { kind: "internal", ...trace, attributes: { "bioxen.vm.id": vmId } } as const;
       const spec = { ...specOf(vmId, vm, fence, allocation), checkpoint };
+      this.#starting.set(vmId, fence);
       await ports.tracer.span(`${kind} guest`, span, () => driver[kind](spec));
     } catch (thrown) {
-      if (!(thrown instanceof DriverError) || thrown.retryable) throw thrown;
-      const isRejected = thrown.code === "BAD_REQUEST" || thrown.code === "TOO_LARGE";
+      if (!(thrown instanceof DriverError)) throw thrown;
+      const refusal = refusalReport(vmId, vm, fence, thrown);
+      if (refusal !== undefined) return reports.enqueue(refusal);
+      if (thrown.retryable) throw thrown;
+      // A refusal by the host is about the guest, not about its checkpoint.
+      const isRejected =
+        (thrown.code === "BAD_REQUEST" || thrown.code === "TOO_LARGE") && thrown.hostCode === undefined;
       if (vm.checkpoint !== null && isRejected) this.#reportLoss(vmId, vm, fence, "REFUSED", thrown.message);
       else reports.enqueue({ vmId, fence, observed: "failed", reason: thrown.message, code: thrown.code });
       return;
+    } finally {
+      this.#starting.delete(vmId);
     }
     this.#allocations.set(vmId, allocation);
     states.began(vmId, fence, vm);
@@ -150,11 +161,13 @@ export class GuestActions {
   }
 
   /**
-   * Passes the deadline of the VM on to a stop that is under way. The stop itself reports the outcome, so the failure
-   * of this call needs no report.
+   * Passes the deadline of the VM on to a stop that is under way, and ends a start that is under way: the copy of a disk
+   * may take hours. The stop or start itself reports the outcome, so the failure of this call needs no report.
    */
   async hastenStop(driver: GuestVerbs, vmId: string, { stopDeadline, fence }: Vm): Promise<void> {
-    if (stopDeadline === null || fence === null || this.#stopping.get(vmId) !== fence) return;
+    if (fence === null) return;
+    const isStopping = stopDeadline !== null && this.#stopping.get(vmId) === fence;
+    if (!isStopping && this.#starting.get(vmId) !== fence) return;
     await driver.stop(vmId, fence, this.#graceOf(stopDeadline)).catch(() => undefined);
   }
 

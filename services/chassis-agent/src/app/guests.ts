@@ -15,12 +15,16 @@ import { type Drivers, guestIn, keptIn } from "./drivers.ts";
 import type { GuestActions } from "./guest-actions.ts";
 import type { GuestView } from "./guest-view.ts";
 import { KeptSnapshots } from "./kept-snapshots.ts";
-import type { Reports } from "./reports.ts";
+import type { Report, Reports } from "./reports.ts";
+import { StartProgressReports, startDueAtMs } from "./start-reports.ts";
 
 /** Delay until the agent repeats a report that is not in the log yet, or checks again whether it has its claim, ms. */
 const REPORT_AGAIN_MS = 500;
 /** Maximum number of actions in one step of a VM. A start, a resize, a pause and their reports together need fewer. */
 const MAX_ACTIONS_PER_STEP = 8;
+
+/** Reports after which the start must not be repeated before the log has the report. */
+const ENDS_START: readonly Report["observed"][] = ["failed", "start-refused", "checkpoint-lost"];
 
 export interface GuestsOptions {
   readonly ports: ServicePorts;
@@ -37,6 +41,7 @@ export class Guests {
   readonly #reconciler: Reconciler;
   readonly #drift: Drift;
   readonly #keptSnapshots: KeptSnapshots;
+  readonly #progress: StartProgressReports;
   /** Resolves once the view has applied the event with this sequence. */
   #applied: (seq: number) => Promise<void> = () => Promise.resolve();
 
@@ -44,6 +49,7 @@ export class Guests {
     const { ports, view, reports, drift } = options;
     this.#options = options;
     this.#keptSnapshots = new KeptSnapshots(ports, view.vms);
+    this.#progress = new StartProgressReports(ports, reports);
     this.#drift = new Drift(drift, ports.clock, async (report) => this.#applied(await reports.send(report)));
     this.#reconciler = new Reconciler({
       clock: ports.clock,
@@ -71,6 +77,7 @@ export class Guests {
     });
     drivers.onGuestEvent((event) => {
       if (event.kind === "observed") this.#drift.note(event);
+      if (event.kind === "progress") this.#progress.note(event);
       if (event.kind === "left") ports.logger.warn(event.left, `not removed: ${event.left.reason}`);
       if (["failed", "changed", "observed"].includes(event.kind)) this.#reconciler.wake(event.vmId);
     });
@@ -112,10 +119,15 @@ export class Guests {
       const action = this.#next(vmId);
       if (action.kind !== "hand-over") actions.forgetHandOver(vmId);
       if (action.kind === "none") return left;
+      const dueAtMs = "vm" in action ? startDueAtMs(action.vm, action.fence) : 0;
+      if (dueAtMs > ports.clock.nowMs()) return { dueAtMs };
       await actions.run(driver, vmId, action);
-      const isLost = reports.pending(vmId)?.observed === "checkpoint-lost";
+      const isStart = action.kind === "start" || action.kind === "restart";
+      if (isStart) this.#progress.forget(vmId);
+      const { observed } = reports.pending(vmId) ?? {};
+      const hasFailed = observed !== undefined && ENDS_START.includes(observed);
       const isReported = ["stop", "hand-over"].includes(action.kind) || action.kind.startsWith("report-");
-      if (!isLost && !isReported) continue;
+      if (!(isStart && hasFailed) && !isReported) continue;
       await reports.sendPending(vmId);
       // The lifecycle instance that took the report may not know the reservation yet, so the report is repeated until
       // the log shows it.

@@ -22,9 +22,17 @@ import {
   type VmState,
   vmFold,
 } from "@bioxen/contracts";
-import { Aggregates, type EventFeed, ReadModel, type ServicePorts, type StoredEvent } from "@bioxen/kernel";
+import {
+  Aggregates,
+  type Clock,
+  type EventFeed,
+  ReadModel,
+  type ServicePorts,
+  type StoredEvent,
+} from "@bioxen/kernel";
 import type { ChassisRoom, WaitingVm } from "@bioxen/placement";
 import { ChassisRooms } from "./chassis-rooms.ts";
+import { FreedRoom } from "./freed-room.ts";
 import { ChassisLiveness } from "./liveness.ts";
 import { Occupancy } from "./occupancy.ts";
 import { WaitingVms } from "./waiting-vms.ts";
@@ -41,6 +49,8 @@ export class Cluster {
   /** The results that are kept for the following pages of a plan, an explanation or a drain. */
   readonly frozenPages: FrozenPages;
   readonly #waiting: WaitingVms;
+  readonly #freed: FreedRoom;
+  readonly #clock: Clock;
   readonly #rooms: ChassisRooms;
   #feed: EventFeed | undefined;
 
@@ -50,6 +60,8 @@ export class Cluster {
     this.chassis = new Aggregates({ kind: "chassis", fold: chassisFold, log, clock, ids, source });
     this.drains = new Aggregates({ kind: "drain", fold: drainFold, log, clock, ids, source });
     this.liveness = new ChassisLiveness(ports, monotonicMs, lostAfterMs);
+    this.#clock = clock;
+    this.#freed = new FreedRoom(this.vms);
     this.#waiting = new WaitingVms(this.vms, this.ledgers);
     this.#rooms = new ChassisRooms(this, this.liveness);
     this.occupancy = new Occupancy(this, this.#waiting);
@@ -68,8 +80,9 @@ export class Cluster {
     feed.onEvent((event) => this.#note(event));
   }
 
-  #note({ envelope }: StoredEvent): void {
-    const { kind, id } = aggregateOf(envelope.subject);
+  #note(event: StoredEvent): void {
+    const { kind, id } = aggregateOf(event.envelope.subject);
+    this.#freed.note(event);
     if (kind === "vm") this.#waiting.noteVm(id);
     if (kind === "chassis" || kind === "ledger" || kind === "drain") this.#rooms.note(id);
     if (kind === "ledger") this.#waiting.noteLedger(id);
@@ -106,7 +119,9 @@ export class Cluster {
 
   /** Returns the VMs that want a place and have none: pending VMs, and VMs that must move. */
   waiting(): WaitingVm[] {
-    return this.#waiting.all();
+    return this.#waiting.allAt(this.#clock.nowMs(), (chassisId, seq) =>
+      this.#freed.hasRoomSince(chassisId, seq),
+    );
   }
 
   /** Returns true when a waiting VM has affinity: a reservation for another VM may then decide where it can go. */

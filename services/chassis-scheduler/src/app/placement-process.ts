@@ -11,7 +11,14 @@
  * costs one round.
  */
 import { domainEventOf, type PlacementRefusal, type VmState } from "@bioxen/contracts";
-import { type EventFeed, messageOf, Reconciler, type ServicePorts, type StoredEvent } from "@bioxen/kernel";
+import {
+  type EventFeed,
+  messageOf,
+  Reconciler,
+  type ServicePorts,
+  type StepResult,
+  type StoredEvent,
+} from "@bioxen/kernel";
 import {
   batchesOf,
   type ChassisRoom,
@@ -68,7 +75,7 @@ export class PlacementProcess {
       step: async () => {
         this.#round = this.#place();
         await this.#round;
-        return undefined;
+        return this.#nextTry();
       },
       onError: (_key, thrown) =>
         ports.logger.warn({ err: thrown }, `a placement round failed: ${messageOf(thrown)}`),
@@ -107,6 +114,12 @@ export class PlacementProcess {
   /** Schedules a round. Call it when the plan may have changed. */
   wake(): void {
     this.#reconciler.wake(PLAN);
+  }
+
+  /** Returns when the next VM that a chassis refused for lack of room may be placed there again. */
+  #nextTry(): StepResult {
+    const tries = this.#cluster.waiting().flatMap(({ heldOff }) => heldOff?.untilMs ?? []);
+    return tries.length === 0 ? undefined : { dueAtMs: Math.min(...tries) };
   }
 
   async #place(): Promise<void> {

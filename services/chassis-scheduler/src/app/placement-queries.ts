@@ -241,9 +241,16 @@ function keptForAnother({ vm: { vmId }, chassisId }: Placement): Plan["deferrals
 
 function summaryOf(vm: Vm): string {
   if (vm.preemption?.active === true) return preemptedSummary(vm, vm.preemption);
-  if (vm.chassisId !== null) return `it is ${vm.state} on ${vm.chassisId}${moveWords(vm)}`;
+  if (vm.chassisId !== null) return `it is ${vm.state} on ${vm.chassisId}${moveWords(vm)}${refusedWords(vm)}`;
   if (vm.state === "pending") return `it waits for a place: ${vm.reason ?? "not planned yet"}`;
   return `it is ${vm.state} and needs no place`;
+}
+
+/** A pending VM has the refusal among its reasons already. */
+function refusedWords({ refusedStart }: Vm): string {
+  if (refusedStart === undefined) return "";
+  const { tries, chassisId, reason, retryAtMs } = refusedStart;
+  return `; try ${tries} to start it on ${chassisId} was refused: ${reason}; next try at ${new Date(retryAtMs).toISOString()}`;
 }
 
 function moveWords({ migration }: Vm): string {

@@ -46,6 +46,8 @@ const CHANGES_PLAN: Readonly<Record<(VmEvent | LedgerEvent | QuotaEvent)["type"]
   "bioxen.vm.resized.v1": true,
   "bioxen.vm.destroyed.v1": true,
   "bioxen.vm.observed.v1": false,
+  "bioxen.vm.start-refused.v1": true,
+  "bioxen.vm.start-progressed.v1": false,
   "bioxen.vm.checkpointed.v1": false,
   "bioxen.vm.checkpoint-lost.v1": false,
   "bioxen.vm.snapshotted.v1": false,

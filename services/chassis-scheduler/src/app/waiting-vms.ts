@@ -71,6 +71,23 @@ export class WaitingVms {
     return [...this.#waiting.values()].filter(({ vmId }) => this.#vms.asideOf(vmId) === undefined);
   }
 
+  /**
+   * Returns the waiting VMs as {@link all}, each with the chassis that has refused to start it. `hasRoomSince` tells
+   * whether room came to a chassis after an event.
+   */
+  allAt(nowMs: number, hasRoomSince: (chassisId: string, seq: number) => boolean): WaitingVm[] {
+    return this.all().map((waiting) => {
+      const vm = this.#vms.get(waiting.vmId);
+      const refused = vm.exists ? vm.refusedStart : undefined;
+      if (refused?.code !== "CAPACITY_EXCEEDED" || refused.retryAtMs <= nowMs) return waiting;
+      const { chassisId, reason, seq, retryAtMs } = refused;
+      if (hasRoomSince(chassisId, seq)) return waiting;
+      const until = new Date(retryAtMs).toISOString();
+      const message = `refused to start it for lack of room: ${reason}; next try when room comes, at the latest at ${until}`;
+      return { ...waiting, heldOff: { chassisId, message, untilMs: retryAtMs } };
+    });
+  }
+
   /** Returns true when a waiting VM has affinity: a reservation for another VM may then decide where it can go. */
   hasAffinity(): boolean {
     return this.all().some((vm) => requiredTerms(vm).near.length > 0);

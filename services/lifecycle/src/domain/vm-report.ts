@@ -13,11 +13,12 @@ import {
 } from "@bioxen/contracts";
 import { accept, type DecisionTable, UNCHANGED } from "@bioxen/kernel";
 import type { GuestReport } from "./guest-report.ts";
-import { isCurrent } from "./reserved-place.ts";
+import { isPlaceCurrent } from "./reserved-place.ts";
 import type { VmDecision } from "./vm-decision.ts";
 import { decideCheckpointed, decideCheckpointLost } from "./vm-guest-state.ts";
 import { decideHandedOver, decideNotHandedOver } from "./vm-move.ts";
 import { decideObserved } from "./vm-observed.ts";
+import { decideStartProgressed, decideStartRefused } from "./vm-start.ts";
 
 export interface ReportCommand {
   readonly type: "report";
@@ -41,7 +42,7 @@ function decideReport(state: VmState, { report, entry, targetEntry, nowMs }: Rep
   if (!state.exists || state.fence !== fence) return UNCHANGED;
   switch (report.observed) {
     case "started":
-      if (state.state !== "starting" || !isCurrent(entry, fence, nowMs)) return UNCHANGED;
+      if (state.state !== "starting" || !isPlaceCurrent(state, entry, nowMs)) return UNCHANGED;
       return accept<VmEvent>({
         type: "bioxen.vm.started.v1",
         data: state.startsPaused ? { fence, paused: true } : { fence },
@@ -67,6 +68,10 @@ function decideReport(state: VmState, { report, entry, targetEntry, nowMs }: Rep
       if (!isCheckpointLoss(code) || checkpointId === undefined) return UNCHANGED;
       return decideCheckpointLost(state, { fence, checkpointId, code, reason });
     }
+    case "start-refused":
+      return state.state === "stopping" ? UNCHANGED : decideStartRefused(state, report, nowMs);
+    case "start-progressed":
+      return decideStartProgressed(state, report, nowMs);
     case "handed-over":
       return decideHandedOver(state, report, targetEntry, nowMs);
     case "not-handed-over":

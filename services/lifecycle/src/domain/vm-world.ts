@@ -7,6 +7,7 @@ import {
   endsWithAgent,
   isForWaiting,
   type LedgerEntry,
+  placeKeptUntilMs,
   SEEN_REASONS,
   type Vm,
   type VmEvent,
@@ -98,7 +99,8 @@ function decideLoseChassis(state: VmState): VmDecision {
  */
 export function placeEndsAtMs(state: VmState, entry: LedgerEntry | null): number | undefined {
   if (!state.exists || state.state !== "starting" || entry?.fence !== state.fence) return undefined;
-  return entry.expiresAtMs ?? undefined;
+  if (entry.expiresAtMs === null) return undefined;
+  return Math.max(entry.expiresAtMs, placeKeptUntilMs(state));
 }
 
 /**
