@@ -1,6 +1,7 @@
 /**
  * Commands with `expectedVersion`, and message ids with another payload, on a real server and real services.
  */
+import { connect } from "@bioxen/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Json, World } from "./world.ts";
 
@@ -37,6 +38,34 @@ describe("a command that expects a version", () => {
       expect((await world.ask(`cmd.vm.${verb}`, request)).error.code).toBe("CONFLICT");
     }
     expect((await world.done("cmd.vm.start", { vmId: "v", expectedVersion: 2 })).vm.version).toBe(3);
+  });
+
+  it("is refused alike through the command and the library, for every verb", async () => {
+    // The VM has a later version by now, and gets further ones meanwhile.
+    const wrong = ["--expected-version", "1"];
+    for (const verb of ["start", "stop", "pause", "resume", "destroy", "migrate", "resize", "snapshot"]) {
+      const more = verb === "resize" ? ["--ribosomes", "10"] : [];
+      const { code, stderr } = await world.bioxen("vm", verb, "v", ...more, ...wrong);
+      expect([verb, code, stderr]).toEqual([verb, 1, expect.stringContaining("CONFLICT")]);
+    }
+    expect((await world.bioxen("chassis", "cordon", "yeast-1", "--expected-version", "99")).code).toBe(1);
+    expect((await world.bioxen("vm", "stop", "v", "w", ...wrong)).code).toBe(2);
+    const bioxen = await connect({ servers: world.url });
+    const handle = bioxen.vm("v");
+    const options = { expectedVersion: 1 };
+    for (const call of [
+      () => handle.start(options),
+      () => handle.stop(options),
+      () => handle.pause(options),
+      () => handle.resize({ ribosomes: 10 }, options),
+      () => handle.destroy(options),
+    ]) {
+      await expect(call()).rejects.toMatchObject({
+        code: "CONFLICT",
+        details: { expected: 1, actual: expect.any(Number) },
+      });
+    }
+    await bioxen.close();
   });
 
   it("resizes a running VM at that version only, and leaves the ledger as it was otherwise", async () => {

@@ -172,6 +172,8 @@ describe("--json", () => {
     const typed = "1 + 1\nprint('x')\nerror('no')\n";
     checked("vm console", await spawnedWith(typed, "vm", "console", "c1", "--json"));
     await run("events tail", ["--from", "1"]);
+    await run("events tail", ["--since", "1h", "--vm", "c1", "--type", "placed", "--no-follow"]);
+    await run("events tail", ["--since", "1h", "--from", "1", "--no-follow"], 2);
     await runBoth("events tail", ["--no-follow"]);
     await run("metrics export");
   });
@@ -203,6 +205,29 @@ describe("--json", () => {
     await run("events skip", ["5", "--reason", "a readable event is not skipped"], 1);
     await run("events unskip", ["5", "--reason", "it is not skipped"]);
     await runBoth("state", ["--at", "10"]);
+    await run("state");
+    await run("vm wait", ["c1", "--for", "running"]);
+    await run("vm wait", ["c1", "--for", "destroyed", "--timeout", "300"], 3);
+    await run("vm wait", ["absent", "--for", "running"], 1);
+    await run("vm wait", ["c1"], 2);
+    await runBoth("ps");
+    await run("vm ls", ["--sort", "-age", "--state", "running"]);
+    expect((await bioxenHere(["version", "--json"])).stdout).toContain("version");
+    await run("version");
+    const ids = (await bioxenHere(["vm", "list", "-q", "--sort", "id"])).stdout.trim().split("\n");
+    expect(ids).toEqual([...ids].sort());
+    const rows = (await bioxenHere(["vm", "ps", "--no-headers"])).stdout.trim().split("\n");
+    expect(rows.map((row) => row.split(" ")[0])).toEqual(ids);
+    const wide = (await bioxenHere(["vm", "ls", "-o", "wide"])).stdout;
+    expect(wide.split("\n")[0]).toMatch(/VM .*VM TYPE +RNAP +ATP\/S +DNA KB +VERSION +LABELS/);
+    expect((await bioxenHere(["chassis", "list", "-q"])).stdout).toContain("ecoli-1");
+    for (const [words, code] of [
+      ["vm rm absent", 1],
+      ["vm delete absent", 1],
+      ["vm info absent", 1],
+      ["vm ls --sort sice", 2],
+    ] as const)
+      expect((await bioxenHere(words.split(" "))).code, words).toBe(code);
     await run("top");
   });
 

@@ -93,6 +93,8 @@ describe.each(WIDTHS)("on a terminal of %i columns", (columns) => {
     await run("vm show", [twin]);
     const listed = await run("vm ls");
     expect(listed).toContain("DOUBLING");
+    await run("ps", ["--sort", "-age"]);
+    await run("version");
     expect(listed).toContain("HEALTH");
     expect(listed).toContain("…");
     for (const words of ["vm history", "vm explain", "vm optimise"]) await run(words, [cell]);
@@ -101,6 +103,8 @@ describe.each(WIDTHS)("on a terminal of %i columns", (columns) => {
     await run("vm plan", [cell, twin]);
     await run("vm pause", [cell]);
     await run("vm resume", [cell]);
+    await run("vm wait", [cell, "--for", "running"]);
+    await run("vm wait", [cell, twin, "--for", "destroyed", "--timeout", "300"], { code: 3 });
     await run("vm resize", [cell, "--ribosomes", "90%"]);
     expect(await run("vm snapshots", [cell])).toContain("bioxen vm snapshot");
     await run("vm snapshot", [cell, "--id", longId("snapshot", columns)]);

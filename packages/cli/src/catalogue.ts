@@ -29,11 +29,13 @@ const VM_MODULES: readonly CommandModule[] = [
     load: async () => (await import("./commands/vm-create.ts")).addCreateCommands,
   },
   {
-    names: ["start", "pause", "resume", "stop", "destroy"],
+    names: ["start", "pause", "resume", "stop", "destroy", "rm", "delete"],
     load: async () => (await import("./commands/vm-verbs.ts")).addVerbCommands,
   },
+  { names: ["wait"], load: async () => (await import("./commands/vm-wait.ts")).addWaitCommand },
   { names: ["migrate"], load: async () => (await import("./commands/vm-migrate.ts")).addMigrateCommand },
-  { names: ["ls", "show"], load: async () => (await import("./commands/vm.ts")).addViewCommands },
+  { names: ["ls", "list", "ps"], load: async () => (await import("./commands/vm-list.ts")).addListCommand },
+  { names: ["show", "info"], load: async () => (await import("./commands/vm.ts")).addShowCommand },
   { names: ["history"], load: async () => (await import("./commands/vm-history.ts")).addHistoryCommand },
   { names: ["explain"], load: async () => (await import("./commands/vm.ts")).addExplainCommand },
   {
@@ -59,6 +61,7 @@ export const CATALOGUE: readonly (CommandModule | CommandGroup)[] = [
   { names: ["doctor"], load: async () => (await import("./commands/doctor.ts")).addDoctorCommand },
   { names: ["demo"], load: async () => (await import("./commands/demo.ts")).addDemoCommand },
   { names: ["top"], load: async () => (await import("./commands/top.ts")).addTopCommand },
+  { names: ["ps"], load: async () => (await import("./commands/vm-list.ts")).addPsCommand },
   { name: "vm", description: "biological virtual machines", modules: VM_MODULES },
   { names: ["apply"], load: async () => (await import("./commands/apply.ts")).addApplyCommand },
   { names: ["chassis"], load: async () => (await import("./commands/chassis.ts")).addChassisCommands },
@@ -74,6 +77,7 @@ export const CATALOGUE: readonly (CommandModule | CommandGroup)[] = [
     load: async () => (await import("./commands/report.ts")).addReportCommands,
   },
   { names: ["config"], load: async () => (await import("./commands/config.ts")).addConfigCommands },
+  { names: ["version"], load: async () => (await import("./commands/version.ts")).addVersionCommand },
   {
     names: ["completion"],
     load: async () => (await import("./commands/completion.ts")).addCompletionCommand,

@@ -6,13 +6,14 @@ import type { Accepted, Refused } from "@bioxen/client";
 import type { VmView } from "@bioxen/contracts";
 import { Fault, type ReplyError } from "@bioxen/kernel";
 import { type Command, InvalidArgumentError } from "commander";
+import type { VersionOptions } from "./expected-version.ts";
 import { EXIT_REFUSED, EXIT_UNREACHABLE, endOf, refused, usage } from "./outcome.ts";
 import { Progress } from "./progress.ts";
 import { note, say, sayJson, showReply, withSession } from "./run.ts";
 import type { Session } from "./session.ts";
 import { someAtATime } from "./some-at-a-time.ts";
 
-export interface SelectOptions {
+export interface SelectOptions extends VersionOptions {
   readonly selector?: readonly string[];
 }
 
@@ -52,12 +53,14 @@ export function withSelector(command: Command): Command {
 export async function toEach<R extends Accepted>(
   command: Command,
   ids: readonly string[],
-  { selector }: SelectOptions,
+  { selector, expectedVersion }: SelectOptions,
   action: VmAction<R>,
 ): Promise<void> {
   if ((ids.length === 0) === (selector === undefined)) {
     throw usage("name VMs either by ids or by --selector");
   }
+  if (expectedVersion !== undefined && ids.length !== 1)
+    throw usage("--expected-version is the version of one VM: name one id");
   await withSession(command, async (session, { json }) => {
     const [only] = ids;
     if (only !== undefined && ids.length === 1) return toOne(session, only, action, json === true);

@@ -52,7 +52,7 @@ export interface PastOptions {
 }
 
 /**
- * Returns the state of the cluster after the event `atSeq`. An aggregate with a message that cannot be read is in its
+ * Returns the state of the cluster after the event `atSeq`; with 0, before the first event. An aggregate with a message that cannot be read is in its
  * state before that message.
  */
 export async function stateAt(
@@ -60,7 +60,7 @@ export async function stateAt(
   atSeq: number,
   { stallMs, onProgress = () => undefined }: PastOptions,
 ): Promise<PastState> {
-  await requireInLog(log, atSeq);
+  if (atSeq > 0) await requireInLog(log, atSeq);
   const vms = new ReadModel<VmState>("vm", vmFold);
   const ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
   const chassis = new ReadModel<ChassisState>("chassis", chassisFold);

@@ -15,6 +15,14 @@ export interface Column {
   readonly wraps?: boolean;
 }
 
+/** How a list is shown. */
+export interface TableForm {
+  /** False: without the line of headers. Default: true. */
+  readonly hasHeader?: boolean;
+  /** True: with every column at its full width, also on a narrow terminal. Default: false. */
+  readonly isWide?: boolean;
+}
+
 /** A column, or only its header when the column has no further properties. */
 type ColumnOrHead = Column | string;
 
@@ -33,12 +41,14 @@ export function table(
   header: readonly ColumnOrHead[],
   rows: readonly (readonly string[])[],
   columns: number | undefined = screenColumns(),
+  { hasHeader = true }: Pick<TableForm, "hasHeader"> = {},
 ): string {
   const all = header.map((one, index) => laidOut(typeof one === "string" ? { head: one } : one, index, rows));
   const kept = columns === undefined ? all : fitted(all, columns);
   const head = kept.map(({ head, width: room }) => paint("grey", padded(shorten(head, room), room)));
   const lines = rows.flatMap((row) => rowLines(row, kept));
-  return [head.join(" ".repeat(GAP)), ...lines].map((line) => line.trimEnd()).join("\n");
+  const shown = hasHeader ? [head.join(" ".repeat(GAP)), ...lines] : lines;
+  return shown.map((line) => line.trimEnd()).join("\n");
 }
 
 /** A column of a table with its place in the rows and its width. */

@@ -15,12 +15,25 @@ const POLL_INTERVAL_MS = 50;
 /** A VM with its latest measurement; `sample` is null before the first. */
 export type VmStatus = VmView & { readonly sample: VmSample | null };
 
-export interface StopOptions {
+/** The options of a method that changes the VM. */
+export interface ChangeOptions {
+  /**
+   * The version that the VM must have: `version` of its view. With another version the method throws
+   * {@link BioxenError} CONFLICT with `details` `{expected, actual}`, and changes nothing.
+   */
+  readonly expectedVersion?: number;
+}
+
+/** The options of a method that also waits until the VM has changed. */
+export interface WaitOptions extends ChangeOptions {
+  /** Longest wait, ms; default: the timeout of the connection. */
+  readonly timeoutMs?: number;
+}
+
+export interface StopOptions extends WaitOptions {
   /** Time that the guest has to end by itself, ms. */
   readonly deadlineMs?: number;
   readonly force?: boolean;
-  /** Longest wait for the end of the stop, ms; default: the timeout of the connection. */
-  readonly timeoutMs?: number;
 }
 
 export class BioVm {
@@ -42,9 +55,9 @@ export class BioVm {
    * fails, the error has the code of the failure, such as GUEST_ERROR. When the outcome of the start is not known in
    * time, the code is UNAVAILABLE.
    */
-  async start(options: { readonly timeoutMs?: number } = {}): Promise<VmView> {
-    const { vm } = await this.#bioxen.call("vmStart", { vmId: this.id });
-    const settled = await this.#until(vm, isSettled, options.timeoutMs);
+  async start({ timeoutMs, ...change }: WaitOptions = {}): Promise<VmView> {
+    const { vm } = await this.#bioxen.call("vmStart", { vmId: this.id, ...change });
+    const settled = await this.#until(vm, isSettled, timeoutMs);
     if (settled.state === "running") return settled;
     const [first] = settled.refusals;
     const code =
@@ -58,13 +71,13 @@ export class BioVm {
   }
 
   /** Pauses the guest; the VM keeps its reservation. */
-  async pause(): Promise<VmView> {
-    return (await this.#bioxen.call("vmPause", { vmId: this.id })).vm;
+  async pause(change: ChangeOptions = {}): Promise<VmView> {
+    return (await this.#bioxen.call("vmPause", { vmId: this.id, ...change })).vm;
   }
 
   /** Resumes a paused guest. */
-  async resume(): Promise<VmView> {
-    return (await this.#bioxen.call("vmResume", { vmId: this.id })).vm;
+  async resume(change: ChangeOptions = {}): Promise<VmView> {
+    return (await this.#bioxen.call("vmResume", { vmId: this.id, ...change })).vm;
   }
 
   /**
@@ -73,45 +86,45 @@ export class BioVm {
    * `config.shutdownGraceMs` of a machine, 0 for a cell. `force` ends the guest at once, or at `deadlineMs`. On a VM
    * that is stopping, both shorten the stop under way.
    */
-  async stop({ timeoutMs, ...limit }: StopOptions = {}): Promise<VmView> {
-    const { vm } = await this.#bioxen.call("vmStop", { vmId: this.id, ...limit });
+  async stop({ timeoutMs, ...change }: StopOptions = {}): Promise<VmView> {
+    const { vm } = await this.#bioxen.call("vmStop", { vmId: this.id, ...change });
     return this.#until(vm, (now) => now.state !== "stopping", timeoutMs);
   }
 
   /** Destroys the VM, stopping it first if necessary; resolves when it is destroyed. */
-  async destroy(options: { readonly timeoutMs?: number } = {}): Promise<VmView> {
-    const { vm } = await this.#bioxen.call("vmDestroy", { vmId: this.id });
-    return this.#until(vm, (now) => now.state === "destroyed", options.timeoutMs);
+  async destroy({ timeoutMs, ...change }: WaitOptions = {}): Promise<VmView> {
+    const { vm } = await this.#bioxen.call("vmDestroy", { vmId: this.id, ...change });
+    return this.#until(vm, (now) => now.state === "destroyed", timeoutMs);
   }
 
   /**
    * Changes the requested resources of the VM, and also its allocation while it runs or is paused. Either all amounts
    * change or none. Throws {@link BioxenError}: CAPACITY_EXCEEDED, QUOTA_EXCEEDED.
    */
-  async resize(resources: RequestOf<"vmResize">["resources"]): Promise<VmView> {
-    return (await this.#bioxen.call("vmResize", { vmId: this.id, resources })).vm;
+  async resize(resources: RequestOf<"vmResize">["resources"], change: ChangeOptions = {}): Promise<VmView> {
+    return (await this.#bioxen.call("vmResize", { vmId: this.id, resources, ...change })).vm;
   }
 
   /**
    * Stores the state of the VM's guest under `snapshotId` (default: a new id). The guest must run or be paused.
    * Throws {@link BioxenError}: UNSUPPORTED when its driver has no snapshots, GUEST_ERROR, TOO_LARGE.
    */
-  async snapshot(snapshotId?: string): Promise<SnapshotView> {
+  async snapshot(snapshotId?: string, change: ChangeOptions = {}): Promise<SnapshotView> {
     const named = snapshotId === undefined ? {} : { snapshotId };
-    return (await this.#bioxen.call("vmSnapshot", { vmId: this.id, ...named })).snapshot;
+    return (await this.#bioxen.call("vmSnapshot", { vmId: this.id, ...named, ...change })).snapshot;
   }
 
   /**
    * Restores a snapshot. A running guest continues from it at once, a stopped VM at its next start.
    * Throws {@link BioxenError} SNAPSHOT_NOT_FOUND.
    */
-  async restore(snapshotId: string): Promise<VmView> {
-    return (await this.#bioxen.call("vmRestore", { vmId: this.id, snapshotId })).vm;
+  async restore(snapshotId: string, change: ChangeOptions = {}): Promise<VmView> {
+    return (await this.#bioxen.call("vmRestore", { vmId: this.id, snapshotId, ...change })).vm;
   }
 
   /** Deletes a snapshot. Throws {@link BioxenError} SNAPSHOT_NOT_FOUND. */
-  async deleteSnapshot(snapshotId: string): Promise<VmView> {
-    return (await this.#bioxen.call("vmDeleteSnapshot", { vmId: this.id, snapshotId })).vm;
+  async deleteSnapshot(snapshotId: string, change: ChangeOptions = {}): Promise<VmView> {
+    return (await this.#bioxen.call("vmDeleteSnapshot", { vmId: this.id, snapshotId, ...change })).vm;
   }
 
   /**

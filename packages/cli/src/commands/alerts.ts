@@ -12,6 +12,7 @@ import {
   type RequestOf,
 } from "@bioxen/contracts";
 import type { Command } from "commander";
+import { expectedVersionOption, type VersionOptions, versionOf } from "../expected-version.ts";
 import { usage } from "../outcome.ts";
 import { given, numberOf, oneOf } from "../parse.ts";
 import { ago, duration, rounded } from "../quantities.ts";
@@ -19,7 +20,7 @@ import { say, sayJson, showReply, withSession } from "../run.ts";
 import { type Column, table } from "../table.ts";
 import { paint, SEVERITY_COLOURS } from "../terminal.ts";
 
-interface RuleLine {
+interface RuleLine extends VersionOptions {
   readonly metric: string;
   readonly above?: number;
   readonly below?: number;
@@ -37,6 +38,7 @@ export function addAlertCommands(program: Command): void {
   const alerts = program.command("alerts").description("raised alerts and their rules");
   alerts
     .command("ls")
+    .alias("list")
     .description("list raised alerts, oldest first")
     .option("--rule <id>", "only alerts of this rule")
     .action(async (options: { rule?: string }, command: Command) => {
@@ -61,10 +63,11 @@ export function addAlertCommands(program: Command): void {
   addSet(alerts);
   alerts
     .command("remove <rule>")
+    .addOption(expectedVersionOption())
     .description("remove a rule and its raised alerts")
-    .action(async (ruleId: string, _options, command: Command) => {
+    .action(async (ruleId: string, options: VersionOptions, command: Command) => {
       await withSession(command, async (session, { json }) => {
-        const reply = await session.call("alertRemoveRule", { ruleId });
+        const reply = await session.call("alertRemoveRule", { ruleId, ...versionOf(options) });
         showReply(
           reply,
           json === true,
@@ -92,6 +95,7 @@ function addSet(alerts: Command): void {
     .option("--vm <id>", "only this VM")
     .option("--chassis <id>", "only this chassis, or the VMs on it")
     .option("--label <name[=value]>", "only VMs or chassis with this label")
+    .addOption(expectedVersionOption())
     .addHelpText(
       "after",
       "\nExample: bioxen alerts set hungry --metric vm.growthPermille --below 700 --for 10000 --margin 50 --label tier=gold",
@@ -111,7 +115,7 @@ function addSet(alerts: Command): void {
           severity: line.severity,
           scope: given({ vmId: line.vm, chassisId: line.chassis, label: line.label }),
         }) as RequestOf<"alertSetRule">;
-        const reply = await session.call("alertSetRule", request);
+        const reply = await session.call("alertSetRule", { ...request, ...versionOf(line) });
         showReply(reply, json === true, ({ changed }) => `${ruleId} is ${changed ? "set" : "unchanged"}`);
       });
     });

@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type DrainView, ENDPOINTS, MAX_DRAIN_DEADLINE_MS, type ResultOf } from "@bioxen/contracts";
 import type { Command } from "commander";
+import { expectedVersionOption, type VersionOptions, versionOf } from "../expected-version.ts";
 import { CommandEnd, EXIT_REFUSED, EXIT_UNREACHABLE, usage } from "../outcome.ts";
 import { given, integerIn, numberOf } from "../parse.ts";
 import { Progress } from "../progress.ts";
@@ -24,7 +25,7 @@ const GRACE_MS = 30_000;
 const DRAIN = ENDPOINTS.chassisDrain.request.shape;
 const MS_PER_S = 1_000;
 
-interface Options {
+interface Options extends VersionOptions {
   readonly parallel?: number;
   readonly deadline?: number;
   readonly wait?: boolean;
@@ -44,6 +45,7 @@ export function addDrainCommand(chassis: Command): void {
     )
     .option("--wait", "wait for its end; exit code 1 when VMs remain")
     .option("--cancel", "cancel the drain and the moves under way")
+    .addOption(expectedVersionOption())
     .option("--progress", "show the progress of each VM; starts nothing")
     .addHelpText(
       "after",
@@ -67,13 +69,17 @@ export function addDrainCommand(chassis: Command): void {
 async function startOrCancel(
   session: Session,
   chassisId: string,
-  { cancel, parallel, deadline }: Options,
+  options: Options,
 ): Promise<ResultOf<"chassisDrain">> {
+  const { cancel, parallel, deadline } = options;
   const deadlineMs = deadline === undefined ? undefined : deadline * 1_000;
   const reply =
     cancel === true
-      ? await session.ask("chassisCancelDrain", { chassisId })
-      : await session.ask("chassisDrain", given({ chassisId, parallelism: parallel, deadlineMs }));
+      ? await session.ask("chassisCancelDrain", { chassisId, ...versionOf(options) })
+      : await session.ask("chassisDrain", {
+          ...given({ chassisId, parallelism: parallel, deadlineMs }),
+          ...versionOf(options),
+        });
   if (reply.cursor === null) return reply;
   // The drain is read again, because the reply of the command has only the VMs that fit in one message.
   const { drain } = await session.ask("chassisDrainGet", { chassisId });

@@ -3,11 +3,12 @@
  */
 import type { ChassisView, LedgerView } from "@bioxen/contracts";
 import { ago, amountsLine, inOptionOrder, resourceName } from "../quantities.ts";
-import { type Column, table } from "../table.ts";
+import { screenColumns } from "../screen.ts";
+import { type Column, type TableForm, table } from "../table.ts";
 import { bar, paintState } from "../terminal.ts";
 
 /** Text in place of an empty list of chassis. */
-const NO_CHASSIS =
+export const NO_CHASSIS =
   "no chassis is registered; `bioxen up` starts a stack with some, or register one of an agent with:\n" +
   "  bioxen chassis register ecoli-1 --type ecoli --agent local";
 
@@ -26,7 +27,7 @@ const COLUMNS: readonly Column[] = [
   ...PAST_COLUMNS.slice(4),
 ];
 
-export function chassisTable(all: readonly ChassisView[]): string {
+export function chassisTable(all: readonly ChassisView[], form: TableForm = {}): string {
   if (all.length === 0) return NO_CHASSIS;
   const rows = all.map((c) => [
     c.chassisId,
@@ -37,7 +38,7 @@ export function chassisTable(all: readonly ChassisView[]): string {
     String(c.maxVms),
     amountsLine(c.offered),
   ]);
-  return table(COLUMNS, rows);
+  return table(COLUMNS, rows, screenColumns(), form);
 }
 
 /**

@@ -12,12 +12,14 @@ import {
   type Taint,
 } from "@bioxen/contracts";
 import type { Command } from "commander";
+import { type VersionOptions, versionOf, withExpectedVersion } from "../expected-version.ts";
+import { type ListOptions, showList, withListOptions } from "../lists.ts";
 import { given, labelOption, numberOf, oneOf, sequenceOption } from "../parse.ts";
 import { taintOption } from "../placement-options.ts";
 import { say, sayJson, showReply, withSession } from "../run.ts";
 import { table } from "../table.ts";
 import { addDrainCommand } from "./chassis-drain.ts";
-import { chassisTable, ledgerWords, pastChassisTable } from "./chassis-words.ts";
+import { chassisTable, ledgerWords, NO_CHASSIS, pastChassisTable } from "./chassis-words.ts";
 import { addLedgerVerify } from "./ledger-verify.ts";
 
 const REGISTER = ENDPOINTS.chassisRegister.request.shape;
@@ -35,16 +37,18 @@ export function addChassisCommands(program: Command): void {
 }
 
 function addList(chassis: Command): void {
-  chassis
-    .command("ls")
-    .description("list all chassis")
-    .action(async (_options, command: Command) => {
-      await withSession(command, async (session, { json }) => {
-        const reply = await session.ask("chassisList", {});
-        if (json === true) sayJson(reply);
-        else say(chassisTable(reply.chassis));
+  const list = chassis.command("ls").alias("list").description("list all chassis");
+  withListOptions(list).action(async (options: ListOptions, command: Command) => {
+    await withSession(command, async (session, { json }) => {
+      const reply = await session.ask("chassisList", {});
+      if (json === true) return sayJson(reply);
+      showList(options, {
+        ids: reply.chassis.map(({ chassisId }) => chassisId),
+        empty: NO_CHASSIS,
+        table: (form) => chassisTable(reply.chassis, form),
       });
     });
+  });
 }
 
 function addShow(chassis: Command): void {
@@ -112,14 +116,15 @@ function addVerb(
   endpoint: "chassisCordon" | "chassisUncordon" | "chassisRemove",
   description: string,
 ): void {
-  chassis
-    .command(`${verb} <id>`)
-    .description(description)
-    .action(async (chassisId: string, _options, command: Command) => {
+  const changing = chassis.command(`${verb} <id>`).description(description);
+  withExpectedVersion(changing).action(
+    async (chassisId: string, options: VersionOptions, command: Command) => {
       await withSession(command, async (session, { json }) => {
-        showReply(await session.call(endpoint, { chassisId }), json === true, changedWords);
+        const request = { chassisId, ...versionOf(options) };
+        showReply(await session.call(endpoint, request), json === true, changedWords);
       });
-    });
+    },
+  );
 }
 
 function numbersOf(texts: Record<string, string> | undefined) {

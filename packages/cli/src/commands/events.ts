@@ -2,7 +2,6 @@
  * `bioxen events …`: the log itself, read from the server without a service.
  */
 import { eventSubject, LOG_SKIPS_ID } from "@bioxen/contracts";
-import type { StoredEvent, UnreadableMessage } from "@bioxen/kernel";
 import { type ExpectedSeal, LogVerifier, skipsOf, type VerifierReport } from "@bioxen/log-verifier";
 import { damageInWords } from "@bioxen/nats";
 import { Argument, type Command, InvalidArgumentError } from "commander";
@@ -11,15 +10,15 @@ import { CommandEnd, EXIT_REFUSED } from "../outcome.ts";
 import { sequenceOption } from "../parse.ts";
 import { requireInLog } from "../past.ts";
 import { wallClock } from "../quantities.ts";
-import { note, noteRaw, say, sayJson, sayRaw, withSession } from "../run.ts";
+import { noteRaw, say, sayJson, sayRaw, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
 import { paint } from "../terminal.ts";
-import { untilInterrupted } from "../until.ts";
 import { walkLog } from "../walk-log.ts";
 import { addAcceptance } from "./event-acceptance.ts";
 import { CONTEXT_EVENTS, type EventInContext, eventInContext, referenceTo } from "./event-causes.ts";
 import { addSkipCommands } from "./event-skips.ts";
-import { causeOf, decidedBy, eventLine, unreadableLine, whatHappened } from "./event-words.ts";
+import { addTailCommand } from "./event-tail.ts";
+import { causeOf, decidedBy, whatHappened } from "./event-words.ts";
 
 /**
  * Checks the whole log and returns the report. A message that cannot be read is a violation, unless it is skipped. A
@@ -107,7 +106,7 @@ export function addEventCommands(program: Command): void {
       });
     });
   addShow(events);
-  addTail(events);
+  addTailCommand(events);
   addSkipCommands(events);
   addAcceptance(events);
 }
@@ -143,53 +142,4 @@ function eventInWords({ event: { seq, envelope }, causedBy, effects }: EventInCo
   if (effects.length === 0) lines.push(`  effect   none within the next ${CONTEXT_EVENTS} events of the log`);
   const data = JSON.stringify(envelope.data, null, 2).replaceAll("\n", "\n           ");
   return [...lines, `  data     ${data}`].join("\n");
-}
-
-function addTail(events: Command): void {
-  events
-    .command("tail")
-    .description("print events as they are stored, until Ctrl-C; with --no-follow until the end of the log")
-    .option(
-      "--from <seq>",
-      "begin at this sequence; default: the next event, with --no-follow the first",
-      sequenceOption,
-    )
-    .option("-f, --follow", "follow until Ctrl-C (the default)", true)
-    .option("--no-follow", "stop at the end of the log")
-    .action(async (options: { from?: number; follow: boolean }, command: Command) => {
-      await withSession(command, async (session, { json }) => {
-        const log = await session.eventLog();
-        if (options.from !== undefined) await requireInLog(log, options.from, options.follow);
-        const show = ({ seq, envelope }: StoredEvent) => {
-          if (json === true) sayJson({ seq, ...envelope });
-          else say(eventLine(seq, envelope));
-        };
-        const showUnreadable = (message: UnreadableMessage) => {
-          if (json === true) note(unreadableLine(message));
-          else say(unreadableLine(message));
-        };
-        if (!options.follow) {
-          const cause = await walkLog(log, show, {
-            fromSeq: options.from ?? 1,
-            onUnreadable: showUnreadable,
-            stallMs: session.timeoutMs,
-          });
-          if (cause !== undefined) throw cause;
-          return;
-        }
-        const fromSeq = options.from ?? (await log.lastSeq()) + 1;
-        const stopped = new Promise<never>((_resolve, reject) => {
-          void log
-            .follow({
-              fromSeq,
-              onEvent: show,
-              onUnreadable: showUnreadable,
-              onCaughtUp: () => undefined,
-              onStop: reject,
-            })
-            .catch(reject);
-        });
-        await Promise.race([stopped, untilInterrupted()]);
-      });
-    });
 }

@@ -7,12 +7,14 @@ import { COMMAND_PREFIX, isJobCommand, MAX_PAGE } from "@bioxen/contracts";
 import { messageOf } from "@bioxen/kernel";
 import { commandOf, type DeadLetter, type Job, Jobs } from "@bioxen/nats";
 import type { Command } from "commander";
+import { type ListOptions, showList, withListOptions } from "../lists.ts";
 import { CommandEnd, EXIT_UNREACHABLE, refused, usage } from "../outcome.ts";
 import { readSource } from "../parse.ts";
 import { ago } from "../quantities.ts";
 import { say, sayJson, showReply, withSession } from "../run.ts";
+import { screenColumns } from "../screen.ts";
 import type { Session } from "../session.ts";
-import { table } from "../table.ts";
+import { type TableForm, table } from "../table.ts";
 import { paint } from "../terminal.ts";
 
 export function addJobCommands(program: Command): void {
@@ -52,20 +54,25 @@ function addCancel(jobs: Command): void {
 }
 
 function addList(jobs: Command): void {
-  jobs
+  const list = jobs
     .command("ls")
+    .alias("list")
     .description("list pending jobs and dead letters, oldest first")
-    .option("--failed", "only dead letters")
-    .action(async (options: { failed?: boolean }, command: Command) => {
-      await withSession(command, async (session, { json }) => {
-        const all = new Jobs(session.bus);
-        const waiting = options.failed === true ? [] : await all.waiting(MAX_PAGE);
-        const letters = await all.deadLetters(MAX_PAGE);
-        const views = [...waiting.map(viewOfWaiting), ...letters.map(viewOfLetter)];
-        if (json === true) sayJson({ ok: true, jobs: views });
-        else say(jobTable(views));
+    .option("--failed", "only dead letters");
+  withListOptions(list).action(async (options: { failed?: boolean } & ListOptions, command: Command) => {
+    await withSession(command, async (session, { json }) => {
+      const all = new Jobs(session.bus);
+      const waiting = options.failed === true ? [] : await all.waiting(MAX_PAGE);
+      const letters = await all.deadLetters(MAX_PAGE);
+      const views = [...waiting.map(viewOfWaiting), ...letters.map(viewOfLetter)];
+      if (json === true) return sayJson({ ok: true, jobs: views });
+      showList(options, {
+        ids: views.map(({ id }) => id),
+        empty: NO_JOB,
+        table: (form) => jobTable(views, form),
       });
     });
+  });
 }
 
 function addShow(jobs: Command): void {
@@ -164,9 +171,9 @@ function viewOfLetter(letter: DeadLetter): JobView {
   return { id, command, state: "failed", round, firstAtMs, failedAtMs: diedAtMs, attempts, error };
 }
 
-function jobTable(views: readonly JobView[]): string {
-  if (views.length === 0)
-    return `no job is pending or failed; submit one with:\n  bioxen jobs submit vm.create '{"biologicalType":"syn3a"}'`;
+const NO_JOB = `no job is pending or failed; submit one with:\n  bioxen jobs submit vm.create '{"biologicalType":"syn3a"}'`;
+
+function jobTable(views: readonly JobView[], form: TableForm): string {
   const rows = views.map((view) => [
     view.id,
     view.command,
@@ -183,6 +190,8 @@ function jobTable(views: readonly JobView[]): string {
       { head: "WHY", wraps: true, importance: 2 },
     ],
     rows,
+    screenColumns(),
+    form,
   );
 }
 

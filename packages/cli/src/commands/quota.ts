@@ -4,6 +4,7 @@
 
 import { amount, type QuotaView, type RequestOf, type ResultOf } from "@bioxen/contracts";
 import type { Command } from "commander";
+import { expectedVersionOption, type VersionOptions, versionOf } from "../expected-version.ts";
 import { usage } from "../outcome.ts";
 import { given, numberOf } from "../parse.ts";
 import { amountsLine, inOptionOrder, resourceName } from "../quantities.ts";
@@ -11,7 +12,7 @@ import { say, sayJson, showReply, withSession } from "../run.ts";
 import { table } from "../table.ts";
 import { bar } from "../terminal.ts";
 
-interface LimitOptions {
+interface LimitOptions extends VersionOptions {
   readonly ribosomes?: number;
   readonly atp?: number;
   readonly rnap?: number;
@@ -43,11 +44,12 @@ export function addQuotaCommands(program: Command): void {
     .option("--vcpus <n>", "limit of virtual CPUs (xcpng)", numberOf(amount))
     .option("--memory <MiB>", "limit of memory, MiB (xcpng)", numberOf(amount))
     .option("--lift", "remove all limits")
+    .addOption(expectedVersionOption())
     .addHelpText("after", EXAMPLES)
     .action(async (label: string, options: LimitOptions, command: Command) => {
       const resources = limitsOf(options);
       await withSession(command, async (session, { json }) => {
-        const begun = await session.call("quotaSet", { label, resources });
+        const begun = await session.call("quotaSet", { label, resources, ...versionOf(options) });
         // The reply lists only as many VMs of the quota as fit in one message. If VMs are missing, a query reads all.
         const isCut = begun.ok && begun.cursor !== null;
         const { quota } = isCut ? await session.ask("quotaGet", { label }) : { quota: null };
@@ -68,6 +70,7 @@ export function addQuotaCommands(program: Command): void {
     });
   quota
     .command("ls")
+    .alias("list")
     .description("list all quotas")
     .addHelpText("after", "\nExample:\n  bioxen quota ls --json")
     .action(async (_options, command: Command) => {

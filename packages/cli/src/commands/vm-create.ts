@@ -15,6 +15,7 @@ import {
   type VmType,
 } from "@bioxen/contracts";
 import type { Command } from "commander";
+import { versionOf, withExpectedVersion } from "../expected-version.ts";
 import { type SelectOptions, toEach, withSelector } from "../many-vms.ts";
 import { refused, usage } from "../outcome.ts";
 import { amountOption, given, labelOption, numberOf, oneOf, rateOption, readSource } from "../parse.ts";
@@ -186,7 +187,7 @@ function addResize(vm: Command): void {
   const resize = vm
     .command("resize [ids...]")
     .description("change the request of VMs, or the allocation of VMs that run or are paused");
-  withSelector(withResources(resize))
+  withExpectedVersion(withSelector(withResources(resize)))
     .addHelpText(
       "after",
       "\nExamples:\n  bioxen vm resize c1 --ribosomes 300\n  bioxen vm resize -l team=red --atp 50%",
@@ -196,7 +197,7 @@ function addResize(vm: Command): void {
       if (Object.keys(resources).length === 0)
         throw usage("name at least one of --ribosomes, --atp, --rnap, --dna, --vcpus, --memory");
       await toEach(command, ids, options, {
-        act: (session, vmId) => session.call("vmResize", { vmId, resources }),
+        act: (session, vmId) => session.call("vmResize", { vmId, resources, ...versionOf(options) }),
         words: (done) => vmWords(done.vm, null),
       });
     });

@@ -5,6 +5,7 @@
 import type { Accepted } from "@bioxen/client";
 import type { ResultOf, VmView } from "@bioxen/contracts";
 import type { Command } from "commander";
+import { type VersionOptions, versionOf, withExpectedVersion } from "../expected-version.ts";
 import { type SelectOptions, toEach, withSelector } from "../many-vms.ts";
 import { given } from "../parse.ts";
 import { ago, simTime } from "../quantities.ts";
@@ -21,12 +22,21 @@ Examples:
   bioxen vm snapshots cell-1 --delete before`;
 
 export function addSnapshotCommands(vm: Command): void {
-  withSelector(vm.command("snapshot [ids...]").description("store the state of VMs that run or are paused"))
+  withExpectedVersion(
+    withSelector(
+      vm.command("snapshot [ids...]").description("store the state of VMs that run or are paused"),
+    ),
+  )
     .option("--id <snapshotId>", "id of the snapshot; default: a new one")
     .addHelpText("after", EXAMPLES)
     .action((ids: string[], options: { readonly id?: string } & SelectOptions, command: Command) =>
       toEach<Accepted & ResultOf<"vmSnapshot">>(command, ids, options, {
-        act: (session, vmId) => session.call("vmSnapshot", { vmId, ...given({ snapshotId: options.id }) }),
+        act: (session, vmId) =>
+          session.call("vmSnapshot", {
+            vmId,
+            ...given({ snapshotId: options.id }),
+            ...versionOf(options),
+          }),
         words: snapshotWords,
       }),
     );
@@ -46,12 +56,12 @@ export function addSnapshotCommands(vm: Command): void {
         else say(snapshotTable(view, Date.now()));
       });
     });
-  vm.command("restore <id> <snapshotId>")
+  withExpectedVersion(vm.command("restore <id> <snapshotId>"))
     .description("restore a VM from one of its snapshots")
     .addHelpText("after", EXAMPLES)
-    .action(async (vmId: string, snapshotId: string, _options, command: Command) => {
+    .action(async (vmId: string, snapshotId: string, options: VersionOptions, command: Command) => {
       await withSession(command, async (session, { json }) => {
-        const reply = await session.call("vmRestore", { vmId, snapshotId });
+        const reply = await session.call("vmRestore", { vmId, snapshotId, ...versionOf(options) });
         showReply(reply, json === true, restoreWords);
       });
     });

@@ -16,8 +16,12 @@ const POLL_INTERVAL_MS = 50;
  * Starts one VM, and waits until it runs, has failed, or is pending with reasons. Returns the reply with the VM in that
  * state.
  */
-export async function startOne(session: Session, vmId: string): Promise<ReplyOf<"vmStart">> {
-  const reply = await session.call("vmStart", { vmId });
+export async function startOne(
+  session: Session,
+  vmId: string,
+  version: { readonly expectedVersion?: number } = {},
+): Promise<ReplyOf<"vmStart">> {
+  const reply = await session.call("vmStart", { vmId, ...version });
   if (!reply.ok) return reply;
   return { ...reply, vm: await waitFor(session, reply.vm, isSettled) };
 }
@@ -52,7 +56,7 @@ export async function waitFor(
   while (!isDone(vm)) {
     if (Date.now() > deadline) {
       const message = `${vm.vmId} is still ${vm.state} after ${session.timeoutMs} ms${vm.reason === null ? "" : `: ${vm.reason}`}`;
-      throw new CommandEnd(EXIT_UNREACHABLE, message);
+      throw new CommandEnd(EXIT_UNREACHABLE, message, { code: "UNAVAILABLE", message, retryable: true });
     }
     await sleep(POLL_INTERVAL_MS);
     ({ vm } = await session.ask("vmGet", { vmId: vm.vmId }));

@@ -5,6 +5,7 @@ import type { Accepted } from "@bioxen/client";
 import type { ResultOf } from "@bioxen/contracts";
 import { stopDeadlineMs } from "@bioxen/contracts";
 import type { Command } from "commander";
+import { type VersionOptions, versionOf, withExpectedVersion } from "../expected-version.ts";
 import { type SelectOptions, toEach, type VmAction, withSelector } from "../many-vms.ts";
 import { given, numberOf } from "../parse.ts";
 import { startOne } from "./vm-start.ts";
@@ -17,17 +18,25 @@ function changedWords({ vm, changed }: ChangedVm): string {
   return `${vm.vmId} is ${vm.state}${changed ? "" : " already"}`;
 }
 
-const START: VmAction<ChangedVm> = {
-  act: startOne,
-  words: ({ vm }) => vmWords(vm, null),
-  failure({ vm: { vmId, state, reason } }) {
-    return state === "error" ? `${vmId} failed: ${reason}` : undefined;
-  },
-};
+function startOf(options: VersionOptions): VmAction<ChangedVm> {
+  return {
+    act: (session, vmId) => startOne(session, vmId, versionOf(options)),
+    words: ({ vm }) => vmWords(vm, null),
+    failure({ vm: { vmId, state, reason } }) {
+      return state === "error" ? `${vmId} failed: ${reason}` : undefined;
+    },
+  };
+}
 
 /** Returns the action of a verb without options of its own. */
-function callOf(endpoint: "vmPause" | "vmResume" | "vmDestroy"): VmAction<ChangedVm> {
-  return { act: (session, vmId) => session.call(endpoint, { vmId }), words: changedWords };
+function callOf(
+  endpoint: "vmPause" | "vmResume" | "vmDestroy",
+  options: VersionOptions,
+): VmAction<ChangedVm> {
+  return {
+    act: (session, vmId) => session.call(endpoint, { vmId, ...versionOf(options) }),
+    words: changedWords,
+  };
 }
 
 interface StopOptions extends SelectOptions {
@@ -35,8 +44,8 @@ interface StopOptions extends SelectOptions {
   readonly force?: boolean;
 }
 
-function stopOf({ deadline, force }: StopOptions): VmAction<ChangedVm> {
-  const limit = given({ deadlineMs: deadline, force });
+function stopOf({ deadline, force, expectedVersion }: StopOptions): VmAction<ChangedVm> {
+  const limit = given({ deadlineMs: deadline, force, expectedVersion });
   return {
     act: (session, vmId) => session.call("vmStop", { vmId, ...limit }),
     words: changedWords,
@@ -44,9 +53,9 @@ function stopOf({ deadline, force }: StopOptions): VmAction<ChangedVm> {
 }
 
 export function addVerbCommands(vm: Command): void {
-  addVerb(vm, "start", "place VMs and run them", () => START);
-  addVerb(vm, "pause", "pause VMs; each keeps its reservation", () => callOf("vmPause"));
-  addVerb(vm, "resume", "resume paused VMs", () => callOf("vmResume"));
+  addVerb(vm, "start", "place VMs and run them", startOf);
+  addVerb(vm, "pause", "pause VMs; each keeps its reservation", (options) => callOf("vmPause", options));
+  addVerb(vm, "resume", "resume paused VMs", (options) => callOf("vmResume", options));
   addVerb(vm, "stop", "stop VMs and release their reservations", stopOf)
     .option(
       "--deadline <ms>",
@@ -54,7 +63,9 @@ export function addVerbCommands(vm: Command): void {
       numberOf(stopDeadlineMs),
     )
     .option("--force", "end the guest at once, or at the end of --deadline; also shortens a stop under way");
-  addVerb(vm, "destroy", "destroy VMs, stopping them first", () => callOf("vmDestroy"));
+  addVerb(vm, "destroy", "destroy VMs, stopping them first", (options) => callOf("vmDestroy", options))
+    .alias("rm")
+    .alias("delete");
 }
 
 function addVerb(
@@ -63,7 +74,7 @@ function addVerb(
   description: string,
   actionOf: (options: StopOptions) => VmAction<ChangedVm>,
 ): Command {
-  return withSelector(vm.command(`${verb} [ids...]`).description(description))
+  return withExpectedVersion(withSelector(vm.command(`${verb} [ids...]`).description(description)))
     .addHelpText("after", `\nExamples:\n  bioxen vm ${verb} c1 c2\n  bioxen vm ${verb} --selector team=red`)
     .action((ids: string[], options: StopOptions, command: Command) =>
       toEach(command, ids, options, actionOf(options)),

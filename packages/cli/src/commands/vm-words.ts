@@ -3,7 +3,8 @@
  */
 import type { VmSample, VmView } from "@bioxen/contracts";
 import { ago, amountsLine, doublingTime, growthRate, sameAmounts, simTime } from "../quantities.ts";
-import { table } from "../table.ts";
+import { screenColumns } from "../screen.ts";
+import { type TableForm, table } from "../table.ts";
 import { paintState } from "../terminal.ts";
 
 /** Text in place of an empty list of all VMs. */
@@ -22,6 +23,9 @@ const VM_COLUMNS = [
   { head: "REASON", importance: 4 },
 ] as const;
 
+/** Columns of the wide table beside {@link VM_COLUMNS}. */
+const WIDE_COLUMNS = ["VM TYPE", "RNAP", "ATP/S", "DNA KB", "VERSION", "LABELS"] as const;
+
 /**
  * Returns a table of VMs; without VMs, a text that says so. `samples` has the latest measurements by VM id; absent: the
  * table has no columns of measurements. The column of reasons is present when a VM has a reason.
@@ -30,6 +34,7 @@ export function vmTable(
   vms: readonly VmView[],
   nowMs: number,
   samples?: ReadonlyMap<string, VmSample>,
+  { hasHeader, isWide = false }: TableForm = {},
 ): string {
   if (vms.length === 0) return "no VMs";
   const rows = vms.map((vm) => {
@@ -51,10 +56,30 @@ export function vmTable(
     (samples !== undefined || (head !== "DOUBLING" && head !== "HEALTH")) &&
     (head !== "REASON" || vms.some(({ reason }) => reason !== null));
   const kept = VM_COLUMNS.map((column, i) => ({ column, i })).filter(({ column }) => isShown(column));
+  const heads = kept.map(({ column }) => column);
+  const cells = rows.map((row) => kept.map(({ i }) => row[i] ?? ""));
+  const form = { hasHeader: hasHeader ?? true };
+  if (!isWide) return table(heads, cells, screenColumns(), form);
   return table(
-    kept.map(({ column }) => column),
-    rows.map((row) => kept.map(({ i }) => row[i] ?? "")),
+    [...heads, ...WIDE_COLUMNS],
+    cells.map((row, i) => [...row, ...wideCells(vms[i])]),
+    undefined,
+    form,
   );
+}
+
+function wideCells(vm: VmView | undefined): string[] {
+  if (vm === undefined) return [];
+  const amount = (name: string) => String(vm.allocation?.[name] ?? "–");
+  const labels = Object.entries(vm.labels).map(([name, value]) => `${name}=${value}`);
+  return [
+    vm.vmType,
+    amount("rnaPolymerases"),
+    amount("atpPerSecond"),
+    amount("dnaKilobases"),
+    String(vm.version),
+    labels.join(","),
+  ];
 }
 
 export function vmWords(vm: VmView, sample: VmSample | null, nowMs = Date.now()): string {

@@ -6,14 +6,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import {
   endsWithAgent,
   type ResultOf,
-  VM_STATES,
   type VmSample,
   type VmView,
   vmLogSubject,
   vmTelemetrySubject,
 } from "@bioxen/contracts";
 import type { Command } from "commander";
-import { oneOf, sequenceOption } from "../parse.ts";
+import { sequenceOption } from "../parse.ts";
 import { doublingTime, simTime, timeOfDay } from "../quantities.ts";
 import { say, sayJson, sayRaw, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
@@ -21,13 +20,11 @@ import { table } from "../table.ts";
 import { untilInterrupted } from "../until.ts";
 import { leftLine, leftOf } from "./agents.ts";
 import { ledgerWords, pastChassisTable } from "./chassis-words.ts";
-import { NO_VM, vmTable, vmWords } from "./vm-words.ts";
+import { vmWords } from "./vm-words.ts";
 
 /** Longest wait for the first measurement of a VM that has just started, ms. */
 const FIRST_SAMPLE_MS = 3_000;
 const POLL_INTERVAL_MS = 50;
-/** Longest wait of `vm ls` for the measurements, ms: the list itself is there already. */
-const SAMPLES_TIMEOUT_MS = 2_000;
 
 /** Returns the lines of `vm show` about what the pool of a machine keeps although its agent removes it. */
 async function leftLines(session: Session, { vmId, vmType }: VmView): Promise<string[]> {
@@ -35,26 +32,9 @@ async function leftLines(session: Session, { vmId, vmType }: VmView): Promise<st
   return (await leftOf(session, vmId)).map((left) => `  left        ${leftLine(left)}`);
 }
 
-export function addViewCommands(vm: Command): void {
-  vm.command("ls")
-    .description("list VMs, destroyed ones only with --state destroyed")
-    .addOption(oneOf("--state <state>", "only VMs in this state", VM_STATES))
-    .option("--label <label>", "only VMs with this label: name or name=value")
-    .option("--chassis <id>", "only VMs on this chassis")
-    .action(async (options, command: Command) => {
-      await withSession(command, async (session, { json }) => {
-        const vms = await session.listAllVms({
-          ...(options.state ? { state: options.state } : {}),
-          ...(options.label ? { label: options.label } : {}),
-          ...(options.chassis ? { chassisId: options.chassis } : {}),
-        });
-        if (json === true) return sayJson({ ok: true, vms, cursor: null });
-        const isFiltered = Boolean(options.state ?? options.label ?? options.chassis);
-        if (vms.length === 0) return say(isFiltered ? "no VM matches; list all with: bioxen vm ls" : NO_VM);
-        say(vmTable(vms, Date.now(), await latestSamples(session)));
-      });
-    });
+export function addShowCommand(vm: Command): void {
   vm.command("show <id>")
+    .alias("info")
     .description("show a VM with its latest measurement, or its state at a sequence of the log")
     .option("--at <seq>", "state after the event with this sequence; default: now", sequenceOption)
     .action(async (vmId: string, options: { at?: number }, command: Command) => {
@@ -87,17 +67,6 @@ export function addExplainCommand(vm: Command): void {
         for (const line of preemptionLines(why)) say(line);
       });
     });
-}
-
-/**
- * Returns the latest measurement of each VM by its id. Without an answer of the monitor it is empty: the list of VMs
- * comes from another service, and is shown in any case.
- */
-async function latestSamples(session: Session): Promise<Map<string, VmSample>> {
-  const reply = await session
-    .call("monitorFleet", {}, { timeoutMs: SAMPLES_TIMEOUT_MS })
-    .catch(() => undefined);
-  return new Map((reply?.ok === true ? reply.samples : []).map((sample) => [sample.vmId, sample]));
 }
 
 /**

@@ -193,6 +193,8 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
   "vm resume": each("vmResume"),
   "vm stop": each("vmStop"),
   "vm destroy": each("vmDestroy"),
+  ps: reply("vmList"),
+  "vm wait": each("vmGet"),
   "vm ls": reply("vmList"),
   "vm show": document(replyOf("vmGet").extend({ sample: vmSample.nullable() })),
   "vm history": reply("vmHistory"),
@@ -272,6 +274,7 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
   "events show": document(
     storedEvent.extend({ causedBy: reference.nullable(), effects: z.array(reference) }),
   ),
+  version: shaped({ version: z.string() }),
   "events tail": lines(storedEvent),
   state: shaped({
     atSeq: z.int(),
