@@ -16,8 +16,8 @@ const GAP = "…";
 const INTERPOLATION = String.raw`\$\{(?:[^{}]|\{[^{}]*\})*\}`;
 /** What a test may have in place of a gap: a value, an interpolation, or a part of a regular expression. */
 const VALUE = "[^\\n]{1,200}?";
-/** Default rules about cells, capacity and load, which the page is not about. */
-const OTHER_RULES = /^vm-|^ledger-full$|^telemetry-lost$|^log-lagging$/;
+/** Default rules about guests, capacity and load, which the page is not about. */
+const OTHER_RULES = /^vm-|^machine-|^ledger-full$|^telemetry-lost$|^log-lagging$/;
 
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
 

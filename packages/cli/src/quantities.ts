@@ -3,6 +3,7 @@
  *
  * Every command uses these functions, so that a quantity looks the same everywhere. Exact values are in `--json`.
  */
+import type { VmSample } from "@bioxen/contracts";
 import type { Amounts } from "@bioxen/kernel";
 
 const MINUTES_PER_HOUR = 60;
@@ -129,4 +130,9 @@ export function amountsLine(amounts: Amounts | null): string {
 export function sameAmounts(a: Amounts, b: Amounts): boolean {
   const names = Object.keys(a);
   return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
+}
+
+/** Returns the health of a guest, 0 to 100; null for a machine that its pool does not measure. */
+export function shownHealth({ health, machine }: Pick<VmSample, "health" | "machine">): number | null {
+  return machine?.cpuPermille === null ? null : health;
 }

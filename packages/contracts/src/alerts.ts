@@ -29,9 +29,23 @@ export const ALERT_METRICS = {
     of: "vm",
     unit: "0 to 100",
     meaning:
-      "growth relative to its type at full demand, reduced by the simulated time that its host is behind",
+      "growth relative to its type at full demand, reduced by the simulated time that its host is behind; of a machine: 100, or 50 while its memory is nearly full",
   },
-  "vm.growthPermille": { of: "vm", unit: "‰", meaning: "growth rate relative to its type's reference rate" },
+  "vm.growthPermille": {
+    of: "vm",
+    unit: "‰",
+    meaning: "growth rate relative to its type's reference rate; machines do not grow and have no value",
+  },
+  "vm.memoryPermille": {
+    of: "vm",
+    unit: "‰",
+    meaning: "used share of the memory of a machine with guest tools; cells have no value",
+  },
+  "vm.unmeasured": {
+    of: "vm",
+    unit: "0 or 1",
+    meaning: "1 while the pool of a machine does not measure it; cells have no value",
+  },
   "vm.pendingMs": {
     of: "vm",
     unit: "ms",

@@ -42,6 +42,10 @@ export const DEFAULT_ALERT_RULES: Readonly<Record<string, AlertRule>> = {
     severity: "critical",
     scope: EVERYTHING,
   },
+  /** Raised for a machine whose operating system begins to swap: see the health of a machine in the monitor. */
+  "machine-memory-full": above("vm.memoryPermille", 950, { severity: "warning", forMs: 60_000 }),
+  /** Raised after a minute without measurements: a host writes one every 5 s, and the first one after the boot. */
+  "machine-unmeasured": above("vm.unmeasured", 0, { severity: "warning", forMs: 60_000 }),
   /** Raised when a VM has waited for 60 s: placement takes less than a second when there is room. */
   "vm-pending": above("vm.pendingMs", 60_000, { severity: "warning", forMs: 0 }),
   "vm-lagging": above("vm.lagMs", 5_000, { severity: "warning", forMs: 10_000 }),

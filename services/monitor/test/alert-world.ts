@@ -186,7 +186,7 @@ export class AlertWorld {
     }
   }
 
-  sample(vmId: string, growthPermille: number): void {
+  sample(vmId: string, growthPermille: number, fields: Partial<VmSample> = {}): void {
     const rate = (Math.LN2 / REFERENCE_DOUBLING_MINUTES.syn3a) * (growthPermille / 1_000);
     const sampleNumber = (this.#numbers.get(vmId) ?? 0) + 1;
     this.#numbers.set(vmId, sampleNumber);
@@ -207,6 +207,7 @@ export class AlertWorld {
       luaInstructions: 0,
       health: Math.min(100, Math.round(growthPermille / 10)),
       lagMs: 0,
+      ...fields,
     };
     this.publish(vmTelemetrySubject(vmId), sample);
   }

@@ -105,6 +105,7 @@ export function liveTable(
 function rowOf(vm: VmView, sample: VmSample | undefined): string[] {
   const start = [vm.vmId, paintState(vm.state), vm.chassisId ?? "–"];
   if (sample === undefined) return [...start, "–", "", "", "–", "–", "–"];
+  if (sample.machine !== undefined) return [...start, "–", "", "–", "–", "–", simTime(sample.simMinutes)];
   const { ribosomes, atp } = sample;
   const engaged = (1000 * ribosomes.engaged) / ribosomes.cap;
   return [

@@ -2,7 +2,15 @@
  * Formats VMs as text: one VM in lines, many in a table.
  */
 import type { VmSample, VmView } from "@bioxen/contracts";
-import { ago, amountsLine, doublingTime, growthRate, sameAmounts, simTime } from "../quantities.ts";
+import {
+  ago,
+  amountsLine,
+  doublingTime,
+  growthRate,
+  sameAmounts,
+  shownHealth,
+  simTime,
+} from "../quantities.ts";
 import { screenColumns } from "../screen.ts";
 import { type TableForm, table } from "../table.ts";
 import { paintState } from "../terminal.ts";
@@ -45,7 +53,7 @@ export function vmTable(
       paintState(vm.state),
       vm.chassisId ?? "–",
       doublingTime(sample?.doublingTimeMinutes),
-      sample === undefined ? "–" : String(Math.round(sample.health)),
+      sample === undefined ? "–" : healthWord(sample, "–"),
       String(vm.allocation?.["ribosomes"] ?? vm.allocation?.["vcpus"] ?? "–"),
       String(vm.priority),
       ago(nowMs - vm.createdAtMs),
@@ -124,6 +132,11 @@ function resourceLines({ request, allocation }: VmView): string[] {
   return [`  request     ${amountsLine(request)}`, `  allocation  ${amountsLine(allocation)}`];
 }
 
+function healthWord(sample: VmSample, unknown: string): string {
+  const health = shownHealth(sample);
+  return health === null ? unknown : String(Math.round(health));
+}
+
 function sampleLines(sample: VmSample): string[] {
   const { ribosomes, atp, machine } = sample;
   if (machine !== undefined) {
@@ -132,7 +145,7 @@ function sampleLines(sample: VmSample): string[] {
       `  processor   ${cpuPermille === null ? "not measured" : `${(cpuPermille / 10).toFixed(1)} %`} of ${vcpus} vCPUs`,
       `  memory      ${memoryUsedMiB ?? "?"} of ${memoryMiB} MiB used`,
       `  address     ${machine.address ?? "not known"}, host ${machine.host ?? "not known"}`,
-      `  uptime      ${simTime(sample.simMinutes)}, health ${Math.round(sample.health)}`,
+      `  uptime      ${simTime(sample.simMinutes)}, health ${healthWord(sample, "unknown: its pool does not measure it, and the log of its agent says why")}`,
     ];
   }
   const divisions = sample.divisions === 1 ? "1 division" : `${sample.divisions} divisions`;

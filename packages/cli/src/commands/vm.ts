@@ -113,9 +113,7 @@ export function addStreamCommands(vm: Command): void {
           const s = payload as VmSample;
           if (json === true) sayJson(s);
           else {
-            say(
-              `${timeOfDay(s.atMs)}  ${s.state} at ${simTime(s.simMinutes)}, doubling ${doublingTime(s.doublingTimeMinutes)}, ribosomes ${s.ribosomes.engaged.toFixed(0)}, divisions ${s.divisions}`,
-            );
+            say(`${timeOfDay(s.atMs)}  ${s.state} at ${simTime(s.simMinutes)}, ${measuredWords(s)}`);
           }
         });
         await untilInterrupted();
@@ -134,4 +132,15 @@ export function addStreamCommands(vm: Command): void {
         await untilInterrupted();
       });
     });
+}
+
+/** Returns the measurements that a guest of this kind has. */
+function measuredWords({ machine, doublingTimeMinutes, ribosomes, divisions }: VmSample): string {
+  if (machine === undefined) {
+    return `doubling ${doublingTime(doublingTimeMinutes)}, ribosomes ${ribosomes.engaged.toFixed(0)}, divisions ${divisions}`;
+  }
+  const { cpuPermille, memoryUsedMiB, memoryMiB, vcpus } = machine;
+  const load =
+    cpuPermille === null ? "processor not measured" : `${(cpuPermille / 10).toFixed(1)} % of ${vcpus} vCPUs`;
+  return `${load}, ${memoryUsedMiB ?? "?"} of ${memoryMiB} MiB used`;
 }

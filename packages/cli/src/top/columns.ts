@@ -3,7 +3,7 @@
  *
  * The columns are listed by importance. On a narrow terminal the last columns are omitted, except the sort column.
  */
-import { doublingTime, simTime } from "../quantities.ts";
+import { doublingTime, shownHealth, simTime } from "../quantities.ts";
 import type { TopVm } from "./picture.ts";
 
 export interface Column {
@@ -37,6 +37,11 @@ function share(used: number | undefined, cap: number | undefined): number | null
   return used === undefined || cap === undefined || cap === 0 ? null : (100 * used) / cap;
 }
 
+/** Returns true for a sample of a cell: a machine has no value for growth, divisions and simulated time. */
+function isCell(sample: TopVm["sample"]): sample is NonNullable<TopVm["sample"]> {
+  return sample !== null && sample.machine === undefined;
+}
+
 const percent = (value: number) => `${value.toFixed(0)} %`;
 
 export const COLUMNS: readonly Column[] = [
@@ -52,15 +57,15 @@ export const COLUMNS: readonly Column[] = [
   },
   number("RIBO", 6, ({ sample }) => share(sample?.ribosomes.engaged, sample?.ribosomes.cap), percent),
   number("ATP", 6, ({ sample }) => share(sample?.atp.perSecond, sample?.atp.capPerSecond), percent),
-  number("HEALTH", 6, ({ sample }) => sample?.health ?? null),
+  number("HEALTH", 6, ({ sample }) => (sample === null ? null : shownHealth(sample))),
   number("PRIO", 4, ({ vm }) => vm.priority),
-  number("DIV", 6, ({ sample }) => sample?.divisions ?? null),
+  number("DIV", 6, ({ sample }) => (isCell(sample) ? sample.divisions : null)),
   number("SIM", 11, ({ sample }) => sample?.simMinutes ?? null, simTime),
   { name: "TYPE", width: 12, cell: ({ vm }) => vm.biologicalType, key: ({ vm }) => vm.biologicalType },
   number(
     "LAG",
     8,
-    ({ sample }) => sample?.lagMs ?? null,
+    ({ sample }) => (isCell(sample) ? sample.lagMs : null),
     (v) => `${v.toFixed(0)} ms`,
   ),
   number(

@@ -18,9 +18,10 @@ const utilisation = z.record(z.string(), resourceUse);
 /**
  * Why the health of a VM is reduced. `starved`: the VM grows slowly, and the amount of a resource that it can
  * use is below the full demand of its type. `stalled`: the VM does not grow. `lagging`: its simulated time is behind.
- * `slow`: the VM grows slowly although it has its full demand, for instance in a poor medium.
+ * `slow`: the VM grows slowly although it has its full demand, for instance in a poor medium. Of a machine: `memory`: its
+ * memory is nearly full. `unmeasured`: its pool does not measure it.
  */
-export const HEALTH_CODES = ["starved", "stalled", "lagging", "slow"] as const;
+export const HEALTH_CODES = ["starved", "stalled", "lagging", "slow", "memory", "unmeasured"] as const;
 /** Number of VMs by health code. */
 const impaired = z.record(z.string(), z.int());
 /** Number of telemetry samples that arrived, and number that were lost, since the monitor started. */
@@ -55,7 +56,7 @@ export const MONITOR_ENDPOINTS = {
     z.object({
       sample: vmSample.nullable(),
       ageMs: z.int().nullable(),
-      /** Health of the VM, 0 to 100; null while no sample is known, or the VM is paused. */
+      /** Health of the VM, 0 to 100; null while no sample is known, the VM is paused, or its machine is not measured. */
       health: z.int().nullable(),
       /** Why the health is below 100. */
       reasons: z.array(z.object({ code: z.enum(HEALTH_CODES), message: z.string() })),

@@ -38,6 +38,8 @@ export const MAX_SHUTDOWN_GRACE_MS = 1_200_000;
  * data.
  */
 export const STATISTICS_INTERVAL_MS = 5_000;
+/** Age from which measurements of a machine are not shown, ms: six rows of a host. They describe the past. */
+export const MEASUREMENT_AGE_MS = 30_000;
 /** How long the driver keeps a guest's metrics before it reads them again, ms. Addresses and tools change rarely. */
 export const GUEST_METRICS_AGE_MS = 60_000;
 /**

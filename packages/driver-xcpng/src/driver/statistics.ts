@@ -9,7 +9,7 @@ import type { XapiClient } from "../xapi/client.ts";
 import type { GuestMetricsRecord, VmMetricsRecord } from "../xapi/records.ts";
 import { NULL_REF } from "../xapi/ref.ts";
 import { guestOf, type Inventory, type OwnVm } from "./inventory.ts";
-import { GUEST_METRICS_AGE_MS, MIB } from "./limits.ts";
+import { GUEST_METRICS_AGE_MS, MEASUREMENT_AGE_MS, MIB } from "./limits.ts";
 
 /** The measurements of one VM in one 5 s interval; null where the host measured nothing. */
 export interface Measured {
@@ -71,6 +71,8 @@ export function secondsOf(datetime: string): number {
 interface GuestMeasurements {
   metrics: VmMetricsRecord | undefined;
   measured: Measured | undefined;
+  /** Time at which `measured` was read, epoch ms. */
+  measuredAtMs: number;
   guest: GuestMetricsRecord | undefined;
   /** Reference of the pool's record from which `guest` was read. */
   guestRef: string;
@@ -152,6 +154,7 @@ export class Statistics {
     const fresh: GuestMeasurements = {
       metrics: undefined,
       measured: undefined,
+      measuredAtMs: 0,
       guest: undefined,
       guestRef: NULL_REF,
       guestAtMs: 0,
@@ -162,7 +165,7 @@ export class Statistics {
   }
 
   #record(vm: OwnVm, measured: Measured | undefined): void {
-    if (measured !== undefined) this.#of(vm).measured = measured;
+    if (measured !== undefined) Object.assign(this.#of(vm), { measured, measuredAtMs: Date.now() });
   }
 
   async #readMetrics(vm: OwnVm): Promise<void> {
@@ -188,14 +191,17 @@ export class Statistics {
     if (known !== undefined) known.metrics = undefined;
   }
 
-  /** Returns the guest's latest sample. A machine has no cell, so all values of a cell are 0. */
+  /**
+   * Returns the guest's latest sample. A machine has no cell, so all values of a cell are 0. Measurements that its host
+   * has not renewed for `MEASUREMENT_AGE_MS` are left out.
+   */
   sample(vm: OwnVm): GuestSample {
-    const { metrics, measured, guest } = this.#of(vm);
+    const { metrics, guest, measuredAtMs, ...known } = this.#of(vm);
+    const measured = Date.now() - measuredAtMs > MEASUREMENT_AGE_MS ? undefined : known.measured;
     const { record } = vm;
+    const aheadSeconds = this.#hosts.get(record.resident_on)?.aheadSeconds ?? 0;
     const uptimeSeconds =
-      metrics === undefined || measured === undefined
-        ? 0
-        : measured.atSeconds - secondsOf(metrics.start_time);
+      metrics === undefined ? 0 : Date.now() / 1000 + aheadSeconds - secondsOf(metrics.start_time);
     const memoryBytes = measured?.memoryBytes ?? record.memory_dynamic_max;
     const free = measured?.freeKiB ?? null;
     const state = guestOf(vm)?.state;

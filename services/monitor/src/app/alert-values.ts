@@ -17,7 +17,7 @@ import {
 } from "@bioxen/contracts";
 import type { EventFeed, ReadModel, ServicePorts } from "@bioxen/kernel";
 import type { AlertEvaluator } from "../domain/alert-evaluator.ts";
-import { growthPermille, healthOf } from "../domain/health.ts";
+import { growthPermille, healthOf, isUnmeasured, machineMemoryPermille } from "../domain/health.ts";
 import { utilisationOf } from "../domain/utilisation.ts";
 import { type Samples, STALE_AFTER_MS } from "./samples.ts";
 
@@ -25,7 +25,13 @@ import { type Samples, STALE_AFTER_MS } from "./samples.ts";
 const TICK_MS = 1_000;
 /** States in which the samples of a VM are current, because the VM has a guest or is about to have one. */
 export const MEASURED_STATES: readonly Vm["state"][] = ["running", "paused", "starting", "stopping"];
-const MEASURED = ["vm.health", "vm.growthPermille", "vm.lagMs"] as const satisfies readonly AlertMetricName[];
+const MEASURED = [
+  "vm.health",
+  "vm.growthPermille",
+  "vm.lagMs",
+  "vm.memoryPermille",
+  "vm.unmeasured",
+] as const satisfies readonly AlertMetricName[];
 
 export interface Watched {
   readonly vms: ReadModel<VmState>;
@@ -71,9 +77,13 @@ export class AlertValues {
       this.#observeMeasured(sample.vmId, undefined);
       return;
     }
-    this.#observe("vm.health", sample.vmId, healthOf(vm, sample).health);
-    this.#observe("vm.growthPermille", sample.vmId, growthPermille(vm, sample));
-    this.#observe("vm.lagMs", sample.vmId, Math.round(sample.lagMs));
+    const { vmId, machine, lagMs } = sample;
+    // A guest has only the metrics of its kind: a cell has no memory of a machine, and a machine does not grow.
+    this.#observe("vm.health", vmId, healthOf(vm, sample).health);
+    this.#observe("vm.growthPermille", vmId, growthPermille(vm, sample));
+    this.#observe("vm.lagMs", vmId, machine === undefined ? Math.round(lagMs) : null);
+    this.#observe("vm.memoryPermille", vmId, machine === undefined ? null : machineMemoryPermille(machine));
+    this.#observe("vm.unmeasured", vmId, machine === undefined ? null : Number(isUnmeasured(machine)));
   }
 
   #updateVm(vmId: string): void {

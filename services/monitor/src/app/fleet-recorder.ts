@@ -46,10 +46,13 @@ export class FleetRecorder {
       const sample = this.#samples.vms.get(vmId);
       const assessed = this.#fleet.healthOf(vmId, vm);
       if (sample === undefined || assessed === undefined) continue;
-      measured += 1;
-      healthSum += assessed.health;
+      if (assessed.health !== null) {
+        measured += 1;
+        healthSum += assessed.health;
+      }
       if (assessed.reasons.length > 0) impaired += 1;
-      lowest = Math.min(lowest ?? Number.POSITIVE_INFINITY, growthPermille(vm, sample));
+      const growth = growthPermille(vm, sample);
+      if (growth !== null) lowest = Math.min(lowest ?? Number.POSITIVE_INFINITY, growth);
     }
     const ledgers = this.#fleet.openLedgers().map(([, ledger]) => ledger);
     return {

@@ -7,6 +7,7 @@ import {
   type ChassisState,
   chassisFold,
   domainEventOf,
+  HEALTH_CODES,
   type Ledger,
   ledgerFold,
   type Vm,
@@ -86,7 +87,7 @@ export class Fleet {
 
   /** Returns the number of impaired VMs by reason. */
   impairments(vms: readonly [string, Vm][]): Record<string, number> {
-    const out: Record<string, number> = { starved: 0, stalled: 0, lagging: 0, slow: 0 };
+    const out: Record<string, number> = Object.fromEntries(HEALTH_CODES.map((code) => [code, 0]));
     for (const [vmId, vm] of vms) {
       for (const { code } of this.healthOf(vmId, vm)?.reasons ?? []) out[code] = (out[code] ?? 0) + 1;
     }

@@ -38,7 +38,7 @@ export function fleetMeasurements(
   const health = fleet.meanHealth(all);
   const growths = all.flatMap(([vmId, vm]) => {
     const sample = samples.vms.get(vmId);
-    return sample === undefined || vm.state !== "running" ? [] : growthPermille(vm, sample);
+    return sample === undefined || vm.state !== "running" ? [] : (growthPermille(vm, sample) ?? []);
   });
   const states = Object.fromEntries(VM_STATES.filter((s) => s !== "destroyed").map((state) => [state, 0]));
   return [
@@ -105,9 +105,10 @@ export function vmMeasurements(fleet: Fleet, samples: Samples): Measurement[] {
     const sample = samples.vms.get(vm);
     const assessed = fleet.healthOf(vm, state);
     if (sample === undefined || assessed === undefined) continue;
-    growth.push({ value: growthPermille(state, sample) / 1_000, labels: { vm } });
-    health.push({ value: assessed.health / 100, labels: { vm } });
-    lag.push({ value: sample.lagMs / MS_PER_S, labels: { vm } });
+    const permille = growthPermille(state, sample);
+    if (permille !== null) growth.push({ value: permille / 1_000, labels: { vm } });
+    if (assessed.health !== null) health.push({ value: assessed.health / 100, labels: { vm } });
+    if (sample.machine === undefined) lag.push({ value: sample.lagMs / MS_PER_S, labels: { vm } });
   }
   return [
     { metric: "bioxen_vm_growth_ratio", values: growth },

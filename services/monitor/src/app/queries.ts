@@ -119,7 +119,11 @@ export class MonitorQueries {
     );
     const impaired = all.flatMap(([vmId, vm]) => {
       const assessed = this.#fleet.healthOf(vmId, vm);
-      return (assessed?.reasons ?? []).map((reason) => ({ vmId, health: assessed?.health ?? 0, ...reason }));
+      return (assessed?.reasons ?? []).map((reason) => ({
+        vmId,
+        health: assessed?.health ?? null,
+        ...reason,
+      }));
     });
     const findings = findingsOf({
       chassis: this.#reportedChassis(nowMs),

@@ -2,7 +2,7 @@ import { FULL_DEMAND, REFERENCE_DOUBLING_MINUTES, type VmSample } from "@bioxen/
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Durations } from "./durations.ts";
-import { healthOf } from "./health.ts";
+import { growthPermille, healthOf } from "./health.ts";
 import { countSample, LOSS_WINDOW_S, LossWindow } from "./loss.ts";
 
 const SYN3A = { biologicalType: "syn3a" } as const;
@@ -47,6 +47,39 @@ describe("health", () => {
     const late = healthOf(SYN3A, sample(1_000, { lagMs: 30_000 }));
     expect(late).toMatchObject({ health: 50, reasons: [{ code: "lagging" }] });
     expect(healthOf(SYN3A, sample(1_000, { lagMs: 600_000 })).health).toBe(0);
+  });
+});
+
+describe("health of a machine", () => {
+  const machineOf = (fields: object) =>
+    sample(0, {
+      machine: {
+        vcpus: 2,
+        cpuPermille: 10,
+        memoryMiB: 1_000,
+        memoryUsedMiB: 400,
+        address: null,
+        host: null,
+        ...fields,
+      },
+    });
+
+  it("is 100 although it does not grow and has no ribosomes", () => {
+    expect(healthOf(SYN3A, machineOf({}))).toEqual({ health: 100, reasons: [] });
+    expect(healthOf(SYN3A, machineOf({ memoryUsedMiB: null }))).toEqual({ health: 100, reasons: [] });
+    expect(growthPermille(SYN3A, machineOf({}))).toBeNull();
+  });
+
+  it("falls when its memory is nearly full, and is unknown while its pool does not measure it", () => {
+    expect(healthOf(SYN3A, machineOf({ memoryUsedMiB: 949 })).health).toBe(100);
+    expect(healthOf(SYN3A, machineOf({ memoryUsedMiB: 950 }))).toEqual({
+      health: 50,
+      reasons: [{ code: "memory", message: "uses 95 % of its memory of 1000 MiB" }],
+    });
+    expect(healthOf(SYN3A, machineOf({ cpuPermille: null }))).toMatchObject({
+      health: null,
+      reasons: [{ code: "unmeasured" }],
+    });
   });
 });
 

@@ -3,7 +3,8 @@
  *
  * The model gives a reference rate for each cell type: its growth rate at full demand. The health of a guest is its own
  * growth rate as a share of the reference rate. A lag of the guest reduces the health: a cell that grows well but an
- * hour late is of little use.
+ * hour late is of little use. A machine of a pool has no cell: it is healthy while its host measures it, and while its
+ * operating system has memory left.
  */
 import {
   FULL_DEMAND,
@@ -29,6 +30,11 @@ const STALLED_BELOW_PERMILLE = 10;
  */
 const STARVED_BELOW_PERMILLE = 950;
 
+/** Used memory of a machine from which it is reported, ‰: an operating system with less free memory begins to swap. */
+export const MEMORY_FULL_FROM_PERMILLE = 950;
+/** Health of a machine whose memory is nearly full: it runs, and may soon stop to answer. */
+const MEMORY_FULL_HEALTH = 50;
+
 export type HealthCode = (typeof HEALTH_CODES)[number];
 
 export interface HealthReason {
@@ -38,25 +44,53 @@ export interface HealthReason {
 }
 
 export interface Health {
-  /** Integer, 0 to 100. */
-  readonly health: number;
+  /** Integer, 0 to 100; null for a machine that its host does not measure. */
+  readonly health: number | null;
   readonly reasons: readonly HealthReason[];
 }
 
-/** Returns the growth as ‰ of the growth of the type at full demand, rounded; above 1000 in a rich medium. */
+/**
+ * Returns the growth as ‰ of the growth of the type at full demand, rounded; above 1000 in a rich medium. Returns null
+ * for a machine, which does not grow.
+ */
 export function growthPermille(
   vm: Pick<Vm, "biologicalType">,
-  sample: Pick<VmSample, "growthRatePerMinute">,
-): number {
+  sample: Pick<VmSample, "growthRatePerMinute" | "machine">,
+): number | null {
+  if (sample.machine !== undefined) return null;
   const reference = Math.LN2 / REFERENCE_DOUBLING_MINUTES[vm.biologicalType];
   return Math.max(0, Math.round((1_000 * sample.growthRatePerMinute) / reference));
 }
 
 export function healthOf(vm: Pick<Vm, "biologicalType">, sample: VmSample): Health {
-  const growth = growthPermille(vm, sample);
+  if (sample.machine !== undefined) return machineHealth(sample.machine);
+  const growth = growthPermille(vm, sample) ?? 0;
   const lagShare = Math.min(1, sample.lagMs / LAG_AT_ZERO_HEALTH_MS);
   const health = Math.round((Math.min(1_000, growth) / 10) * (1 - lagShare));
   return { health, reasons: [...growthReasons(growth, vm, sample), ...lagReasons(sample)] };
+}
+
+type Machine = NonNullable<VmSample["machine"]>;
+
+/** Returns the used share of a machine's memory, ‰; null without the guest tools, which report it. */
+export function machineMemoryPermille({ memoryUsedMiB, memoryMiB }: Machine): number | null {
+  return memoryUsedMiB === null || memoryMiB < 1 ? null : Math.round((1_000 * memoryUsedMiB) / memoryMiB);
+}
+
+/** Returns true when the host has no recent measurement of the machine. */
+export function isUnmeasured({ cpuPermille }: Machine): boolean {
+  return cpuPermille === null;
+}
+
+function machineHealth(machine: Machine): Health {
+  if (isUnmeasured(machine)) {
+    const message = "its pool does not measure the machine: the log of its agent says why";
+    return { health: null, reasons: [{ code: "unmeasured", message }] };
+  }
+  const used = machineMemoryPermille(machine) ?? 0;
+  if (used < MEMORY_FULL_FROM_PERMILLE) return { health: 100, reasons: [] };
+  const message = `uses ${Math.round(used / 10)} % of its memory of ${machine.memoryMiB} MiB`;
+  return { health: MEMORY_FULL_HEALTH, reasons: [{ code: "memory", message }] };
 }
 
 function growthReasons(growth: number, vm: Pick<Vm, "biologicalType">, sample: VmSample): HealthReason[] {

@@ -22,7 +22,7 @@ export interface ReportInput {
     readonly vmId: string;
     readonly code: string;
     readonly message: string;
-    readonly health: number;
+    readonly health: number | null;
   }[];
   readonly services: readonly {
     readonly service: string;
@@ -177,14 +177,25 @@ const REMEDIES: Readonly<Record<string, string>> = {
   starved: "give them more with `bioxen vm resize`",
   lagging: "their host is too slow: lower --time-scale, or run fewer guests per agent",
   slow: "check their medium; a VM that was just resized needs time to speed up",
+  memory: "give them more memory with `bioxen vm resize`",
+  unmeasured: "read the log of the agent of their pool",
 };
+/** The codes that are no adjectives of a VM. */
+const STATE_WORDS: Readonly<Record<string, string>> = {
+  memory: "short of memory",
+  unmeasured: "not measured",
+};
+/** Codes of health in the order of the report. */
+const REPORTED = ["stalled", "starved", "lagging", "memory", "unmeasured", "slow"] as const;
 
 function impairments({ impaired }: ReportInput): Finding[] {
-  return ["stalled", "starved", "lagging", "slow"].flatMap((code): Finding[] => {
-    const these = impaired.filter((one) => one.code === code).sort((a, b) => a.health - b.health);
+  return REPORTED.flatMap((code): Finding[] => {
+    const these = impaired
+      .filter((one) => one.code === code)
+      .sort((a, b) => (a.health ?? 0) - (b.health ?? 0));
     const [worst] = these;
     if (worst === undefined) return [];
-    const message = `${count(these.length, "VM")} ${these.length === 1 ? "is" : "are"} ${code}: ${listed(these.map((one) => one.vmId))}; the worst, ${worst.vmId}, ${worst.message}`;
+    const message = `${count(these.length, "VM")} ${these.length === 1 ? "is" : "are"} ${STATE_WORDS[code] ?? code}: ${listed(these.map((one) => one.vmId))}; the worst, ${worst.vmId}, ${worst.message}`;
     const severity = code === "stalled" ? "critical" : code === "slow" ? "info" : "warning";
     return [{ severity, about: code, message, remedy: REMEDIES[code] ?? "" }];
   });
