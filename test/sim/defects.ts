@@ -105,7 +105,8 @@ function bySimulation(copy: string): Promise<Judged> {
   return judge(
     copy,
     ["test/sim/main.ts", "--seeds", String(SEEDS)],
-    firstLineWith(/^ {2}\S/, /^seed \d+ failed/),
+    // The lines of the plan come before the problems.
+    firstLineWith(/^ {2}(?!plan: )\S/, /^seed \d+ failed/),
   );
 }
 
