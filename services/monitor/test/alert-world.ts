@@ -36,6 +36,9 @@ type Hear = (payload: unknown, subject: string) => void;
 /** Longer than the takeover of a lease takes, ms. */
 export const TAKEOVER_MS = 6_000;
 
+/** Instances of all worlds: two worlds may share a log, in which no event id may occur twice. */
+let startedInstances = 0;
+
 export class AlertWorld {
   readonly clock = new FakeClock();
   readonly log = new MemoryEventLog();
@@ -60,6 +63,18 @@ export class AlertWorld {
     if (!isHeld) for (const deliver of held) deliver();
   }
 
+  /** Stops all instances of this world at once. */
+  killAll(): void {
+    for (const instance of this.#instances) instance.kill();
+  }
+
+  /** Overwrites the record of the lease, so that another instance takes it while the holder believes to hold it. */
+  async freeLease(): Promise<void> {
+    const held = await this.#leases.read("monitor");
+    if (held === undefined) throw new Error("no instance has taken the lease");
+    await this.#leases.write("monitor", { holder: null, token: held.token }, held.revision);
+  }
+
   /** Registers a chassis whose agent sends a heartbeat every second until the end. */
   async livingChassis(chassisId: string): Promise<void> {
     await this.chassis(chassisId);
@@ -81,7 +96,8 @@ export class AlertWorld {
 
   /** Starts one more instance, and resolves when it serves. */
   async start(): Promise<Instance> {
-    const number = this.#instances.length + 1;
+    startedInstances += 1;
+    const number = startedInstances;
     const isAlive = () => instance.alive;
     const own = new Set<{ readonly pattern: RegExp; readonly hear: Hear }>();
     const timers: ServicePorts["timers"] = {
@@ -238,18 +254,23 @@ export class Instance {
   /** Resolves once the appends and lease requests of the instance arrive. */
   awake: Promise<void> = Promise.resolve();
   readonly #service: ReturnType<typeof createMonitor>;
-  readonly #kill: () => void;
+  readonly #unsubscribe: () => void;
   #commands = 0;
 
-  constructor(service: ReturnType<typeof createMonitor>, kill: () => void) {
+  constructor(service: ReturnType<typeof createMonitor>, unsubscribe: () => void) {
     this.#service = service;
-    this.#kill = kill;
+    this.#unsubscribe = unsubscribe;
   }
 
   /** Stops the instance at once: work in progress has no further effect. */
   kill(): void {
     this.alive = false;
-    this.#kill();
+    this.#unsubscribe();
+  }
+
+  /** Stops the delivery of telemetry to the instance. Its present values stay as they are. */
+  deafen(): void {
+    this.#unsubscribe();
   }
 
   /** Delays the appends and lease requests of the instance until the returned function is called. */

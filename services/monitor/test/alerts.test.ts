@@ -119,6 +119,7 @@ describe("an alert", () => {
     await world.grow({ a: 700 }, 2);
     const before = await one.ask("alertList", {});
     expect(before.activeTotal).toBe(1);
+    world.killAll();
     const again = new AlertWorld();
     Object.assign(again, { log: world.log, clock: world.clock });
     const fresh = await again.start();

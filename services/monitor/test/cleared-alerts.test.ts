@@ -3,32 +3,50 @@
  * waited for room.
  */
 import { eventSubject, MAX_ACTIVE_ALERTS_PER_RULE } from "@bioxen/contracts";
-import { invariant } from "@bioxen/kernel";
+import { invariant, LEASE_RENEW_MS } from "@bioxen/kernel";
 import { appendNext, createdVm, envelopeOf } from "@bioxen/testkit";
 import { describe, expect, it } from "vitest";
 import { AlertWorld, TAKEOVER_MS } from "./alert-world.ts";
 
+/** Two instances, of which the former holds the lease, and a raised alert of the rule `starved` for VM a. */
+async function worldWithTwo() {
+  const world = new AlertWorld();
+  await world.livingChassis("c");
+  await world.runningVm("a");
+  const [former, present] = [await world.start(), await world.start()];
+  await world.grow({ a: 1_000 }, 6);
+  await present.ask("alertSetRule", {
+    ruleId: "starved",
+    metric: "vm.growthPermille",
+    below: 800,
+    severity: "warning",
+  });
+  await world.grow({ a: 700 }, 2);
+  return { world, former, present };
+}
+
 describe("an alert", () => {
   it("is raised again when a former lease holder clears it on an older value", async () => {
-    const world = new AlertWorld();
-    await world.livingChassis("c");
-    await world.runningVm("a");
-    const [former, present] = [await world.start(), await world.start()];
-    await world.grow({ a: 1_000 }, 6);
-    await present.ask("alertSetRule", {
-      ruleId: "starved",
-      metric: "vm.growthPermille",
-      below: 800,
-      severity: "warning",
-    });
-    await world.grow({ a: 700 }, 2);
+    const { world, former } = await worldWithTwo();
     const arrive = former.delayed();
     await world.grow({ a: 1_000 });
     await world.grow({ a: 700 }, 8);
     expect(await world.events("starved")).toEqual(["set", "raised a"]);
     arrive();
-    await world.grow({ a: 700 }, 2);
+    await world.grow({ a: 700 }, 5);
     expect(await world.events("starved")).toEqual(["set", "raised a", "cleared a", "raised a"]);
+  });
+
+  it("does not flap while two instances with different values believe that they hold the lease", async () => {
+    const { world, former, present } = await worldWithTwo();
+    present.deafen();
+    await world.grow({ a: 1_000 });
+    await world.freeLease();
+    const before = ["set", "raised a", "cleared a"];
+    expect(await world.events("starved")).toEqual(before);
+    await world.clock.advance(LEASE_RENEW_MS);
+    expect(await world.events("starved")).toEqual([...before, "raised a", "cleared a"]);
+    former.kill();
   });
 
   it("that waits at the limit of its rule is raised when another alert is cleared", async () => {

@@ -20,6 +20,7 @@ import {
   type Decision,
   type EventFeed,
   invariant,
+  LEASE_TTL_MS,
   type Lease,
   messageOf,
   Reconciler,
@@ -135,21 +136,22 @@ export class Alerts {
   }
 
   /**
-   * Reviews the targets that may now be in breach without an alert. The target itself: an instance that has lost the
-   * lease may have cleared the alert on an older value. At a rule that was full, every target in breach.
+   * Reviews the targets that may now be in breach without an alert. At a rule that was full: all others. The target
+   * itself: another instance cleared the alert, on a value that differs from the one here. That instance may still
+   * believe that it holds the lease, and the two would raise and clear the alert in turns, so its lease must end first.
    */
   #reviewCleared(ruleId: string, target: string): void {
-    if (this.#full.delete(ruleId)) this.#reviewBreaches(ruleId);
-    else this.#noteChange(ruleId, target);
-  }
-
-  #reviewBreaches(ruleId: string): void {
-    for (const target of this.evaluator.breaching(ruleId)) this.#noteChange(ruleId, target);
+    if (!this.#isSettled(ruleId, target))
+      this.#ports.timers.after(LEASE_TTL_MS, () => this.#noteChange(ruleId, target));
+    if (!this.#full.delete(ruleId)) return;
+    for (const other of this.evaluator.breaching(ruleId)) {
+      if (other !== target) this.#noteChange(ruleId, other);
+    }
   }
 
   #reviewAll(): void {
     for (const ruleId of this.ruleIds()) {
-      this.#reviewBreaches(ruleId);
+      for (const target of this.evaluator.breaching(ruleId)) this.#noteChange(ruleId, target);
       for (const target of Object.keys(this.states.get(ruleId).state.active))
         this.#noteChange(ruleId, target);
       this.#deliveries.wake(ruleId);
@@ -207,8 +209,10 @@ export class Alerts {
   }
 
   async #correctAlert(ruleId: string, target: string): Promise<void> {
-    // At most two decisions: a default rule is set before its first alert is raised.
-    for (let i = 0; i < 2; i += 1) {
+    // A default rule is set before its first alert is raised. A second decision about a rule that is set could undo what
+    // another instance appended meanwhile.
+    const decisions = this.states.get(ruleId).state.rule === null ? 2 : 1;
+    for (let i = 0; i < decisions; i += 1) {
       const decide = (state: AlertState) => this.#decide(ruleId, target, state);
       const causation = this.#causation(ruleId);
       const executed = await this.states.react(ruleId, causation, decide, () => this.#acts());
