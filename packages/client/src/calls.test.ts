@@ -121,6 +121,64 @@ describe("the rule for repeating a call", () => {
     expect(attempts[1]).toBeLessThanOrEqual(452);
   });
 
+  it("gives the restart of a service that lost a call the whole deadline, with few attempts", async () => {
+    const silent = new Fault("TIMEOUT", "no reply", { retryable: true });
+    let nowMs = 0;
+    const sleeps: number[] = [];
+    const world = {
+      nowMs: () => nowMs,
+      random: () => 0,
+      sleep: async (ms: number) => {
+        sleeps.push(ms);
+        nowMs += ms;
+      },
+    };
+    const backAtMs = 10_000 + 7_000;
+    let attempts = 0;
+    const attempt = async (timeoutMs: number): Promise<Reply> => {
+      attempts += 1;
+      if (attempts === 1) {
+        nowMs += timeoutMs;
+        throw silent;
+      }
+      if (nowMs < backAtMs) throw unserved;
+      return accepted;
+    };
+    expect(await callUntilSettled(attempt, { timeoutMs: 10_000, repeat: true }, world)).toEqual(accepted);
+    expect(attempts).toBeLessThan(20);
+    expect(Math.max(...sleeps)).toBe(500);
+  });
+
+  it("fails after three attempts without a reply, and at the deadline of the refusals", async () => {
+    let nowMs = 0;
+    const world = {
+      nowMs: () => nowMs,
+      random: () => 0,
+      sleep: async (ms: number) => {
+        nowMs += ms;
+      },
+    };
+    const silent = new Fault("TIMEOUT", "no reply", { retryable: true });
+    const lost = async (timeoutMs: number): Promise<Reply> => {
+      nowMs += timeoutMs;
+      throw silent;
+    };
+    await expect(callUntilSettled(lost, { timeoutMs: 1_000, repeat: true }, world)).rejects.toBe(silent);
+    expect(nowMs).toBeGreaterThanOrEqual(3_000);
+    expect(nowMs).toBeLessThan(4_000);
+    for (const strictDeadline of [false, true]) {
+      const sinceMs = nowMs;
+      const refusing = async (): Promise<Reply> => {
+        nowMs += 1;
+        throw unserved;
+      };
+      const repeating = { timeoutMs: 5_000, repeat: true, strictDeadline };
+      await expect(callUntilSettled(refusing, repeating, world)).rejects.toBe(unserved);
+      expect(nowMs - sinceMs).toBeGreaterThan(4_800);
+      expect(nowMs - sinceMs).toBeLessThanOrEqual(5_001);
+    }
+  });
+
   it("makes one attempt when the fault is final, or when the call must not be repeated", async () => {
     const tooLarge = new Fault("TOO_LARGE", "too large", { retryable: false });
     const large = new ScriptedCaller(tooLarge);

@@ -2,10 +2,13 @@
  * The rule for repeating a call. A call is repeated while a further attempt can succeed: the service restarts or is
  * full, the log elects a leader, or another writer appended an event first.
  */
-import { Fault, type ReplyError } from "@bioxen/kernel";
+import { type Backoff, backoffDelayMs, Fault, type ReplyError } from "@bioxen/kernel";
 
-/** Pause before the next attempt, ms, after a refusal without `retryAfterMs` or an attempt without a reply. */
-const RETRY_WAIT_MS = 100;
+/**
+ * Pauses between attempts, ms, after a refusal without `retryAfterMs`. A service that restarts refuses within
+ * milliseconds and is back after seconds: the pauses grow, so that few attempts cover that time.
+ */
+const RETRY_BACKOFF: Backoff = { firstMs: 100, ceilingMs: 500 };
 /** Maximum pause before the next attempt that a refusal can ask for, ms. No service sends a longer `retryAfterMs`. */
 const MAX_RETRY_AFTER_MS = 5_000;
 /**
@@ -42,7 +45,7 @@ export type RepeatOn = "transient" | "retryable";
 export interface RepeatOptions {
   /**
    * Deadline of each attempt, ms. A call with a transient refusal is repeated until this time has passed since its
-   * first attempt.
+   * first attempt, or since its last attempt without a reply.
    */
   readonly timeoutMs: number;
   readonly repeat: boolean;
@@ -71,6 +74,9 @@ const REAL_WORLD: RepeatWorld = {
  * the last reply. After a refusal that `repeatOn` selects, a further attempt follows. `attemptCall` receives the
  * deadline of its attempt, ms, and must send the same message id in every attempt. Throws the last `Fault` when the
  * last attempt gets no reply.
+ *
+ * An attempt without a reply may have met a service that was just killed. Its successor then answers, but until that is
+ * up the attempts are refused at once. So these refusals have a time of their own, counted from that attempt.
  */
 export async function callUntilSettled<R extends Accepted | Refused>(
   attemptCall: (timeoutMs: number) => Promise<R>,
@@ -78,33 +84,45 @@ export async function callUntilSettled<R extends Accepted | Refused>(
   world: RepeatWorld = REAL_WORLD,
 ): Promise<R> {
   const startedAtMs = world.nowMs();
-  const leftMs = () => timeoutMs - (world.nowMs() - startedAtMs);
+  let refusedSinceMs = startedAtMs;
+  let [unanswered, refusals] = [0, 0];
+  const leftMs = () => timeoutMs - (world.nowMs() - (strictDeadline ? startedAtMs : refusedSinceMs));
   const isRepeatable = ({ code, retryable }: ReplyError) =>
     retryable && (repeatOn === "retryable" || TRANSIENT_CODES.includes(code));
+  const reserveMs = strictDeadline ? SHORTEST_ATTEMPT_MS : 0;
+  const hasTimeFor = (waitMs: number) => repeat && leftMs() > waitMs + reserveMs;
+  const ownPauseMs = () => {
+    refusals += 1;
+    // The last pause is shortened, so that the last attempt comes just before the deadline.
+    return Math.min(backoffDelayMs(RETRY_BACKOFF, refusals), Math.max(0, leftMs() - reserveMs - 1));
+  };
   for (let attempt = 1; ; attempt += 1) {
-    const isLast = (waitMs: number) => {
-      if (!repeat) return true;
-      if (strictDeadline) return leftMs() <= waitMs + SHORTEST_ATTEMPT_MS;
-      return attempt >= MAX_UNANSWERED && leftMs() <= waitMs;
-    };
-    let waitMs = RETRY_WAIT_MS;
     try {
       const reply = await attemptCall(strictDeadline && attempt > 1 ? Math.ceil(leftMs()) : timeoutMs);
-      if (!reply.ok) waitMs = pauseAfter(reply.error, world.random());
-      if (reply.ok || !isRepeatable(reply.error) || isLast(waitMs)) return reply;
+      if (reply.ok || !isRepeatable(reply.error)) return reply;
+      const waitMs = askedPauseMs(reply.error, world.random()) ?? ownPauseMs();
+      if (!hasTimeFor(waitMs)) return reply;
+      await world.sleep(waitMs);
     } catch (thrown) {
-      if (!(thrown instanceof Fault) || !thrown.retryable || isLast(waitMs)) throw thrown;
+      if (!(thrown instanceof Fault) || !thrown.retryable) throw thrown;
+      if (thrown.code === "TIMEOUT" && !strictDeadline) {
+        unanswered += 1;
+        [refusedSinceMs, refusals] = [world.nowMs(), 0];
+        if (unanswered >= MAX_UNANSWERED) throw thrown;
+      }
+      const waitMs = ownPauseMs();
+      if (!hasTimeFor(waitMs)) throw thrown;
+      await world.sleep(waitMs);
     }
-    await world.sleep(waitMs);
   }
 }
 
 /**
- * Returns the pause before the next attempt, ms: the pause that the refusal asks for, extended by up to a quarter.
- * `random` in [0, 1) selects the extension. Returns {@link RETRY_WAIT_MS} when the refusal asks for no pause.
+ * Returns the pause that the refusal asks for, extended by up to a quarter, ms; undefined when it asks for none.
+ * `random` in [0, 1) selects the extension.
  */
-function pauseAfter({ details }: ReplyError, random: number): number {
+function askedPauseMs({ details }: ReplyError, random: number): number | undefined {
   const asked = details?.["retryAfterMs"];
-  if (typeof asked !== "number" || !(asked > 0)) return RETRY_WAIT_MS;
+  if (typeof asked !== "number" || !(asked > 0)) return undefined;
   return Math.min(asked, MAX_RETRY_AFTER_MS) * (1 + RETRY_JITTER * random);
 }

@@ -30,6 +30,11 @@ export interface BusOptions extends ConnectionSettings {
   readonly requestTimeoutMs?: number;
 }
 
+/** Returns the host of an address such as `127.0.0.1:4222` or `[::1]:4222`. */
+function hostOf(address: string | undefined): string | undefined {
+  return address?.slice(0, address.lastIndexOf(":")).replaceAll(/[[\]]/g, "");
+}
+
 /** A JetStream domain is one token of a subject. */
 const DOMAIN = /^[^\s.*>]+$/;
 
@@ -114,7 +119,7 @@ export class Dialling {
 
   /** Returns the options of the client for these servers; every connection reads the credentials again. */
   options(name: string, addresses: readonly ServerAddress[] = this.addresses): ConnectionOptions {
-    const tls = tlsOptions(this.settings.tls, this.wantsTls);
+    const tls = tlsOptions(this.settings.tls, this.wantsTls, () => hostOf(this.#dialled));
     return {
       servers: addresses.map(({ url }) => url),
       name,

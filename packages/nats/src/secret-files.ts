@@ -4,6 +4,7 @@
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
+import type { ConnectionOptions as TlsConnectOptions } from "node:tls";
 import type { TlsOptions } from "@nats-io/nats-core";
 import {
   OPTION_NAMES,
@@ -12,6 +13,7 @@ import {
   type TlsSettings,
 } from "./connection-settings.ts";
 import { isSecretText } from "./credentials.ts";
+import { identityCheck } from "./server-identity.ts";
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: "no such file",
@@ -82,12 +84,22 @@ export function tlsProblems(tls: TlsSettings | undefined, names: SettingNames): 
 
 /**
  * Returns the TLS options for the client of NATS; undefined when TLS is not wanted. The client reads the files again
- * for every connection. An empty object means TLS with the certificate authorities that Node trusts.
+ * for every connection. Without certificate authorities in the settings, those that Node trusts are in force. `dialled`
+ * returns the host that the client connects to now.
  */
-export function tlsOptions(tls: TlsSettings | undefined, isAskedFor: boolean): TlsOptions | undefined {
-  if (tls === undefined) return isAskedFor ? {} : undefined;
+export function tlsOptions(
+  tls: TlsSettings | undefined,
+  isAskedFor: boolean,
+  dialled: () => string | undefined,
+): TlsOptions | undefined {
+  // The client passes the option on to Node's TLS, but its type does not have it.
+  const options: TlsOptions & Pick<TlsConnectOptions, "checkServerIdentity"> = {
+    checkServerIdentity: identityCheck(dialled),
+  };
+  if (tls === undefined) return isAskedFor ? options : undefined;
   const { ca, cert, key } = tls;
   return {
+    ...options,
     ...(ca === undefined ? {} : isSecretText(ca) ? { ca } : { caFile: ca }),
     ...(cert === undefined ? {} : isSecretText(cert) ? { cert } : { certFile: cert }),
     ...(key === undefined ? {} : isSecretText(key) ? { key } : { keyFile: key }),

@@ -75,7 +75,7 @@ function alertOf(
   tls: TlsSettings | undefined,
 ): Promise<HandshakeFailure | undefined> {
   return new Promise((resolve) => {
-    const { caFile, certFile, keyFile, ...texts } = tlsOptions(tls, true) ?? {};
+    const { caFile, certFile, keyFile, ...texts } = tlsOptions(tls, true, () => host) ?? {};
     const content = (path: string | undefined) => (path === undefined ? undefined : readFileSync(path));
     const secured = connectTls({
       socket,

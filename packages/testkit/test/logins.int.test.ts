@@ -17,6 +17,7 @@ import {
   settingsOfEnvironment,
 } from "@bioxen/nats";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { certificateAuthority } from "../src/certificates.ts";
 import { cordoned, eventually, TestServer } from "../src/index.ts";
 import { type GuardedServer, guardedServers, type Values, withPort } from "./guarded-servers.ts";
 import { newUser } from "./nats-identities.ts";
@@ -185,6 +186,28 @@ describe("a server whose logins change while a process runs", () => {
 });
 
 describe("tls://", () => {
+  it.each([
+    ["127.0.0.1", ["127.0.0.1"], true],
+    ["127.0.0.1", ["localhost"], true],
+    ["localhost", ["localhost"], true],
+    ["127.0.0.1", ["10.1.2.3", "nats.example"], false],
+    ["localhost", ["127.0.0.1"], false],
+  ])("to %s accepts a certificate for %j: %s", async (host, names, isAccepted) => {
+    const authority = certificateAuthority("test authority");
+    const { cert, key } = authority.issue({ commonName: "nats", names });
+    const [certFile, keyFile] = [join(dir, "identity.pem"), join(dir, "identity.key")];
+    await Promise.all([writeFile(certFile, cert), writeFile(keyFile, key)]);
+    const server = await TestServer.start(`tls { cert_file: "${certFile}", key_file: "${keyFile}" }`);
+    try {
+      const servers = `tls://${host}:${server.port}`;
+      const connecting = connectBus({ servers, tls: { ca: authority.ca }, name: "identity" });
+      if (isAccepted) await (await connecting).close();
+      else await expect(connecting).rejects.toThrow(`its certificate is not accepted`);
+    } finally {
+      await server.stop();
+    }
+  });
+
   it("refuses a server without TLS, instead of going on in plain text", async () => {
     const server = await TestServer.start();
     try {
