@@ -8,7 +8,7 @@ export {
 } from "./driver/configuration.ts";
 export { explainAccess } from "./driver/failures.ts";
 export type { MachineOwner } from "./driver/ownership.ts";
-export { poolProblem } from "./driver/pool-check.ts";
+export { checkPool, type PoolCheck } from "./driver/pool-check.ts";
 export type { SshSettings } from "./driver/programs.ts";
 export { createXcpngDriver, type XcpngDriver, type XcpngDriverOptions } from "./driver/xcpng-driver.ts";
 export { type Credentials, XapiClient, type XapiClientOptions } from "./xapi/client.ts";

@@ -6,7 +6,7 @@ import { createFakeXapi, type FakeXapi, ROLES, type Role, weakestRole } from "@b
 import { afterEach, expect, it } from "vitest";
 import { poolConfiguration } from "../src/driver/configuration.ts";
 import { SUFFICIENT_ROLE } from "../src/driver/permissions.ts";
-import { poolProblem } from "../src/driver/pool-check.ts";
+import { checkPool } from "../src/driver/pool-check.ts";
 import type { XcpngDriver } from "../src/driver/xcpng-driver.ts";
 import { METHODS, type MethodName, roleFor } from "../src/xapi/methods.ts";
 import { driverOf, machineSpec } from "./fleet.ts";
@@ -38,7 +38,7 @@ async function problem(): Promise<string | undefined> {
     "test",
   );
   if (configuration === undefined) throw new Error("the configuration names no pool");
-  return poolProblem(configuration);
+  return (await checkPool(configuration)).problem;
 }
 
 it("each method of the driver has the weakest role of the pool", async () => {

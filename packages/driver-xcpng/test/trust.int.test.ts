@@ -121,7 +121,7 @@ describe("configuration of trust", () => {
         });
       const without = at(member.fingerprint);
       const error = await thrownBy(without.call("pool.get_all_records", []));
-      expect(error.message).toMatch(/master is 127\.0\.0\.1.*add 127\.0\.0\.1=SHA256/);
+      expect(error.message).toMatch(/host 127\.0\.0\.1 of the pool: add 127\.0\.0\.1=SHA256/);
       await without.close();
       const both = at(`${member.fingerprint},127.0.0.1=${fake.fingerprint}`);
       expect(Object.keys(await both.call("host.get_all_records", []))).toHaveLength(2);

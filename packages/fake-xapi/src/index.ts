@@ -72,8 +72,14 @@ export interface FakeXapi {
   outside(method: string, ...args: readonly unknown[]): Promise<unknown>;
   /** Invalidates every session. */
   loseSessions(): void;
-  /** Adds a member on another address and the same port. It answers every call with the address of `master`. */
-  addMember(host: string, master: string): Promise<{ readonly fingerprint: string }>;
+  /**
+   * Adds a member on another address and the same port. It answers every call with the address of `master`, and serves
+   * the statistics of VMs on hosts with its address.
+   */
+  addMember(
+    host: string,
+    master: string,
+  ): Promise<{ readonly fingerprint: string; readonly certificate: string }>;
   close(): Promise<void>;
 }
 
@@ -101,11 +107,14 @@ export async function createFakeXapi(options: FakeOptions = {}): Promise<FakeXap
   ]);
   dispatch.callMs = options.callMs ?? 0;
   const identity = options.identity ?? selfSigned();
-  const statistics = (query: URLSearchParams): string | undefined => {
-    const session = query.get("session_id") ?? "";
-    return pool.db.find("session", session) === undefined ? undefined : rrdUpdates(pool, query);
-  };
-  const answers = { call: dispatch.call.bind(dispatch), statistics };
+  const statisticsOf =
+    (address: string) =>
+    (query: URLSearchParams): string | undefined => {
+      const session = query.get("session_id") ?? "";
+      return pool.db.find("session", session) === undefined ? undefined : rrdUpdates(pool, query, address);
+    };
+  for (const [host] of pool.db.all("host")) pool.certificates.set(host, identity.certificate);
+  const answers = { call: dispatch.call.bind(dispatch), statistics: statisticsOf(HOST) };
   const server = await listen(answers, identity, HOST, options.port ?? 0);
   const { port } = server.address() as { port: number };
   const servers: Server[] = [server];
@@ -137,8 +146,8 @@ export async function createFakeXapi(options: FakeOptions = {}): Promise<FakeXap
     async addMember(host, master) {
       const own = selfSigned({ commonName: "member", addresses: [host] });
       const refuse = () => Promise.reject(new Refusal("HOST_IS_SLAVE", master));
-      servers.push(await listen({ call: refuse, statistics: () => undefined }, own, host, port));
-      return { fingerprint: own.fingerprint };
+      servers.push(await listen({ call: refuse, statistics: statisticsOf(host) }, own, host, port));
+      return { fingerprint: own.fingerprint, certificate: own.certificate };
     },
     async close() {
       dispatch.close();

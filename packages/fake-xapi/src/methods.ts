@@ -37,6 +37,11 @@ export function allMethods(
       ...events(pool),
       ...vmMethods(pool, operations),
       "host.get_servertime": () => pool.now(),
+      // A host that is down cannot be asked (message_forwarding.ml, `do_op_on`).
+      "host.get_server_certificate": (_call: Call, host: string) => {
+        pool.requireLive(host);
+        return pool.certificates.get(host) ?? "";
+      },
       "host.compute_free_memory": (_call: Call, host: string) => {
         pool.db.get("host", host);
         return Math.max(0, pool.freeMemory(host));

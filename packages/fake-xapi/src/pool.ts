@@ -62,6 +62,8 @@ export class Pool {
   readonly ref: string;
   readonly storage: string;
   readonly network: string;
+  /** The certificate of each host, in PEM, by reference. */
+  readonly certificates = new Map<string, string>();
   /** The role of each session, by reference. */
   readonly roles = new Map<string, Role>();
   #nextDomain = 1;
@@ -218,6 +220,12 @@ export class Pool {
     const before = this.db.find(className, ref)?.[field] as string[] | undefined;
     if (before?.includes(value) !== true) return;
     this.db.update(className, ref, { [field]: before.filter((one) => one !== value) });
+  }
+
+  /** Throws `HOST_OFFLINE` when the host is down (message_forwarding.ml, `do_op_on_common`). */
+  requireLive(host: string): void {
+    const { metrics } = this.db.get("host", host) as { metrics: string };
+    if (this.db.get("host_metrics", metrics)["live"] !== true) throw new Refusal("HOST_OFFLINE", host);
   }
 
   /** Returns the free memory of a host, bytes. */

@@ -25,6 +25,7 @@ const LISTED: Readonly<Record<string, Signature>> = {
   "event.from": { params: ["string set", "string", "float"], result: "an event batch" },
   "event.inject": { params: ["string", "string"], result: "string" },
   "host.get_servertime": { params: ["host ref"], result: "datetime" },
+  "host.get_server_certificate": { params: ["host ref"], result: "string" },
   "host.compute_free_memory": { params: ["host ref"], result: "int" },
   "pool.add_to_other_config": { params: ["pool ref", "string", "string"], result: "void" },
   "pool.remove_from_other_config": { params: ["pool ref", "string"], result: "void" },

@@ -8,8 +8,11 @@ const STEP_SECONDS = 5;
 /** Maximum number of rows of measurements in one response body; they cover 10 minutes. */
 const MAX_ROWS = 120;
 
-/** Returns the body as JSON, for the VMs and the time range that the query names. */
-export function rrdUpdates(pool: Pool, query: URLSearchParams): string {
+/**
+ * Returns the body as JSON, for the VMs and the time range that the query names. A host knows only the VMs that run on
+ * it; `address` is that of the host.
+ */
+export function rrdUpdates(pool: Pool, query: URLSearchParams, address: string): string {
   const nowSeconds = Math.floor(Date.now() / 1000);
   const end = nowSeconds - (nowSeconds % STEP_SECONDS);
   const start = Number(query.get("start") ?? end);
@@ -24,6 +27,7 @@ export function rrdUpdates(pool: Pool, query: URLSearchParams): string {
     const uuid = String(vm["uuid"]);
     if (vm["power_state"] !== "Running" || vm["is_control_domain"] === true) continue;
     if (wanted !== null && wanted !== uuid) continue;
+    if (pool.db.find("host", String(vm["resident_on"]))?.["address"] !== address) continue;
     const cpus = Number(vm["VCPUs_at_startup"]);
     const memory = Number(vm["memory_dynamic_max"]);
     for (let i = 0; i < cpus; i += 1) column(`vm:${uuid}:cpu${i}`, (t) => load(uuid, t + i));

@@ -1,7 +1,7 @@
 /**
  * The environment variables of a local stack's XCP-ng pool: the agent gets them, and no other service does.
  */
-import { POOL_VARIABLES, poolConfiguration, poolProblem } from "@bioxen/driver-xcpng";
+import { checkPool, POOL_VARIABLES, type PoolCheck, poolConfiguration } from "@bioxen/driver-xcpng";
 import { messageOf } from "@bioxen/kernel";
 
 export interface LocalPool {
@@ -38,18 +38,12 @@ export function agentEnvironment(
   };
 }
 
-/**
- * Tests the pool by connecting to it. Resolves with undefined when the agent can use the pool, otherwise with the
- * reason why it cannot and a remedy.
- */
-export async function poolProblemOf(
-  pool: LocalPool,
-  env: NodeJS.ProcessEnv = process.env,
-): Promise<string | undefined> {
+/** Tests the pool by connecting to it. Never rejects. */
+export async function checkPoolOf(pool: LocalPool, env: NodeJS.ProcessEnv = process.env): Promise<PoolCheck> {
   try {
     const configuration = poolConfiguration(agentEnvironment(env, pool, "."), "local");
-    return configuration && (await poolProblem(configuration));
+    return configuration === undefined ? {} : await checkPool(configuration);
   } catch (thrown) {
-    return messageOf(thrown);
+    return { problem: messageOf(thrown) };
   }
 }

@@ -1,9 +1,10 @@
 /**
  * The XCP-ng pool of `bioxen up`: its options, and a check that it can be used.
  */
-import { type LocalPool, poolProblemOf } from "@bioxen/local-stack";
+import { checkPoolOf, type LocalPool } from "@bioxen/local-stack";
 import type { Command } from "commander";
 import { CommandEnd, EXIT_REFUSED } from "../outcome.ts";
+import { note } from "../run.ts";
 
 export interface PoolOptions {
   readonly xcpng?: string;
@@ -25,7 +26,7 @@ export function withPoolOptions(command: Command): Command {
 }
 
 /**
- * Returns the pool that the options name; undefined when they name none. Ends the command when the pool is unreachable
+ * Returns the pool that the options name; undefined when they name none. Notes what will not work on it. Ends the command when the pool is unreachable
  * or lacks its template.
  */
 export async function poolOf(options: PoolOptions): Promise<LocalPool | undefined> {
@@ -35,7 +36,8 @@ export async function poolOf(options: PoolOptions): Promise<LocalPool | undefine
     fingerprint: options.xcpngFingerprint,
     template: options.xcpngTemplate,
   };
-  const message = await poolProblemOf(pool);
+  const { problem: message, warning } = await checkPoolOf(pool);
+  if (warning !== undefined) note(warning);
   if (message === undefined) return pool;
   throw new CommandEnd(EXIT_REFUSED, message, { code: "UNAVAILABLE", message, retryable: false });
 }

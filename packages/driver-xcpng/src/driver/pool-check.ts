@@ -5,16 +5,21 @@
 import { XapiClient } from "../xapi/client.ts";
 import type { PoolConfiguration } from "./configuration.ts";
 import { explainAccess } from "./failures.ts";
+import { learnHostPins, unpinnedWords } from "./host-pins.ts";
 import { permissionProblem } from "./permissions.ts";
 
 /** Deadline of each call while a pool is checked, ms. */
 const CHECK_TIMEOUT_MS = 10_000;
 
-/**
- * Checks that the agent can use the pool. Resolves with a text that names the problem and its remedy, or with undefined
- * if there is no problem.
- */
-export async function poolProblem({ agentId, options }: PoolConfiguration): Promise<string | undefined> {
+export interface PoolCheck {
+  /** Why the agent cannot use the pool, with the remedy; absent when it can. */
+  readonly problem?: string | undefined;
+  /** What will not work although the agent can use the pool; absent when everything will. */
+  readonly warning?: string | undefined;
+}
+
+/** Checks that the agent can use the pool. Never rejects. */
+export async function checkPool({ agentId, options }: PoolConfiguration): Promise<PoolCheck> {
   const { url, template } = options;
   const client = new XapiClient({
     ...options,
@@ -23,9 +28,11 @@ export async function poolProblem({ agentId, options }: PoolConfiguration): Prom
     callTimeoutMs: CHECK_TIMEOUT_MS,
   });
   try {
-    return (await permissionProblem(client, url)) ?? (await templateProblem(client, url, template));
+    const problem = (await permissionProblem(client, url)) ?? (await templateProblem(client, url, template));
+    if (problem !== undefined) return { problem };
+    return { warning: unpinnedWords(await learnHostPins(client)) };
   } catch (thrown) {
-    return explainAccess(thrown, url);
+    return { problem: explainAccess(thrown, url) };
   } finally {
     await client.close();
   }

@@ -10,6 +10,7 @@ import { XapiClient, type XapiClientOptions } from "../xapi/client.ts";
 import { EventLoop } from "../xapi/event-loop.ts";
 import { Tasks } from "../xapi/tasks.ts";
 import { explainAccess } from "./failures.ts";
+import { learnHostPins, unpinnedWords } from "./host-pins.ts";
 import { Inventory, type OwnVm } from "./inventory.ts";
 import { isLabelled, type Labels, labelsOf, writeLabels } from "./labels.ts";
 import { DEFAULT_DEADLINES, type Deadlines, STATISTICS_INTERVAL_MS } from "./limits.ts";
@@ -67,6 +68,8 @@ export class PoolLink {
   #isClosed = false;
   /** Whether the disks that a crashed process has marked for removal were looked for. */
   #isSwept = false;
+  /** What was last reported about hosts without a fingerprint. */
+  #lastUnpinned: string | undefined;
 
   constructor(options: PoolLinkOptions, listener: PoolListener) {
     this.#options = options;
@@ -162,6 +165,7 @@ export class PoolLink {
       if (this.queue.isBusy(vm.tags.vmId)) this.vms.markDirty(vm.ref);
       else this.#watch.compare(vm, this.inventory.ownByRef(vm.ref));
     }
+    await this.#learnPins();
     for (const session of this.#orphanedSessions) await this.#tasks.endSession(session);
     this.#orphanedSessions = [];
     await this.#tasks.sweep();
@@ -207,6 +211,13 @@ export class PoolLink {
     await this.#loop.whenReady().catch((thrown) => {
       throw new DriverError("UNAVAILABLE", explainAccess(thrown, this.#options.url), { cause: thrown });
     });
+  }
+
+  /** Learns the certificates of the hosts again, because hosts join the pool and certificates are renewed. */
+  async #learnPins(): Promise<void> {
+    const words = unpinnedWords(await learnHostPins(this.client));
+    if (words !== undefined && words !== this.#lastUnpinned) this.#report(words);
+    this.#lastUnpinned = words;
   }
 
   /** Reports the operations that the pool will reject, so that the reason is known before the first start fails. */

@@ -8,6 +8,7 @@ import type { GuestSample } from "@bioxen/vm-driver";
 import type { XapiClient } from "../xapi/client.ts";
 import type { GuestMetricsRecord, VmMetricsRecord } from "../xapi/records.ts";
 import { NULL_REF } from "../xapi/ref.ts";
+import { learnHostPins } from "./host-pins.ts";
 import { guestOf, type Inventory, type OwnVm } from "./inventory.ts";
 import { GUEST_METRICS_AGE_MS, MEASUREMENT_AGE_MS, MIB } from "./limits.ts";
 
@@ -109,7 +110,9 @@ export class Statistics {
 
   /** Reads the names, addresses and clock offsets of all hosts again if at least one host in `refs` is unknown. */
   async learnHosts(refs: readonly string[]): Promise<void> {
-    if (refs.some((ref) => !this.#hosts.has(ref))) await this.readHosts();
+    if (!refs.some((ref) => !this.#hosts.has(ref))) return;
+    await this.readHosts();
+    await learnHostPins(this.#client);
   }
 
   hostName(ref: string): string | undefined {

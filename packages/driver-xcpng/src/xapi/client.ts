@@ -81,6 +81,19 @@ export class XapiClient {
     return this.#sessionNumber;
   }
 
+  /** Returns whether requests to this host need a fingerprint that is not configured. */
+  needsPin(host: string): boolean {
+    return this.#agents.needsPin(host);
+  }
+
+  /**
+   * Trusts the certificate with this SHA-256 fingerprint for requests to a host. Call it only with what the trusted
+   * master says.
+   */
+  learnPin(host: string, fingerprint: string): void {
+    this.#agents.learn(host, fingerprint);
+  }
+
   /** The host to which the client currently sends calls. */
   get host(): string {
     return this.#address.host;

@@ -35,6 +35,7 @@ export const METHODS = {
   "session.get_tasks": { params: ["session ref"], result: "task ref set", weight: READ },
   "pool.get_all_records": { params: [], result: "(pool ref -> pool record) map", weight: READ },
   "host.get_all_records": { params: [], result: "(host ref -> host record) map", weight: READ },
+  "host.get_server_certificate": { params: ["host ref"], result: "string", weight: READ },
   "host_metrics.get_all_records": {
     params: [],
     result: "(host_metrics ref -> host_metrics record) map",

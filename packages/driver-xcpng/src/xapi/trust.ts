@@ -33,6 +33,8 @@ const MAX_SOCKETS = 64;
 /** An idle socket is closed after this time, ms. */
 const IDLE_SOCKET_MS = 30_000;
 const FINGERPRINT = /^[0-9A-F]{64}$/;
+/** What `openssl x509 -fingerprint -sha256` prints before the fingerprint, at the end of the text before the last `=`. */
+const OPENSSL_PREFIX = /(?:^|=)\s*sha-?256 fingerprint\s*$/i;
 /** Message of the error that the identity check returns to Node when a host's certificate differs from its pin. */
 const NOT_PINNED = "the certificate is not the pinned one";
 
@@ -46,15 +48,15 @@ export function normalFingerprint(text: string): string | undefined {
 }
 
 /**
- * Parses a comma-separated list: `SHA256` for the configured address, `host=SHA256` for other members. Throws
- * `RangeError` that lists every problem.
+ * Parses a comma-separated list: `SHA256` for the configured address, `host=SHA256` for other members. The line that
+ * openssl prints (`sha256 Fingerprint=AA:BB…`) may stand for `SHA256`. Throws `RangeError` that lists every problem.
  */
 export function parsePins(text: string): ReadonlyMap<string, string> {
   const pins = new Map<string, string>();
   const problems: string[] = [];
   for (const part of text.split(",").filter((one) => one.trim() !== "")) {
     const split = part.lastIndexOf("=");
-    const host = split < 0 ? "*" : part.slice(0, split).trim();
+    const host = part.slice(0, Math.max(0, split)).replace(OPENSSL_PREFIX, "").trim() || "*";
     const pin = normalFingerprint(part.slice(split + 1));
     if (pin === undefined)
       problems.push(
@@ -75,6 +77,8 @@ export class TrustedAgents {
   readonly #trust: Trust;
   readonly #configured: HostAddress;
   readonly #agents = new Map<string, Promise<Agent>>();
+  /** Fingerprints by host, from the records of a pool that is trusted. A configured fingerprint precedes them. */
+  readonly #learned = new Map<string, string>();
 
   constructor(trust: Trust, configured: HostAddress) {
     this.#trust = trust;
@@ -93,6 +97,24 @@ export class TrustedAgents {
     this.#agents.set(key, made);
     made.catch(() => this.#agents.delete(key));
     return made;
+  }
+
+  /**
+   * Returns whether a host needs a fingerprint of its own: certificates are pinned one by one, and none is configured
+   * for it.
+   */
+  needsPin(host: string): boolean {
+    return this.#trust.kind === "pins" && !this.#trust.pins.has(host);
+  }
+
+  /** Trusts this certificate of a host from now on, unless a fingerprint is configured for the host. */
+  learn(host: string, fingerprint: string): void {
+    const before = this.#learned.get(host);
+    this.#learned.set(host, fingerprint);
+    if (before === undefined || before === fingerprint) return;
+    for (const key of this.#agents.keys()) {
+      if (key.startsWith(`${host}:`)) this.forget({ host, port: Number(key.slice(host.length + 1)) });
+    }
   }
 
   /** Drops the host's agent, so that the next request compares its certificate again. */
@@ -150,10 +172,12 @@ export class TrustedAgents {
     if (own !== undefined) return own;
     const general = pins.get("*");
     if (general !== undefined && address.host === this.#configured.host) return general;
+    const learned = this.#learned.get(address.host);
+    if (learned !== undefined) return learned;
     throw new XapiUnreachable(
       "trust",
-      `the pool's master is ${address.host}, and no fingerprint is configured for it: add ` +
-        `${address.host}=SHA256 to the fingerprints, or configure the authority of the pool's certificates`,
+      `no fingerprint is known for the host ${address.host} of the pool: add ${address.host}=SHA256 to the ` +
+        "fingerprints, or configure the authority of the pool's certificates",
     );
   }
 }
