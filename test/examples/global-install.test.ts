@@ -44,7 +44,7 @@ class Machine {
       PATH: [join(folder, "bin"), join(folder, "global", "bin"), ...paths].join(delimiter),
       BIOXEN_HOME: join(folder, "home"),
       npm_config_prefix: join(folder, "global"),
-      // npm looks for its global settings below the prefix, unless it is told their place.
+      // npm looks for its global settings below the prefix, unless a setting names their place.
       npm_config_globalconfig: globalConfig,
       npm_config_audit: "false",
       npm_config_fund: "false",
