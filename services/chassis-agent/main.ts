@@ -15,7 +15,7 @@ await runService({
     const identity = { agentId: config.BIOXEN_AGENT_ID, clusterId };
     const own = await driversOf(ports, env, identity, config.BIOXEN_TIME_SCALE, extensions);
     return createChassisAgent(ports, {
-      agentId: config.BIOXEN_AGENT_ID,
+      ...identity,
       instance: namedIds.next(),
       chassis: oversubscribed(config.BIOXEN_CHASSIS, config.BIOXEN_OVERSUBSCRIBE),
       lostAfterMs: config.BIOXEN_LOST_AFTER_MS,

@@ -37,6 +37,8 @@ const NEVER_CAPTURED = [
   "bioxen.vm.start-progressed.v1",
   "bioxen.chassis.lost.v1",
   "bioxen.chassis.recovered.v1",
+  "bioxen.chassis.machine-deletion-requested.v1",
+  "bioxen.chassis.machine-deletion-ended.v1",
   "bioxen.drain.given-up.v1",
   "bioxen.alert.retry-requested.v1",
   "bioxen.log.skipped.v1",

@@ -33,6 +33,14 @@ async function chassis(world: World): Promise<void> {
   await world.done("cmd.chassis.register", { ...spare, taints: [{ key: "spare", effect: "NoSchedule" }] });
   await world.done("cmd.chassis.register", { ...spare, overheadPermille: 200 });
   await world.done("qry.chassis.get", { chassisId: "spare" });
+  await world.done("qry.chassis.orphans", { chassisId: "spare" });
+  // The agent has no pool, so it reports that the machine stays.
+  const uuid = "0a0b0c0d-1a1b-4c1d-8a2b-2c2d3a3b3c3d";
+  await world.done("cmd.chassis.delete-machine", { chassisId: "spare", uuid });
+  await eventually("the agent has reported about the machine", async () => {
+    const { version } = (await world.done("qry.chassis.get", { chassisId: "spare" })).chassis;
+    return version === 4 || undefined;
+  });
   await world.done("cmd.chassis.cordon", { chassisId: "spare" });
   await world.done("cmd.chassis.uncordon", { chassisId: "spare" });
   await world.done("cmd.chassis.remove", { chassisId: "spare" });
@@ -239,6 +247,7 @@ const REFUSED: readonly (readonly [subject: string, payload: Json, code: string]
   ["cmd.vm.restore", { vmId: "cell-1", snapshotId: "absent" }, "SNAPSHOT_NOT_FOUND"],
   ["cmd.chassis.cordon", { chassisId: "absent" }, "CHASSIS_NOT_FOUND"],
   ["qry.chassis.get", { chassisId: "absent" }, "CHASSIS_NOT_FOUND"],
+  ["qry.chassis.orphans", { chassisId: "absent" }, "CHASSIS_NOT_FOUND"],
   ["qry.ledger.get", { chassisId: "absent" }, "CHASSIS_NOT_FOUND"],
   ["qry.placement.explain", { vmId: "absent" }, "VM_NOT_FOUND"],
   ["cmd.alert.remove-rule", { ruleId: "absent" }, "ALERT_RULE_NOT_FOUND"],

@@ -116,12 +116,16 @@ export class World {
     });
   }
 
-  /** Stops the whole stack and starts it again on the same data. */
-  async restart(): Promise<void> {
+  /**
+   * Stops the whole stack and starts it again on the same data. `whileDown` runs in between, and may change the data
+   * directory.
+   */
+  async restart(whileDown: (dataDir: string) => Promise<void> = async () => undefined): Promise<void> {
     if (this.#source.kind === "shared")
       throw new Error("a shared stack cannot be killed or restarted: use World.open");
     await this.nats.close();
     await this.#source.stack.stop();
+    await whileDown(join(this.dir, "data"));
     this.#source.stack = await startLocalStack(this.#source.options);
     this.nats = await connect({ servers: this.url });
   }

@@ -1,7 +1,7 @@
 /**
  * The requests of a run. Request number N of a seed is always the same message, whatever was answered before.
  */
-import { agentCheckpoint, agentExec, ENDPOINTS, type Endpoint } from "@bioxen/contracts";
+import { agentCheckpoint, agentExec, agentOrphans, ENDPOINTS, type Endpoint } from "@bioxen/contracts";
 import { large, wrongBytes } from "./bytes.ts";
 import { blockOf, CORRELATION_ID, type Header, MESSAGE_ID, wrongHeaders } from "./headers.ts";
 import { mutated, nested } from "./mutations.ts";
@@ -17,6 +17,7 @@ export const TARGETS: readonly Endpoint[] = [
   ...Object.values(ENDPOINTS),
   agentExec(AGENT),
   agentCheckpoint(AGENT),
+  agentOrphans(AGENT),
 ];
 
 /**

@@ -273,6 +273,7 @@ export class SimProcess {
         this.#driver = driver;
         return createChassisAgent(ports, {
           agentId: this.kind,
+          clusterId: "5117000000000000",
           instance: this.lifeName,
           chassis: parseOwnChassis(this.#options.chassis ?? ""),
           drivers: [driver],

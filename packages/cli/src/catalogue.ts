@@ -65,6 +65,7 @@ export const CATALOGUE: readonly (CommandModule | CommandGroup)[] = [
   { name: "vm", description: "biological virtual machines", modules: VM_MODULES },
   { names: ["apply"], load: async () => (await import("./commands/apply.ts")).addApplyCommand },
   { names: ["chassis"], load: async () => (await import("./commands/chassis.ts")).addChassisCommands },
+  { names: ["pool"], load: async () => (await import("./commands/pool.ts")).addPoolCommands },
   { names: ["ledger"], load: async () => (await import("./commands/chassis.ts")).addLedgerCommands },
   { names: ["quota"], load: async () => (await import("./commands/quota.ts")).addQuotaCommands },
   { names: ["events"], load: async () => (await import("./commands/events.ts")).addEventCommands },

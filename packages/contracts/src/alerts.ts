@@ -68,6 +68,18 @@ export const ALERT_METRICS = {
     meaning:
       "processes that want to run the chassis in addition to the one that does: a second process with the id of its agent, or another agent",
   },
+  "chassis.orphans": {
+    of: "chassis",
+    unit: "machines",
+    meaning:
+      "machines in its pool that a BioXen made and that do not belong to its agent; 0 for other chassis",
+  },
+  "chassis.leftBehind": {
+    of: "chassis",
+    unit: "objects",
+    meaning:
+      "machines, snapshots and disks that its agent was to remove from the pool and no longer tries to remove; 0 for other chassis",
+  },
   "telemetry.lostPermille": {
     of: "chassis",
     unit: "‰",

@@ -56,6 +56,10 @@ export const DEFAULT_ALERT_RULES: Readonly<Record<string, AlertRule>> = {
    * Raised when a second process has been trying for 5 s to run the chassis. A rolling restart of an agent is shorter.
    */
   "chassis-contested": above("chassis.rivals", 0, { severity: "critical", forMs: 5_000 }),
+  /** Raised when a pool has had machines of other owners for 10 s. An agent that starts may first have to mark its own. */
+  "pool-orphans": above("chassis.orphans", 0, { severity: "warning", forMs: 10_000 }),
+  /** Raised when the agent has given up removing something from its pool: a person must remove it. */
+  "pool-left-behind": above("chassis.leftBehind", 0, { severity: "warning", forMs: 0 }),
   "ledger-full": {
     ...above("chassis.reservedPermille", 950, { severity: "info", forMs: 60_000 }),
     clearMarginPermille: 20,

@@ -19,6 +19,12 @@ export {
 } from "./endpoints/internal.ts";
 export { MAX_LISTED_MESSAGES, type SkippedView, type UnreadableView } from "./endpoints/log.ts";
 export { HEALTH_CODES } from "./endpoints/monitor.ts";
+export {
+  agentOrphans,
+  MAX_LISTED_ORPHANS,
+  type OrphanView,
+  orphanView,
+} from "./endpoints/orphans.ts";
 export { type CreateRequest, createRequest, type RecordedDecision } from "./endpoints/placement.ts";
 export * from "./endpoints/problem.ts";
 export * from "./errors.ts";

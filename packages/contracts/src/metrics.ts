@@ -96,6 +96,12 @@ export const FLEET_METRICS = {
     "Processes that want to run a chassis in addition to the one that does.",
     "chassis",
   ),
+  bioxen_chassis_orphans: metric("gauge", "Machines in a pool that do not belong to its agent.", "chassis"),
+  bioxen_chassis_left_behind: metric(
+    "gauge",
+    "Objects in a pool that its agent was to remove and no longer tries to remove.",
+    "chassis",
+  ),
   bioxen_telemetry_samples_received_total: metric("counter", "Samples that arrived.", "chassis"),
   bioxen_telemetry_samples_lost_total: metric("counter", "Samples that never arrived.", "chassis"),
   bioxen_alerts_active: metric("gauge", "Active alerts by severity.", "severity"),

@@ -60,6 +60,11 @@ export function agentCheckpointSubject(agentId: string): string {
   return `bioxen.agent.${agentId}.checkpoint`;
 }
 
+/** Returns the subject on which the scheduler asks an agent for the orphans in its pool. */
+export function agentOrphansSubject(agentId: string): string {
+  return `bioxen.agent.${agentId}.orphans`;
+}
+
 /**
  * Name of the stream of guest states. Each state is one message with the subject `bioxen.blob.<vmId>.<checkpointId>`.
  */

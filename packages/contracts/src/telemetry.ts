@@ -69,6 +69,12 @@ export const chassisSample = z
      * counted permanently runs without a valid reservation.
      */
     strays: z.int().min(0),
+    /**
+     * For a pool: number of machines that do not belong to this agent, and number of objects that the agent was to remove
+     * and that it no longer tries to remove. Absent for other chassis, and in heartbeats of older versions.
+     */
+    orphans: z.int().min(0).optional(),
+    leftBehind: z.int().min(0).optional(),
     /** Longest delay of the agent's event loop since the previous sample, ms. */
     eventLoopLagMs: z.number().min(0),
     /** Log sequence of the last event that the agent has applied. */

@@ -8,19 +8,28 @@ interface ChassisRecord {
   registered: boolean;
   lost: boolean;
   everLost: boolean;
+  /** Uuids of the machines whose deletion was requested and has not ended. */
+  readonly deleting: Set<string>;
 }
 
 export class ChassisRecords {
   readonly #records = new Map<string, ChassisRecord>();
 
   /** Applies the event and returns one sentence about the rule that it violates; undefined when it violates none. */
-  observe(chassisId: string, { type }: ChassisEvent): string | undefined {
-    const record = this.#records.get(chassisId) ?? { registered: false, lost: false, everLost: false };
+  observe(chassisId: string, event: ChassisEvent): string | undefined {
+    const { type } = event;
+    const record = this.#records.get(chassisId) ?? {
+      registered: false,
+      lost: false,
+      everLost: false,
+      deleting: new Set<string>(),
+    };
     this.#records.set(chassisId, record);
     if (type === "bioxen.chassis.registered.v1") {
       const problem = record.registered ? "it is registered already" : undefined;
       record.registered = true;
       record.lost = false;
+      record.deleting.clear();
       return problem;
     }
     if (!record.registered) return `${type} of a chassis that is not registered`;
@@ -33,6 +42,14 @@ export class ChassisRecords {
     if (type === "bioxen.chassis.recovered.v1") {
       if (!record.lost) return "it recovers without having been lost";
       record.lost = false;
+    }
+    if (type === "bioxen.chassis.machine-deletion-requested.v1") {
+      if (record.deleting.has(event.data.uuid))
+        return `the machine ${event.data.uuid} is being deleted already`;
+      record.deleting.add(event.data.uuid);
+    }
+    if (type === "bioxen.chassis.machine-deletion-ended.v1" && !record.deleting.delete(event.data.uuid)) {
+      return `the deletion of the machine ${event.data.uuid} ends without having been requested`;
     }
     return undefined;
   }

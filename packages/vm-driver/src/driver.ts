@@ -289,10 +289,10 @@ export interface VmDriver {
 
   /**
    * Makes an orphan a guest of this agent, or what is kept of a stopped one, under the VM id `uuid`. The log has no such
-   * VM, so that the agent ends the guest and discards it. Idempotent. Rejects with `BAD_REQUEST` when there is no such
-   * orphan.
+   * VM, so that the agent ends the guest and discards it. Idempotent. Resolves with false when there is no such machine.
+   * Rejects with `BAD_REQUEST` when the machine is no orphan.
    */
-  claimOrphan?(uuid: string): Promise<void>;
+  claimOrphan?(uuid: string): Promise<boolean>;
 
   /** Adds a listener. Listeners are called synchronously, in order of registration; their exceptions are not caught. */
   onGuestEvent(listener: (event: GuestEvent) => void): void;

@@ -75,6 +75,9 @@ export class AlertWorld {
     await this.#leases.write("monitor", { holder: null, token: held.token }, held.revision);
   }
 
+  /** Further fields of the heartbeats of all living chassis. */
+  heartbeatFields: Partial<ChassisSample> = {};
+
   /** Registers a chassis whose agent sends a heartbeat every second until the end. */
   async livingChassis(chassisId: string): Promise<void> {
     await this.chassis(chassisId);
@@ -89,6 +92,7 @@ export class AlertWorld {
         strays: 0,
         eventLoopLagMs: 0,
         appliedSeq: 1,
+        ...this.heartbeatFields,
       };
       this.publish(chassisTelemetrySubject(chassisId), sample);
     });

@@ -99,6 +99,18 @@ describe("an alert", () => {
     await verified(world);
   });
 
+  it("is raised by the counts that a pool's heartbeats have, and cleared when they are 0 again", async () => {
+    const world = await worldOf();
+    const rules = ["pool-orphans", "pool-left-behind"];
+    const eventsOf = async () => (await Promise.all(rules.map((rule) => world.events(rule)))).flat();
+    world.heartbeatFields = { orphans: 2, leftBehind: 1 };
+    await world.clock.advance(15_000);
+    expect(await eventsOf()).toEqual(["set", "raised c", "set", "raised c"]);
+    world.heartbeatFields = { orphans: 0, leftBehind: 0 };
+    await world.clock.advance(5_000);
+    expect(await eventsOf()).toEqual(["set", "raised c", "cleared c", "set", "raised c", "cleared c"]);
+  });
+
   it("keeps its hold time when the lease holder dies, because every instance evaluates", async () => {
     const world = new AlertWorld();
     await world.livingChassis("c");

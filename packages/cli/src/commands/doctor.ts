@@ -17,6 +17,7 @@ import { logFindings } from "./doctor-log.ts";
 import { accessFinding, payloadFinding, serverFinding } from "./doctor-server.ts";
 import { storeFindings, writeFindings } from "./doctor-store.ts";
 import type { Finding } from "./finding.ts";
+import { orphanFindings } from "./pool.ts";
 import { statusOf } from "./stack.ts";
 import { standByFindings } from "./stand-bys.ts";
 import { versionFindings } from "./versions.ts";
@@ -89,6 +90,7 @@ async function clusterFindings(options: GlobalOptions): Promise<Finding[]> {
       ...loadFindings(await serviceLoads(session.bus, LOAD_WAIT_MS)),
       ...(await chassisFindings(session)),
       ...(await agentFindings(session)),
+      ...(await orphanFindings(session)),
       ...(await ledgerFindings(session)),
     ];
   } finally {

@@ -171,6 +171,12 @@ const HAPPENED: Happened = {
   "bioxen.chassis.lost.v1": (d) =>
     `lost: no heartbeat of its agent for ${seconds(d.silentMs)} (limit ${seconds(d.timeoutMs)})`,
   "bioxen.chassis.recovered.v1": (d) => `recovered after ${seconds(d.lostForMs)}: accepts VMs again`,
+  "bioxen.chassis.machine-deletion-requested.v1": (d) =>
+    `its agent deletes the machine ${d.uuid} of another owner`,
+  "bioxen.chassis.machine-deletion-ended.v1": (d) =>
+    d.outcome === "DELETED"
+      ? `the machine ${d.uuid} of another owner is deleted`
+      : `the machine ${d.uuid} of another owner stays: ${d.reason}`,
 };
 
 /** Returns a text that says what happened in the event; for an unknown type, the name of the type and the data. */
@@ -288,6 +294,8 @@ const CAUSES: Readonly<Record<string, string>> = {
   "alert.retry-requested": "was to be notified again",
   "chassis.lost": "was lost",
   "chassis.recovered": "recovered",
+  "chassis.machine-deletion-requested": "was to delete a machine",
+  "chassis.machine-deletion-ended": "ended the deletion of a machine",
 };
 
 function becauseOf({ subject }: ReportedEvent, cause: EventReference): string {

@@ -6,6 +6,7 @@
  * and the stack keeps running in the background.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { messageOf } from "@bioxen/kernel";
 import { startLocalStack } from "@bioxen/local-stack";
 import { findLocalStack } from "@bioxen/nats";
 import type { Command } from "commander";
@@ -13,7 +14,9 @@ import { Interrupted, Interruption, interruptedStart } from "../interruption.ts"
 import { MAIN_PATH } from "../main-path.ts";
 import { CommandEnd, EXIT_REFUSED, EXIT_UNREACHABLE, endOf } from "../outcome.ts";
 import { conclude, globalsOf, note, say, sayJson } from "../run.ts";
+import { Session } from "../session.ts";
 import { CONNECTION_KEYS, settingOptions } from "../settings.ts";
+import { orphansLine, orphansOf } from "./pool.ts";
 import { type PoolOptions, poolOf, withPoolOptions } from "./up-pool.ts";
 
 /** Longest wait for a stack that starts in the background, ms. It exceeds every deadline within the start itself. */
@@ -106,6 +109,7 @@ async function upHere(options: UpOptions, json: boolean, interruption: Interrupt
     say("  bioxen vm show c1");
     say("Ctrl-C stops it; the data directory keeps all state.");
   }
+  if (!background) await noteOrphans(url, options);
   await interruption.requested;
   note("stopping…");
   await stack.stop();
@@ -125,6 +129,19 @@ async function upDetached(options: UpOptions, json: boolean, interruption: Inter
   const { url, dataDir: data, durability, pid } = await startDetached(args, interruption);
   if (json) sayJson({ ok: true, url, data, durability, pid });
   else say(`BioXen is up on ${url} (pid ${pid}); \`bioxen down\` stops it`);
+  await noteOrphans(url, options);
+}
+
+/** Notes how many machines of other owners the pool of the new stack has. Never rejects. */
+async function noteOrphans(url: string, { xcpng }: UpOptions): Promise<void> {
+  if (xcpng === undefined) return;
+  try {
+    const session = await Session.open({ server: url, fromFlags: ["server"] });
+    const { total } = await orphansOf(session).finally(() => session.close());
+    if (total > 0) note(`${orphansLine(total)}: list them with \`bioxen pool orphans\``);
+  } catch (thrown) {
+    note(`the machines of other owners in the pool are unknown: ${messageOf(thrown)}`);
+  }
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   ENDPOINTS,
   type EndpointName,
   ledgerView,
+  orphanView,
   publishedSchema,
   snapshotView,
   vmSample,
@@ -306,6 +307,10 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
       }),
     ),
   }),
+  "pool orphans": shaped({ total: count, orphans: z.array(orphanView.extend({ chassisId: z.string() })) }),
+  // For a machine that is up the reply is that of `vm.start`, which has the same fields.
+  "pool adopt": reply("vmCreate"),
+  "pool delete": reply("chassisDeleteMachine"),
   "jobs ls": shaped({ jobs: z.array(job) }),
   "jobs show": shaped({
     id: z.string(),

@@ -28,6 +28,7 @@ import { execResult, INTERNAL_ENDPOINTS, timeoutMs } from "./internal.ts";
 import { JOB_ENDPOINTS } from "./jobs.ts";
 import { LOG_ENDPOINTS } from "./log.ts";
 import { MONITOR_ENDPOINTS } from "./monitor.ts";
+import { ORPHAN_ENDPOINTS } from "./orphans.ts";
 import { createRequest, PLACEMENT_ENDPOINTS } from "./placement.ts";
 
 const vmOnly = z.strictObject({ vmId: id, expectedVersion });
@@ -216,6 +217,7 @@ export const ENDPOINTS = {
     ),
     { chassis: "items" },
   ),
+  ...ORPHAN_ENDPOINTS,
   ...DRAIN_ENDPOINTS,
   ...PLACEMENT_ENDPOINTS,
   ledgerGet: paged(

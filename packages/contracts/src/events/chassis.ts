@@ -21,6 +21,12 @@ const registration = z.object({
   taints: recordedTaints.optional(),
 });
 
+/**
+ * The outcome of the deletion of a machine. `DELETED`: the pool has nothing of it any more. `KEPT`: the agent cannot delete
+ * it, and tries no more.
+ */
+export const MACHINE_OUTCOMES = ["DELETED", "KEPT"] as const;
+
 export const CHASSIS_EVENTS = {
   "bioxen.chassis.registered.v1": registration,
   /** The agent registered the chassis again, with other values. */
@@ -43,6 +49,17 @@ export const CHASSIS_EVENTS = {
    * lost, and has ended every guest whose VM is no longer placed there.
    */
   "bioxen.chassis.recovered.v1": z.object({ lostForMs: z.int().min(0) }),
+  /**
+   * An operator has decided that the agent deletes a machine of another owner, with its disks and snapshots. `uuid` names
+   * the machine in the pool.
+   */
+  "bioxen.chassis.machine-deletion-requested.v1": z.object({ uuid: z.string() }),
+  /** The deletion has ended. `reason` says why the pool keeps the machine; empty when it was deleted. */
+  "bioxen.chassis.machine-deletion-ended.v1": z.object({
+    uuid: z.string(),
+    outcome: z.enum(MACHINE_OUTCOMES),
+    reason: z.string(),
+  }),
 } as const;
 
 export type ChassisEvent = {

@@ -71,6 +71,10 @@ export const EVENT_SUMMARIES: Readonly<Record<EventTypeName, string>> = {
   "bioxen.chassis.lost.v1":
     "The agent of the chassis was silent for too long; its cells are placed elsewhere.",
   "bioxen.chassis.recovered.v1": "The agent of the chassis is back, and the chassis takes VMs again.",
+  "bioxen.chassis.machine-deletion-requested.v1":
+    "An operator had a machine of another owner deleted from the pool.",
+  "bioxen.chassis.machine-deletion-ended.v1":
+    "The deletion of a machine of another owner has ended; `outcome` says how.",
   "bioxen.drain.started.v1": "A drain began: the chassis takes no VM, and its VMs move away.",
   "bioxen.drain.progressed.v1": "VMs of the drain have left the chassis, or have joined the drain.",
   "bioxen.drain.completed.v1": "No VM remains on the chassis.",

@@ -38,6 +38,8 @@ export interface Chassis {
   readonly lossesInARow: number;
   /** Time of the latest recovery from a loss, epoch ms; null if the chassis never recovered from one. */
   readonly recoveredAtMs: number | null;
+  /** Uuids of machines of other owners that the agent deletes, in order of the requests; absent without any. */
+  readonly deletingMachines?: readonly string[] | undefined;
   readonly registeredAtMs: number;
   readonly version: number;
 }
@@ -50,7 +52,7 @@ export const NEVER_LOST = { lost: null, lossesInARow: 0, recoveredAtMs: null } a
 export const NO_CHASSIS: ChassisState = Object.freeze({ registered: false });
 
 export const chassisFold: Fold<ChassisState> = {
-  schema: 4,
+  schema: 5,
   initial: NO_CHASSIS,
   evolve(state, untyped, at) {
     const event = untyped as ChassisEvent;
@@ -87,6 +89,15 @@ export const chassisFold: Fold<ChassisState> = {
       }
       case "bioxen.chassis.recovered.v1":
         return { ...state, lost: null, recoveredAtMs: at.atMs, version: at.version };
+      case "bioxen.chassis.machine-deletion-requested.v1": {
+        const deletingMachines = [...(state.deletingMachines ?? []), event.data.uuid];
+        return { ...state, deletingMachines, version: at.version };
+      }
+      case "bioxen.chassis.machine-deletion-ended.v1": {
+        const { deletingMachines = [], ...others } = state;
+        const left = deletingMachines.filter((uuid) => uuid !== event.data.uuid);
+        return { ...others, ...(left.length === 0 ? {} : { deletingMachines: left }), version: at.version };
+      }
       case "bioxen.chassis.removed.v1":
         return NO_CHASSIS;
     }

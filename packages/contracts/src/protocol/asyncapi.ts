@@ -10,6 +10,7 @@
 import { ENDPOINTS } from "../endpoints/catalogue.ts";
 import type { Endpoint } from "../endpoints/endpoint.ts";
 import { agentCheckpoint, agentExec } from "../endpoints/internal.ts";
+import { agentOrphans } from "../endpoints/orphans.ts";
 import { isJobCommand } from "../jobs.ts";
 import { jobSubject } from "../subjects.ts";
 import { BIOXEN_VERSION } from "../version.ts";
@@ -133,6 +134,7 @@ export function asyncApi(): Json {
   }
   addEndpoint("agentExec", agentExec("{agentId}"), parts, ["agentId"]);
   addEndpoint("agentCheckpoint", agentCheckpoint("{agentId}"), parts, ["agentId"]);
+  addEndpoint("agentOrphans", agentOrphans("{agentId}"), parts, ["agentId"]);
   addPublishedMessages(parts);
   return {
     asyncapi: "3.0.0",

@@ -35,6 +35,13 @@ export class Orphans {
     return orphans.sort((a, b) => (a.uuid < b.uuid ? -1 : 1));
   }
 
+  /** Resolves with whether the pool has a machine with this uuid now. */
+  async has(uuid: string): Promise<boolean> {
+    const { client, inventory } = this.#options;
+    const ref = [...inventory.entries()].find(([, record]) => record.uuid === uuid)?.[0];
+    return ref !== undefined && (await present(client, ref)) !== undefined;
+  }
+
   /**
    * Makes an orphan a machine of this agent, with these tags. A machine that is up stays up. Rejects with `BAD_REQUEST`
    * when the pool has no orphan with this uuid now.

@@ -85,18 +85,22 @@ export class VmRemoval {
   }
 
   async #destroy(kind: "machine" | "snapshot", ref: string): Promise<void> {
-    const record = kind === "machine" ? await this.#present(ref) : undefined;
-    for (const snapshot of record?.snapshots ?? []) await this.#destroyRecord(snapshot);
-    await this.#destroyRecord(ref);
+    const record = await this.#present(ref);
+    if (record === undefined) return this.#options.inventory.remove(ref);
+    const vmId = vmIdIn(record);
+    if (kind === "machine") {
+      for (const snapshot of record.snapshots) await this.#destroyRecord(snapshot, vmId);
+    }
+    await this.#destroyRecord(ref, vmId);
   }
 
-  /** Removes one record with its disks and its memory image. */
-  async #destroyRecord(ref: string): Promise<void> {
+  /** Removes one record of the VM with its disks and its memory image. */
+  async #destroyRecord(ref: string, vmId: string): Promise<void> {
     const { client, inventory, switchOff, requireOwn } = this.#options;
     const record = await this.#present(ref);
     if (record !== undefined) {
       await requireOwn(ref);
-      const disks = await this.#markDisks(record);
+      const disks = await this.#markDisks(record, vmId);
       if (record.power_state !== "Halted") await switchOff(ref);
       try {
         await unlessMissing(client.call("VM.destroy", [ref]));
@@ -117,9 +121,8 @@ export class VmRemoval {
   }
 
   /** Marks the disks of this record for removal, and resolves with them. */
-  async #markDisks(record: VmRecord): Promise<readonly Remains[]> {
+  async #markDisks(record: VmRecord, vmId: string): Promise<readonly Remains[]> {
     const { client, owner } = this.#options;
-    const vmId = vmIdIn(record);
     const refs = await Promise.all(record.VBDs.map((vbd) => this.#diskBehind(vbd)));
     const disks: Remains[] = [];
     for (const ref of [...refs, record.suspend_VDI]) {

@@ -255,13 +255,17 @@ class Xcpng implements XcpngDriver {
     return this.#operations.isClosed ? [] : this.#pool.orphans.list();
   }
 
-  async claimOrphan(uuid: string): Promise<void> {
+  async claimOrphan(uuid: string): Promise<boolean> {
     this.#operations.requireOpen();
+    let isThere = true;
     await this.#operations.inTurn(uuid, `claiming the machine ${uuid}`, async () => {
       if (this.#pool.inventory.own(uuid) !== undefined) return;
+      isThere = await this.#pool.orphans.has(uuid);
+      if (!isThere) return;
       const tags = { incarnation: 1, fence: 1, graceMs: DEFAULT_SHUTDOWN_GRACE_MS, restores: 0 };
       await this.#pool.orphans.takeOver(uuid, { vmId: uuid, reservation: `claim-${uuid}`, ...tags });
     });
+    return isThere;
   }
 
   async capacity(): Promise<PoolCapacity> {

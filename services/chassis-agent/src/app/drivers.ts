@@ -4,7 +4,7 @@
  * A VM's type selects its driver. A new VM can have the id of a destroyed VM of another type, while the guest of the
  * destroyed VM still exists. So a guest is always identified by its VM id together with its driver.
  */
-import type { GuestEvent, GuestStatus, KeptGuest, LeftBehind, VmDriver } from "@bioxen/vm-driver";
+import type { GuestEvent, GuestStatus, KeptGuest, LeftBehind, Orphan, VmDriver } from "@bioxen/vm-driver";
 
 /** A guest and the driver that runs it. */
 export interface DriverGuest {
@@ -51,6 +51,11 @@ export class Drivers {
   /** Returns what the drivers should have removed and what is still there. */
   leftBehind(): LeftBehind[] {
     return this.all.flatMap((driver) => driver.leftBehind?.() ?? []);
+  }
+
+  /** Returns the machines of other owners where the drivers run their guests, in order of uuid. */
+  orphans(): readonly Orphan[] {
+    return this.all.flatMap((driver) => driver.orphans?.() ?? []);
   }
 
   tick(elapsedMs: number): void {

@@ -5,7 +5,9 @@
 import {
   agentCheckpoint,
   agentExec,
+  agentOrphans,
   type DriftPolicy,
+  done,
   LOST_AFTER_MS,
   MAX_LEFT_BEHIND,
   serve,
@@ -22,13 +24,17 @@ import { GuestActions } from "./guest-actions.ts";
 import { GuestStates } from "./guest-states.ts";
 import { GuestView } from "./guest-view.ts";
 import { Guests } from "./guests.ts";
+import { MachineDeletions } from "./machine-deletions.ts";
 import { olderAgentGone } from "./older-agent.ts";
+import { PoolOrphans } from "./pool-orphans.ts";
 import { type RefusedChassis, Registrations } from "./registrations.ts";
 import { Reports } from "./reports.ts";
 import { AgentTelemetry } from "./telemetry.ts";
 
 export interface AgentOptions {
   readonly agentId: string;
+  /** Id of the BioXen to which this agent belongs. */
+  readonly clusterId: string;
   /** Names this process in heartbeats; unique among all processes that ever had this agent id. */
   readonly instance: string;
   readonly chassis: readonly OwnChassis[];
@@ -54,6 +60,8 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
   const claim = new AgentClaim(ports, agentId);
   const contact = new LogContact(ports, monotonicMs, options.lostAfterMs ?? LOST_AFTER_MS, claim);
   const view = new GuestView(agentId, () => contact.isHolding());
+  const poolIds = (options.pools ?? []).map(({ chassisId }) => chassisId);
+  const orphans = new PoolOrphans({ clusterId: options.clusterId, drivers, view, poolIds });
   const telemetry = new AgentTelemetry({
     ports,
     agentId,
@@ -62,6 +70,7 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
     drivers,
     view,
     contact,
+    orphans,
     monotonicMs,
   });
   const states = new GuestStates(ports, drivers, view);
@@ -74,22 +83,11 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
   const execs = new ExecsOnce(ports.clock);
   const rounds = new CheckpointRounds({ ports, view, states, reports, intervalMs });
   const own = [...options.chassis, ...(options.pools ?? [])];
+  const deletions = new MachineDeletions({ ports, claim, drivers, view });
   const registrations = new Registrations({ ports, claim, view, agentId, chassis: own });
   return {
     sinks: [view.vms, view.chassis],
-    endpoints: [
-      serve(agentExec(agentId), (request, { causeId }) =>
-        execs.once(causeId, async () => {
-          claim.require();
-          const vm = view.vm(request.vmId);
-          return execInGuest(vm && drivers.of(vm.vmType), request);
-        }),
-      ),
-      serve(agentCheckpoint(agentId), async (request) => {
-        claim.require();
-        return states.checkpointFor(request);
-      }),
-    ],
+    endpoints: agentEndpoints({ agentId, claim, execs, view, drivers, states, orphans }),
     discovery: { agent: agentId },
     /** Resolves once this process is the agent: see `claim.ts` and `older-agent.ts`. */
     async admitted(onWait: (reason: string) => void) {
@@ -114,17 +112,49 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
       guests.begin(feed);
       rounds.begin(feed);
       registrations.begin();
+      deletions.begin(feed);
     },
     async end() {
       telemetry.end();
       contact.end();
       await registrations.end();
+      await deletions.end();
       await rounds.end();
       await guests.end();
       await drivers.close();
       await claim.release();
     },
   };
+}
+
+interface AgentParts {
+  readonly agentId: string;
+  readonly claim: AgentClaim;
+  readonly execs: ExecsOnce;
+  readonly view: GuestView;
+  readonly drivers: Drivers;
+  readonly states: GuestStates;
+  readonly orphans: PoolOrphans;
+}
+
+function agentEndpoints({ agentId, claim, execs, view, drivers, states, orphans }: AgentParts) {
+  return [
+    serve(agentExec(agentId), (request, { causeId }) =>
+      execs.once(causeId, async () => {
+        claim.require();
+        const vm = view.vm(request.vmId);
+        return execInGuest(vm && drivers.of(vm.vmType), request);
+      }),
+    ),
+    serve(agentCheckpoint(agentId), async (request) => {
+      claim.require();
+      return states.checkpointFor(request);
+    }),
+    serve(agentOrphans(agentId), ({ chassisId }) => {
+      claim.require();
+      return done(orphans.listed(chassisId));
+    }),
+  ];
 }
 
 /** Returns the chassis that this process should run, by its configuration or the log, but that another process runs. */

@@ -15,6 +15,7 @@ import type { AgentClaim } from "./claim.ts";
 import type { LogContact } from "./contact.ts";
 import { type DriverGuest, type Drivers, guestIn } from "./drivers.ts";
 import type { GuestView } from "./guest-view.ts";
+import type { PoolOrphans } from "./pool-orphans.ts";
 import { SHARING_QUANTUM_MS, Sharing } from "./sharing.ts";
 
 /**
@@ -36,6 +37,7 @@ export interface TelemetryOptions {
   readonly drivers: Drivers;
   readonly view: GuestView;
   readonly contact: Pick<LogContact, "isHolding" | "ask">;
+  readonly orphans: Pick<PoolOrphans, "counts">;
   readonly monotonicMs: () => number;
 }
 
@@ -165,6 +167,7 @@ export class AgentTelemetry {
         sampleNumber: this.#heartbeats,
         guests: perChassis.get(chassisId) ?? 0,
         strays,
+        ...this.#options.orphans.counts(chassisId),
         eventLoopLagMs: Math.max(0, Math.round(this.#longestLagMs)),
         appliedSeq: feed.appliedSeq,
       };

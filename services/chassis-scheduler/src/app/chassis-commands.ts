@@ -2,32 +2,40 @@
  * Commands on chassis (register, cordon, uncordon, remove), and queries for their state.
  */
 import {
+  agentOrphans,
   beyondLog,
   type ChassisState,
   type ChassisTypeData,
+  callEndpoint,
   chassisFold,
   ENDPOINTS,
   type Handled,
+  isErrorCode,
   PAST_LIVENESS,
   type ParsedRequestOf,
   type ResultOf,
   refuse,
   viewOfChassis,
 } from "@bioxen/contracts";
-import { type Causation, type EventLog, foldAt } from "@bioxen/kernel";
+import { type Caller, type Causation, type EventLog, foldAt } from "@bioxen/kernel";
 import { type ChassisCommand, chassisDecider, chassisNotFound } from "../domain/chassis.ts";
 import { isDraining } from "../domain/drain.ts";
 import { registrationOf } from "../domain/registration.ts";
 import type { Cluster } from "./cluster.ts";
 
+/** Deadline of a call to an agent, ms. */
+const AGENT_TIMEOUT_MS = 5_000;
+
 export class ChassisCommands {
   readonly #cluster: Cluster;
   readonly #log: EventLog;
+  readonly #caller: Caller;
   readonly #types: ReadonlyMap<string, ChassisTypeData>;
 
-  constructor(cluster: Cluster, log: EventLog, types: ReadonlyMap<string, ChassisTypeData>) {
+  constructor(cluster: Cluster, log: EventLog, caller: Caller, types: ReadonlyMap<string, ChassisTypeData>) {
     this.#cluster = cluster;
     this.#log = log;
+    this.#caller = caller;
     this.#types = types;
   }
 
@@ -58,6 +66,27 @@ export class ChassisCommands {
       chassisId,
       isDraining: isDraining(drains.get(chassisId).state),
     }));
+  }
+
+  deleteMachine({ chassisId, uuid }: { chassisId: string; uuid: string }, causation: Causation) {
+    return this.#execute(chassisId, causation, () => ({ type: "delete-machine", chassisId, uuid }));
+  }
+
+  reportMachine(report: ParsedRequestOf<"chassisReportMachine">, causation: Causation) {
+    return this.#execute(report.chassisId, causation, () => ({ type: "report-machine", ...report }));
+  }
+
+  /** Asks the agent of the chassis for the orphans in its pool. */
+  async orphans({
+    chassisId,
+  }: ParsedRequestOf<"chassisOrphans">): Promise<Handled<ResultOf<"chassisOrphans">>> {
+    const { state } = await this.#cluster.chassis.refresh(chassisId);
+    if (!state.registered) return chassisNotFound(chassisId);
+    const endpoint = agentOrphans(state.agentId);
+    const reply = await callEndpoint(this.#caller, endpoint, { chassisId }, { timeoutMs: AGENT_TIMEOUT_MS });
+    if (reply.ok) return { ok: true, result: reply };
+    const { code, message, retryable } = reply.error;
+    return refuse(isErrorCode(code) ? code : "INTERNAL", message, { retryable });
   }
 
   async remove(

@@ -38,7 +38,7 @@ export function createChassisScheduler(ports: ServicePorts, options: SchedulerOp
   const cluster = new Cluster(ports, monotonicMs, lostAfterMs);
   const leadership = new Leadership();
   const types = chassisTypesWith(chassisTypes);
-  const commands = new ChassisCommands(cluster, ports.log, types);
+  const commands = new ChassisCommands(cluster, ports.log, ports.bus, types);
   const drainCommands = new DrainCommands(cluster, ports.clock, types);
   const placements = new PlacementProcess(ports, cluster, policy, leadership);
   const drains = new DrainProcess(ports, cluster, leadership, () => placements.settled());
@@ -54,6 +54,13 @@ export function createChassisScheduler(ports: ServicePorts, options: SchedulerOp
       serveChange(ENDPOINTS.chassisCordon, (request, causation) => commands.cordon(request, causation)),
       serveChange(ENDPOINTS.chassisUncordon, (request, causation) => commands.uncordon(request, causation)),
       serveChange(ENDPOINTS.chassisRemove, (request, causation) => commands.remove(request, causation)),
+      serveChange(ENDPOINTS.chassisDeleteMachine, (request, causation) =>
+        commands.deleteMachine(request, causation),
+      ),
+      serve(ENDPOINTS.chassisReportMachine, (request, causation) =>
+        commands.reportMachine(request, causation),
+      ),
+      serve(ENDPOINTS.chassisOrphans, (request) => commands.orphans(request)),
       serveChange(ENDPOINTS.chassisDrain, (...command) => drainCommands.drain(...command)),
       serveChange(ENDPOINTS.chassisCancelDrain, (...command) => drainCommands.cancel(...command)),
       serve(ENDPOINTS.chassisDrainGet, (request, _causation, maxBytes) =>

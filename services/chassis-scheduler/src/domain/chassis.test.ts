@@ -31,6 +31,10 @@ const recovered = event("recovered", { lostForMs: 4_000 });
 const registers = (registration: Registration) =>
   ({ type: "register", chassisId: "c", registration }) as const;
 const uncordons = { type: "uncordon", chassisId: "c", isDraining: false } as const;
+const deletes = (uuid = "u1") => ({ type: "delete-machine", chassisId: "c", uuid }) as const;
+const reports = (outcome: "DELETED" | "KEPT", reason = "") =>
+  ({ type: "report-machine", chassisId: "c", uuid: "u1", outcome, reason }) as const;
+const requested = event("machine-deletion-requested", { uuid: "u1" });
 const removes = { type: "remove", chassisId: "c", vmIds: [] } as const;
 const declaresLost = {
   type: "declare-lost",
@@ -230,5 +234,29 @@ deciderLaws("a chassis", chassisDecider, {
     { events: [registered], command: declaresLost },
     { events: [registered, lost, recovered], command: declaresLost },
     { events: [registered, lost], command: declaresRecovered },
+    { events: [registered], command: deletes() },
+    { events: [registered, requested], command: reports("DELETED") },
   ],
+});
+
+describe("the deletion of a machine of another owner", () => {
+  it("is requested once, and ends with the outcome that the agent reports", () => {
+    const open = given(chassisDecider, registered);
+    open.when(deletes()).thenAppended(requested);
+    given(chassisDecider, registered, requested).when(deletes()).thenUnchanged();
+    const ended = event("machine-deletion-ended", { uuid: "u1", outcome: "KEPT", reason: "VDI_IN_USE" });
+    given(chassisDecider, registered, requested).when(reports("KEPT", "VDI_IN_USE")).thenAppended(ended);
+    given(chassisDecider, registered, requested, ended).when(reports("DELETED")).thenUnchanged();
+    given(chassisDecider, registered, requested, ended).when(deletes()).thenAppended(requested);
+  });
+
+  it("is refused for an unknown chassis, and beyond 100 machines at a time", () => {
+    given(chassisDecider).when(deletes()).thenRejected("CHASSIS_NOT_FOUND");
+    const many = Array.from({ length: 100 }, (_, i) =>
+      event("machine-deletion-requested", { uuid: `m${i}` }),
+    );
+    given(chassisDecider, registered, ...many)
+      .when(deletes())
+      .thenRejected("CONFLICT");
+  });
 });

@@ -12,6 +12,7 @@ import {
   chassisFold,
   type Drain,
   type DrainState,
+  type MACHINE_OUTCOMES,
   refuse,
 } from "@bioxen/contracts";
 import { accept, type Decision, deciderOf, UNCHANGED } from "@bioxen/kernel";
@@ -41,6 +42,14 @@ export type ChassisCommand =
   | { readonly type: "remove"; readonly chassisId: string; readonly vmIds: readonly string[] }
   | { readonly type: "cordon-for-drain"; readonly chassisId: string; readonly drain: Drain }
   | { readonly type: "uncordon-after-drain"; readonly drain: DrainState }
+  | { readonly type: "delete-machine"; readonly chassisId: string; readonly uuid: string }
+  | {
+      readonly type: "report-machine";
+      readonly chassisId: string;
+      readonly uuid: string;
+      readonly outcome: MachineOutcome;
+      readonly reason: string;
+    }
   | { readonly type: "declare-lost"; readonly silence: Silence; readonly nowMs: number }
   /** `evacuating` is the number of VMs that the loss displaces and that the log still has on the chassis. */
   | {
@@ -50,6 +59,10 @@ export type ChassisCommand =
       readonly nowMs: number;
     };
 
+/** Maximum number of machines that one agent deletes at a time; the state of the chassis names each of them. */
+const MAX_DELETING_MACHINES = 100;
+
+type MachineOutcome = (typeof MACHINE_OUTCOMES)[number];
 type ChassisDecision = Decision<ChassisEvent>;
 
 export const chassisDecider = deciderOf<ChassisState, ChassisCommand, ChassisEvent>(chassisFold, {
@@ -101,6 +114,23 @@ export const chassisDecider = deciderOf<ChassisState, ChassisCommand, ChassisEve
     isCordonOfCancelledDrain(state, drain)
       ? accept<ChassisEvent>({ type: "bioxen.chassis.uncordoned.v1", data: {} })
       : UNCHANGED,
+
+  "delete-machine"(state, { chassisId, uuid }) {
+    if (!state.registered) return chassisNotFound(chassisId);
+    const deleting = state.deletingMachines ?? [];
+    if (deleting.includes(uuid)) return UNCHANGED;
+    if (deleting.length >= MAX_DELETING_MACHINES) {
+      const message = `${chassisId} deletes ${deleting.length} machines already: wait until one is deleted`;
+      return refuse("CONFLICT", message);
+    }
+    return accept<ChassisEvent>({ type: "bioxen.chassis.machine-deletion-requested.v1", data: { uuid } });
+  },
+
+  "report-machine"(state, { uuid, outcome, reason }) {
+    if (!state.registered || !(state.deletingMachines ?? []).includes(uuid)) return UNCHANGED;
+    const data = { uuid, outcome, reason };
+    return accept<ChassisEvent>({ type: "bioxen.chassis.machine-deletion-ended.v1", data });
+  },
 
   "declare-lost"(state, { silence, nowMs }) {
     if (!state.registered || state.lost !== null) return UNCHANGED;

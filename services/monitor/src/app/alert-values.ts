@@ -137,6 +137,9 @@ export class AlertValues {
       const ageMs = this.#samples.chassis.ageMs(chassisId, nowMs) ?? nowMs - fromMs;
       this.#observe("chassis.heartbeatAgeMs", chassisId, Math.max(0, ageMs));
       this.#observe("chassis.rivals", chassisId, this.#samples.rivals.of(chassisId, nowMs));
+      const sample = this.#samples.chassis.get(chassisId);
+      this.#observe("chassis.orphans", chassisId, sample && (sample.orphans ?? 0));
+      this.#observe("chassis.leftBehind", chassisId, sample && (sample.leftBehind ?? 0));
       this.#observe("telemetry.lostPermille", chassisId, this.#samples.lossOf(chassisId).permille(nowMs));
     }
     this.#updateServices(nowMs);

@@ -92,6 +92,8 @@ function chassisMeasurements(fleet: Fleet, samples: Samples, nowMs: number): Mea
     ofEach("bioxen_chassis_guests", (chassis) => samples.chassis.get(chassis)?.guests),
     ofEach("bioxen_chassis_heartbeat_age_seconds", ageS),
     ofEach("bioxen_chassis_rivals", (chassis) => samples.rivals.of(chassis, nowMs)),
+    ofEach("bioxen_chassis_orphans", (chassis) => samples.chassis.get(chassis)?.orphans),
+    ofEach("bioxen_chassis_left_behind", (chassis) => samples.chassis.get(chassis)?.leftBehind),
     ofEach("bioxen_telemetry_samples_received_total", (chassis) => samples.lossOf(chassis).received),
     ofEach("bioxen_telemetry_samples_lost_total", (chassis) => samples.lossOf(chassis).lostTotal),
   ];

@@ -1,0 +1,101 @@
+/**
+ * Deletes the machines of other owners that an operator has decided to delete, and reports each outcome.
+ *
+ * The decision is an event of the chassis. The driver first claims the machine, under its own uuid as the id of a VM that
+ * the log does not have, and then ends and removes it like a guest. A restarted agent begins again: every step is
+ * idempotent, and a machine that is gone counts as deleted.
+ */
+import { aggregateOf, callEndpoint, ENDPOINTS, type RequestOf } from "@bioxen/contracts";
+import { type EventFeed, messageOf, Reconciler, type ServicePorts, type StepResult } from "@bioxen/kernel";
+import { DriverError, type VmDriver } from "@bioxen/vm-driver";
+import { type Drivers, guestIn, keptIn } from "./drivers.ts";
+import type { GuestView } from "./guest-view.ts";
+
+/** Deadline of a report, ms. */
+const REPORT_TIMEOUT_MS = 5_000;
+/** Interval at which the agent looks whether the pool has removed what it kept at first, ms. */
+const LOOK_AGAIN_MS = 2_000;
+
+type Outcome = Pick<RequestOf<"chassisReportMachine">, "outcome" | "reason">;
+
+export interface MachineDeletionsOptions {
+  readonly ports: Pick<ServicePorts, "bus" | "clock" | "timers" | "logger">;
+  readonly claim: { isHeld(): boolean };
+  readonly drivers: Drivers;
+  readonly view: GuestView;
+}
+
+export class MachineDeletions {
+  readonly #options: MachineDeletionsOptions;
+  /** The keys are chassis ids. */
+  readonly #reconciler: Reconciler;
+
+  constructor(options: MachineDeletionsOptions) {
+    this.#options = options;
+    const { clock, timers, logger } = options.ports;
+    this.#reconciler = new Reconciler({
+      clock,
+      timers,
+      step: (chassisId) => this.#step(chassisId),
+      onError: (chassisId, thrown) =>
+        logger.warn({ chassisId, err: thrown }, `deleting a machine of ${chassisId}: ${messageOf(thrown)}`),
+    });
+  }
+
+  begin(feed: EventFeed): void {
+    feed.onEvent(({ envelope }) => {
+      const { kind, id } = aggregateOf(envelope.subject);
+      if (kind === "chassis") this.#reconciler.wake(id);
+    });
+    for (const chassisId of this.#options.view.hosted()) this.#reconciler.wake(chassisId);
+  }
+
+  end(): Promise<void> {
+    return this.#reconciler.stop();
+  }
+
+  async #step(chassisId: string): Promise<StepResult> {
+    const { ports, claim, drivers, view } = this.#options;
+    const again = { dueAtMs: ports.clock.nowMs() + LOOK_AGAIN_MS };
+    const driver = drivers.all.find(({ claimOrphan }) => claimOrphan !== undefined);
+    const uuids = view.hosted().includes(chassisId)
+      ? (view.registered(chassisId)?.deletingMachines ?? [])
+      : [];
+    if (uuids.length === 0) return undefined;
+    if (!claim.isHeld()) return again;
+    for (const uuid of uuids) {
+      const outcome =
+        driver === undefined
+          ? ({ outcome: "KEPT", reason: "this agent has no pool" } as const)
+          : await outcomeOf(driver, uuid);
+      if (outcome === undefined) continue;
+      const report = { chassisId, uuid, ...outcome };
+      const reply = await callEndpoint(ports.bus, ENDPOINTS.chassisReportMachine, report, {
+        timeoutMs: REPORT_TIMEOUT_MS,
+      });
+      if (!reply.ok) throw new Error(`${reply.error.code}: ${reply.error.message}`);
+    }
+    // Until the log shows the reports, the chassis still names their machines.
+    return again;
+  }
+}
+
+/** Deletes a machine. Resolves with undefined while the driver still tries to. */
+async function outcomeOf(driver: VmDriver, uuid: string): Promise<Outcome | undefined> {
+  await driver.whenReady();
+  const left = (driver.leftBehind?.() ?? []).filter(({ vmId }) => vmId === uuid);
+  const given = left.find(({ nextTryAtMs }) => nextTryAtMs === undefined);
+  if (given !== undefined) return { outcome: "KEPT", reason: `${given.kind} ${given.uuid}: ${given.reason}` };
+  if (left.length > 0) return undefined;
+  try {
+    if ((await driver.claimOrphan?.(uuid)) !== true) return { outcome: "DELETED", reason: "" };
+    const guest = guestIn(driver, uuid);
+    if (guest !== undefined) await driver.stop(uuid, guest.fence);
+    const kept = keptIn(driver, uuid);
+    if (kept !== undefined) await driver.discard(uuid, kept.incarnation);
+  } catch (thrown) {
+    if (!(thrown instanceof DriverError) || thrown.retryable) throw thrown;
+    return { outcome: "KEPT", reason: thrown.message };
+  }
+  return undefined;
+}
