@@ -12,14 +12,16 @@ import { guestIn } from "./drivers.ts";
 import type { GuestStates } from "./guest-states.ts";
 import type { GuestView } from "./guest-view.ts";
 import { HandOvers } from "./hand-overs.ts";
+import { type Remains, type Remover, removeRemains } from "./remains.ts";
 import type { Reports } from "./reports.ts";
 import { refusalReport } from "./start-reports.ts";
 
-type GuestVerbs = Pick<VmDriver, "start" | "restart" | "stop" | "pause" | "resume" | "resize">;
+type GuestVerbs = Pick<VmDriver, "start" | "restart" | "stop" | "pause" | "resume" | "resize"> & Remover;
 
 const unsupported = () =>
   Promise.reject(new DriverError("UNSUPPORTED", "this agent has no driver for VMs of this type"));
 const NO_DRIVER: GuestVerbs = {
+  discard: () => Promise.resolve(),
   start: unsupported,
   restart: unsupported,
   stop: () => Promise.resolve(),
@@ -95,7 +97,7 @@ export class GuestActions {
         return this.#stop(driver, vmId, action.fence, null);
       case "stop":
         await this.#stop(driver, vmId, action.fence, action.deadline);
-        return reports.enqueue({ vmId, fence: action.fence, observed: "stopped", reason: action.reason });
+        return this.#reportStopped(driver, vmId, action);
       case "pause":
         return driver.pause(vmId, action.fence);
       case "resume":
@@ -180,6 +182,19 @@ export class GuestActions {
     }
     this.#allocations.delete(vmId);
     this.#options.states.ended(vmId);
+  }
+
+  /** Reports the end of a guest. For a VM that is destroyed, reports nothing while its driver still removes something. */
+  async #reportStopped(
+    driver: Remover,
+    vmId: string,
+    { fence, reason, removes }: AgentAction & { kind: "stop" },
+  ): Promise<void> {
+    const remains: Remains =
+      removes === undefined ? { kind: "gone" } : await removeRemains(driver, vmId, removes);
+    if (remains.kind === "tried") return;
+    const why = remains.kind === "kept" ? remains.reason : reason;
+    this.#options.reports.enqueue({ vmId, fence, observed: "stopped", reason: why });
   }
 
   #graceOf(deadline: StopDeadline | null): { readonly graceMs: number | undefined } {

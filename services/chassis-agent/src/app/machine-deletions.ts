@@ -10,6 +10,7 @@ import { type EventFeed, messageOf, Reconciler, type ServicePorts, type StepResu
 import { DriverError, type VmDriver } from "@bioxen/vm-driver";
 import { type Drivers, guestIn, keptIn } from "./drivers.ts";
 import type { GuestView } from "./guest-view.ts";
+import { remainsOf } from "./remains.ts";
 
 /** Deadline of a report, ms. */
 const REPORT_TIMEOUT_MS = 5_000;
@@ -83,10 +84,9 @@ export class MachineDeletions {
 /** Deletes a machine. Resolves with undefined while the driver still tries to. */
 async function outcomeOf(driver: VmDriver, uuid: string): Promise<Outcome | undefined> {
   await driver.whenReady();
-  const left = (driver.leftBehind?.() ?? []).filter(({ vmId }) => vmId === uuid);
-  const given = left.find(({ nextTryAtMs }) => nextTryAtMs === undefined);
-  if (given !== undefined) return { outcome: "KEPT", reason: `${given.kind} ${given.uuid}: ${given.reason}` };
-  if (left.length > 0) return undefined;
+  const remains = remainsOf(driver, uuid);
+  if (remains.kind === "kept") return { outcome: "KEPT", reason: remains.reason };
+  if (remains.kind === "tried") return undefined;
   try {
     if ((await driver.claimOrphan?.(uuid)) !== true) return { outcome: "DELETED", reason: "" };
     const guest = guestIn(driver, uuid);

@@ -35,9 +35,13 @@ export type AgentAction =
   | { readonly kind: "resize"; readonly fence: number; readonly allocation: Amounts }
   | { readonly kind: "report-started"; readonly fence: number }
   | { readonly kind: "report-failed"; readonly fence: number; readonly reason: string }
-  /** Ends the guest, if there is one, and reports it as stopped. */
+  /**
+   * Ends the guest, if there is one, and reports it as stopped. With `removes`, which is the VM's incarnation, the VM is
+   * destroyed: the report follows once nothing of the guest is left.
+   */
   | {
       readonly kind: "stop";
+      readonly removes?: number;
       readonly fence: number;
       readonly reason: string;
       readonly deadline: StopDeadline | null;
@@ -67,7 +71,8 @@ export function nextAction(
   if (!vm.exists || fence === null) return guest === undefined ? NONE : { kind: "end", fence: guest.fence };
   if (isHeld) return guest?.state === "running" ? { kind: "pause", fence: guest.fence } : NONE;
   if (vm.state === "stopping") {
-    return { kind: "stop", fence, reason: vm.reason ?? "by command", deadline: vm.stopDeadline };
+    const removes = vm.destroyRequested ? { removes: vm.incarnation } : {};
+    return { kind: "stop", fence, reason: vm.reason ?? "by command", deadline: vm.stopDeadline, ...removes };
   }
   if (isLeaving(vm) && guest?.state !== "failed" && (guest?.fence ?? 0) <= fence) {
     // If the guest died with its agent, there is no state to hand over: the VM resumes from its last checkpoint.

@@ -1,0 +1,56 @@
+/**
+ * A VM of a pool counts as destroyed once the pool has nothing of it any more.
+ */
+import { createFakeXapi, type FakeXapi } from "@bioxen/fake-xapi";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { eventually, World } from "./world.ts";
+
+const PASSWORD = "only-the-agent-may-know";
+/** Time limit for one test, ms: on a busy machine, the stack and its commands are slow. */
+const TIMEOUT_MS = 120_000;
+let fake: FakeXapi;
+let world: World;
+let empty: unknown;
+
+beforeAll(async () => {
+  fake = await createFakeXapi({ password: PASSWORD });
+  empty = objects();
+  process.env["BIOXEN_XCPNG_PASSWORD"] = PASSWORD;
+  world = await World.open({ chassis: "ecoli:1", xcpng: { url: fake.url, fingerprint: fake.fingerprint } });
+});
+afterAll(async () => {
+  await world.close();
+  delete process.env["BIOXEN_XCPNG_PASSWORD"];
+  await fake.close();
+});
+
+/** Counts of machines, disks, devices and snapshots in the pool. */
+function objects() {
+  const { sessions: _sessions, tasks: _tasks, ...counts } = fake.counts();
+  return counts;
+}
+
+async function run(vmId: string): Promise<void> {
+  await world.done("cmd.vm.create", { vmId, biologicalType: "ecoli", vmType: "xcpng" });
+  await world.done("cmd.vm.start", { vmId });
+  await world.reach(vmId, "running");
+}
+
+/** Destroys the VM while the pool keeps a disk, and expects that it is not destroyed before the disk is gone. */
+async function destroysLate(vmId: string): Promise<void> {
+  fake.faults.add({ kind: "refuse", method: "VDI.destroy", code: "VDI_IN_USE" }, 3);
+  await world.done("cmd.vm.destroy", { vmId });
+  await eventually("vm show says what the pool keeps", async () => {
+    const shown = await world.bioxenProcess("vm", "show", vmId);
+    return shown.stdout.includes("the pool keeps the disk") || undefined;
+  });
+  expect((await world.done("qry.vm.get", { vmId })).vm.state).toBe("stopping");
+  await world.reach(vmId, "destroyed");
+  expect(objects()).toEqual(empty);
+}
+
+it("a running VM keeps its allocation until nothing of it is left", { timeout: TIMEOUT_MS }, async () => {
+  await run("r1");
+  await world.done("cmd.vm.snapshot", { vmId: "r1", snapshotId: "kept" });
+  await destroysLate("r1");
+});
