@@ -52,10 +52,13 @@ export class Traffic {
   readonly #open = new Map<string, OpenRequest>();
   readonly #ignored: (subject: string) => boolean;
 
-  /** `ignored`: the subjects on which the test itself publishes what no release of BioXen would. */
-  constructor(ignored: (subject: string) => boolean) {
+  /**
+   * `ignored`: the subjects on which the test itself publishes what no release of BioXen would. `document`: an AsyncAPI
+   * document; default: the published one.
+   */
+  constructor(ignored: (subject: string) => boolean, document = publishedDocument()) {
     this.#ignored = ignored;
-    this.#document = JSON.parse(readFileSync(FILE, "utf8"));
+    this.#document = document;
     const formats = { "date-time": isInstant, binary: true } as const;
     this.#ajv = new Ajv({ strict: true, allErrors: true, keywords: ["components"], formats });
     this.#ajv.addSchema({ $id: DEFINITIONS, components: this.#document.components });
@@ -157,6 +160,10 @@ export class Traffic {
     this.#validators.set($ref, known);
     return known;
   }
+}
+
+export function publishedDocument(): Json {
+  return JSON.parse(readFileSync(FILE, "utf8"));
 }
 
 /** An RFC 3339 instant: what the format `date-time` stands for. */

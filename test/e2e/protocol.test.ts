@@ -5,17 +5,23 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { recordExamples } from "./protocol-examples.ts";
 import { UNREADABLE_SUBJECT, wholeRun } from "./protocol-run.ts";
-import { Traffic } from "./protocol-traffic.ts";
+import { publishedDocument, Traffic } from "./protocol-traffic.ts";
 import { eventually, World } from "./world.ts";
 
 const LEAST_MESSAGES = 2_000;
 const LEAST_KINDS = 140;
 
+/** A request, a reply, an event and a sample whose schemas demand, in a wrong document, a field that none has. */
+const WRONG_KINDS = ["VmCreateRequest", "VmGetResult", "VmCreatedV1", "VmSample"];
+
 let world: World;
-const traffic = new Traffic((subject) => subject === UNREADABLE_SUBJECT);
+const isIgnored = (subject: string) => subject === UNREADABLE_SUBJECT;
+const traffic = new Traffic(isIgnored);
+const judgedWrongly = new Traffic(isIgnored, wrongDocument());
 beforeAll(async () => {
   world = await World.open({ chassis: "ecoli:2,yeast:1" });
   traffic.listenTo(world.nats);
+  judgedWrongly.listenTo(world.nats);
 });
 afterAll(() => world.close());
 
@@ -41,4 +47,31 @@ describe("the traffic of a whole run", () => {
       "a new endpoint needs a call in protocol-run.ts",
     ).toEqual([]);
   });
+
+  it("violates a document with other schemas, in exactly the messages of these", () => {
+    for (const kind of WRONG_KINDS) {
+      expect(traffic.counts.get(kind), kind).toBeGreaterThan(0);
+      expect(judgedWrongly.counts.get(kind), kind).toBeUndefined();
+      expect(judgedWrongly.violations.some((text) => text.includes(kind))).toBe(true);
+    }
+    const others = judgedWrongly.violations.filter(
+      (text) => !WRONG_KINDS.some((kind) => text.includes(kind)),
+    );
+    expect(others).toEqual([]);
+    const counted = [...traffic.counts].filter(([kind]) => !WRONG_KINDS.includes(kind));
+    expect(counted.filter(([kind]) => !judgedWrongly.counts.has(kind))).toEqual([]);
+  });
 });
+
+function wrongDocument(): ReturnType<typeof publishedDocument> {
+  const document = publishedDocument();
+  for (const kind of WRONG_KINDS) {
+    document.components.messages[kind].payload = {
+      title: kind,
+      type: "object",
+      properties: { noSuchField: { type: "string" } },
+      required: ["noSuchField"],
+    };
+  }
+  return document;
+}
