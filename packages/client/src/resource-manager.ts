@@ -37,8 +37,8 @@ export class ResourceManager {
     const { vm } = await this.#bioxen.call("vmGet", { vmId: this.#vmId });
     const { sample } = await this.#bioxen.call("monitorVm", { vmId: this.#vmId });
     const used: Record<string, number | undefined> = {
-      ribosomes: sample?.ribosomes.engaged,
-      atpPerSecond: sample?.atp.perSecond,
+      ribosomes: sample?.ribosomes?.engaged,
+      atpPerSecond: sample?.atp?.perSecond,
     };
     return Object.fromEntries(
       Object.entries(vm.allocation ?? {}).map(([name, allocated]) => [

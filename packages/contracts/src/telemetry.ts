@@ -14,15 +14,16 @@ export const vmSample = z
     sampleNumber: z.int(),
     state: z.enum(["running", "paused"]),
     simMinutes: z.number(),
-    growthRatePerMinute: z.number(),
+    /** This field and those up to `luaInstructions` are absent for a guest without a cell, such as a machine. */
+    growthRatePerMinute: z.number().optional(),
     /** Doubling time of the cell, in minutes; null while the cell does not grow. */
-    doublingTimeMinutes: z.number().nullable(),
-    ribosomes: z.object({ total: z.number(), engaged: z.number(), cap: z.number() }),
-    atp: z.object({ molecules: z.number(), perSecond: z.number(), capPerSecond: z.number() }),
-    rnaPolymerases: z.object({ cap: z.number() }),
-    proteinAminoAcids: z.number(),
-    divisions: z.int(),
-    luaInstructions: z.int(),
+    doublingTimeMinutes: z.number().nullable().optional(),
+    ribosomes: z.object({ total: z.number(), engaged: z.number(), cap: z.number() }).optional(),
+    atp: z.object({ molecules: z.number(), perSecond: z.number(), capPerSecond: z.number() }).optional(),
+    rnaPolymerases: z.object({ cap: z.number() }).optional(),
+    proteinAminoAcids: z.number().optional(),
+    divisions: z.int().optional(),
+    luaInstructions: z.int().optional(),
     /**
      * The pool's measurements of an `xcpng` VM; absent for a cell. A field is null when the pool did not measure it.
      */

@@ -49,7 +49,7 @@ describe("cells of the basic driver", () => {
     for (let i = 0; i < 60; i += 1) driver.tick(10_000);
     expect(driver.sample("cell-b")?.doublingTimeMinutes).toBeCloseTo(150.6, 0);
     expect(driver.sample("cell-a")?.doublingTimeMinutes).toBeCloseTo(150.6, 0);
-    expect(driver.sample("cell-a")?.ribosomes.cap).toBe(252);
+    expect(driver.sample("cell-a")?.ribosomes?.cap).toBe(252);
   });
 
   it("equal specs and minutes give equal cells, for any sequence of ticks", async () => {

@@ -113,8 +113,8 @@ describe("a guest that starts from a checkpoint", () => {
       await live(each, vmId, 10);
     const draw = "return state.draws[#state.draws]";
     expect(await after.value("fork", draw)).not.toEqual(await before.value("cell-a", draw));
-    expect(after.driver.sample("fork")?.ribosomes.total).not.toBe(
-      before.driver.sample("cell-a")?.ribosomes.total,
+    expect(after.driver.sample("fork")?.ribosomes?.total).not.toBe(
+      before.driver.sample("cell-a")?.ribosomes?.total,
     );
   });
 

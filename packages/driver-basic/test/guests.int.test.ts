@@ -76,7 +76,7 @@ describe("exec", () => {
       "cell-a",
       "print('hello', 1) return cell.growth_rate(), cell.ribosomes().total",
     );
-    expect(outcome.result).toEqual([sample?.growthRatePerMinute, sample?.ribosomes.total]);
+    expect(outcome.result).toEqual([sample?.growthRatePerMinute, sample?.ribosomes?.total]);
     expect(outcome.stdout).toBe("hello\t1\n");
     expect(outcome.instructions).toBeGreaterThan(10);
     expect(fleet.driver.sample("cell-a")?.luaInstructions).toBe(outcome.instructions);

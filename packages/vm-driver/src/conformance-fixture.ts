@@ -43,8 +43,8 @@ export function states(driver: VmDriver): Record<string, string> {
 }
 
 export function capIn(sample: GuestSample | undefined, resource: string): number | undefined {
-  if (resource === "ribosomes") return sample?.ribosomes.cap;
-  if (resource === "atpPerSecond") return sample?.atp.capPerSecond;
-  if (resource === "rnaPolymerases") return sample?.rnaPolymerases.cap;
+  if (resource === "ribosomes") return sample?.ribosomes?.cap;
+  if (resource === "atpPerSecond") return sample?.atp?.capPerSecond;
+  if (resource === "rnaPolymerases") return sample?.rnaPolymerases?.cap;
   return undefined;
 }

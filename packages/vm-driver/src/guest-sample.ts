@@ -5,16 +5,19 @@
 /** The latest measurement of a guest: the VM telemetry of the contract without `vmId`, `chassisId`, `atMs`. */
 export interface GuestSample {
   readonly simMinutes: number;
-  readonly growthRatePerMinute: number;
+  /** This field and those up to `luaInstructions` are absent for a guest without a cell. */
+  readonly growthRatePerMinute?: number | undefined;
   /** Time in which the cell doubles; null while the cell does not grow. */
-  readonly doublingTimeMinutes: number | null;
-  readonly ribosomes: { readonly total: number; readonly engaged: number; readonly cap: number };
-  readonly atp: { readonly molecules: number; readonly perSecond: number; readonly capPerSecond: number };
-  readonly rnaPolymerases: { readonly cap: number };
-  readonly proteinAminoAcids: number;
-  readonly divisions: number;
+  readonly doublingTimeMinutes?: number | null | undefined;
+  readonly ribosomes?: { readonly total: number; readonly engaged: number; readonly cap: number } | undefined;
+  readonly atp?:
+    | { readonly molecules: number; readonly perSecond: number; readonly capPerSecond: number }
+    | undefined;
+  readonly rnaPolymerases?: { readonly cap: number } | undefined;
+  readonly proteinAminoAcids?: number | undefined;
+  readonly divisions?: number | undefined;
   /** Number of instructions that the guest's programs have executed since the guest started. */
-  readonly luaInstructions: number;
+  readonly luaInstructions?: number | undefined;
   /** Health of the guest, 0 to 100. */
   readonly health: number;
   /** Measurements of a machine; absent for a cell. */

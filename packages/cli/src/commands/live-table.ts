@@ -105,8 +105,9 @@ export function liveTable(
 function rowOf(vm: VmView, sample: VmSample | undefined): string[] {
   const start = [vm.vmId, paintState(vm.state), vm.chassisId ?? "–"];
   if (sample === undefined) return [...start, "–", "", "", "–", "–", "–"];
-  if (sample.machine !== undefined) return [...start, "–", "", "–", "–", "–", simTime(sample.simMinutes)];
   const { ribosomes, atp } = sample;
+  if (ribosomes === undefined || atp === undefined)
+    return [...start, "–", "", "–", "–", "–", simTime(sample.simMinutes)];
   const engaged = (1000 * ribosomes.engaged) / ribosomes.cap;
   return [
     ...start,
@@ -114,7 +115,7 @@ function rowOf(vm: VmView, sample: VmSample | undefined): string[] {
     bar(engaged, BAR_COLUMNS),
     `${ribosomes.engaged.toFixed(0)} of ${ribosomes.cap}`,
     `${((100 * atp.perSecond) / atp.capPerSecond).toFixed(0)} %`,
-    String(sample.divisions),
+    String(sample.divisions ?? "–"),
     simTime(sample.simMinutes),
   ];
 }

@@ -150,9 +150,15 @@ function sampleLines(sample: VmSample): string[] {
   }
   const divisions = sample.divisions === 1 ? "1 division" : `${sample.divisions} divisions`;
   return [
-    `  doubling    ${doublingTime(sample.doublingTimeMinutes)}  (${growthRate(sample.growthRatePerMinute)})`,
-    `  ribosomes   ${ribosomes.engaged.toFixed(0)} engaged, at most ${ribosomes.cap}; ${ribosomes.total.toFixed(0)} in the cell`,
-    `  ATP         ${atp.perSecond.toFixed(0)} per s, at most ${atp.capPerSecond}`,
+    `  doubling    ${doublingTime(sample.doublingTimeMinutes)}  (${growthRate(sample.growthRatePerMinute ?? 0)})`,
+    ...(ribosomes === undefined
+      ? []
+      : [
+          `  ribosomes   ${ribosomes.engaged.toFixed(0)} engaged, at most ${ribosomes.cap}; ${ribosomes.total.toFixed(0)} in the cell`,
+        ]),
+    ...(atp === undefined
+      ? []
+      : [`  ATP         ${atp.perSecond.toFixed(0)} per s, at most ${atp.capPerSecond}`]),
     `  age         ${simTime(sample.simMinutes)} of simulated time, ${divisions}, health ${Math.round(sample.health)}`,
   ];
 }

@@ -18,7 +18,7 @@ import { say, sayJson, sayRaw, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
 import { table } from "../table.ts";
 import { untilInterrupted } from "../until.ts";
-import { leftLine, leftOf } from "./agents.ts";
+import { type Left, leftLine, leftOf } from "./agents.ts";
 import { ledgerWords, pastChassisTable } from "./chassis-words.ts";
 import { vmWords } from "./vm-words.ts";
 
@@ -26,10 +26,9 @@ import { vmWords } from "./vm-words.ts";
 const FIRST_SAMPLE_MS = 3_000;
 const POLL_INTERVAL_MS = 50;
 
-/** Returns the lines of `vm show` about what the pool of a machine keeps although its agent removes it. */
-async function leftLines(session: Session, { vmId, vmType }: VmView): Promise<string[]> {
-  if (endsWithAgent(vmType)) return [];
-  return (await leftOf(session, vmId)).map((left) => `  left        ${leftLine(left)}`);
+/** Returns what the pool of a machine keeps although its agent removes it; undefined for a cell. */
+async function leftInPool(session: Session, { vmId, vmType }: VmView): Promise<Left[] | undefined> {
+  return endsWithAgent(vmType) ? undefined : await leftOf(session, vmId);
 }
 
 export function addShowCommand(vm: Command): void {
@@ -42,8 +41,10 @@ export function addShowCommand(vm: Command): void {
         if (options.at !== undefined) return showPast(session, vmId, options.at, json === true);
         const { vm: view } = await session.ask("vmGet", { vmId });
         const sample = await firstSample(session, view);
-        if (json === true) sayJson({ ok: true, vm: view, sample });
-        else say([vmWords(view, sample), ...(await leftLines(session, view))].join("\n"));
+        const left = await leftInPool(session, view);
+        if (json === true) return sayJson({ ok: true, vm: view, sample, left });
+        const lines = (left ?? []).map((one) => `  left        ${leftLine(one)}`);
+        say([vmWords(view, sample), ...lines].join("\n"));
       });
     });
 }
@@ -137,7 +138,8 @@ export function addStreamCommands(vm: Command): void {
 /** Returns the measurements that a guest of this kind has. */
 function measuredWords({ machine, doublingTimeMinutes, ribosomes, divisions }: VmSample): string {
   if (machine === undefined) {
-    return `doubling ${doublingTime(doublingTimeMinutes)}, ribosomes ${ribosomes.engaged.toFixed(0)}, divisions ${divisions}`;
+    const engaged = ribosomes?.engaged.toFixed(0) ?? "–";
+    return `doubling ${doublingTime(doublingTimeMinutes)}, ribosomes ${engaged}, divisions ${divisions ?? "–"}`;
   }
   const { cpuPermille, memoryUsedMiB, memoryMiB, vcpus } = machine;
   const load =

@@ -11,6 +11,7 @@ import {
   ledgerView,
   orphanView,
   publishedSchema,
+  serviceSample,
   snapshotView,
   vmSample,
   vmView,
@@ -23,6 +24,9 @@ export interface Output {
   readonly form: "document" | "lines";
   readonly schema: z.ZodType;
 }
+
+/** What an agent removes from a pool and the pool keeps. */
+const leftInPool = serviceSample.shape.agent.unwrap().shape.left.unwrap();
 
 const ok = z.literal(true);
 
@@ -197,7 +201,7 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
   ps: reply("vmList"),
   "vm wait": each("vmGet"),
   "vm ls": reply("vmList"),
-  "vm show": document(replyOf("vmGet").extend({ sample: vmSample.nullable() })),
+  "vm show": document(replyOf("vmGet").extend({ sample: vmSample.nullable(), left: leftInPool.optional() })),
   "vm history": reply("vmHistory"),
   "vm explain": reply("placementExplain"),
   "vm watch": lines(vmSample),

@@ -195,7 +195,7 @@ export class Statistics {
   }
 
   /**
-   * Returns the guest's latest sample. A machine has no cell, so all values of a cell are 0. Measurements that its host
+   * Returns the guest's latest sample. A machine has no cell, so the values of a cell are absent. Measurements that its host
    * has not renewed for `MEASUREMENT_AGE_MS` are left out.
    */
   sample(vm: OwnVm): GuestSample {
@@ -210,14 +210,6 @@ export class Statistics {
     const state = guestOf(vm)?.state;
     return {
       simMinutes: Math.max(0, uptimeSeconds / 60),
-      growthRatePerMinute: 0,
-      doublingTimeMinutes: null,
-      ribosomes: { total: 0, engaged: 0, cap: 0 },
-      atp: { molecules: 0, perSecond: 0, capPerSecond: 0 },
-      rnaPolymerases: { cap: 0 },
-      proteinAminoAcids: 0,
-      divisions: 0,
-      luaInstructions: 0,
       health: state === "running" || state === "paused" ? 100 : 0,
       machine: {
         vcpus: metrics?.VCPUs_number ?? record.VCPUs_at_startup,

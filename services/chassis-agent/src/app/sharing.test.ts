@@ -75,7 +75,7 @@ class Chassis {
   }
 
   cap(vmId: string): number {
-    return this.driver.sample(vmId)?.ribosomes.cap ?? Number.NaN;
+    return this.driver.sample(vmId)?.ribosomes?.cap ?? Number.NaN;
   }
 
   lent(vmId: string): number {
@@ -98,7 +98,7 @@ function meanLent(vmIds: readonly string[], minutes: number): Record<string, num
     for (const vmId of vmIds) {
       const guarantee = chassis.given.get(vmId)?.["ribosomes"] ?? 0;
       expect(chassis.cap(vmId)).toBeGreaterThanOrEqual(guarantee);
-      inUse += chassis.driver.sample(vmId)?.ribosomes.engaged ?? 0;
+      inUse += chassis.driver.sample(vmId)?.ribosomes?.engaged ?? 0;
       sums[vmId] = (sums[vmId] ?? 0) + chassis.lent(vmId);
     }
     expect(inUse).toBeLessThanOrEqual(chassis.realRibosomes);

@@ -131,10 +131,10 @@ export class Sharing {
       burst: vm.burst ?? {},
       fullDemand: fullDemand(vm.biologicalType, vm.vmType),
       isRunning,
-      use:
-        sample === undefined
-          ? {}
-          : { ribosomes: sample.ribosomes.engaged, atpPerSecond: sample.atp.perSecond },
+      use: {
+        ...(sample?.ribosomes === undefined ? {} : { ribosomes: sample.ribosomes.engaged }),
+        ...(sample?.atp === undefined ? {} : { atpPerSecond: sample.atp.perSecond }),
+      },
       caps,
     };
   }

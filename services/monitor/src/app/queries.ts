@@ -79,7 +79,7 @@ export class MonitorQueries {
       fairness: this.#fleet.fairness(all),
       health: this.#fleet.meanHealth(all),
       vms: this.#fleet.byState(all),
-      divisions: samples.reduce((sum, sample) => sum + sample.divisions, 0),
+      divisions: samples.reduce((sum, sample) => sum + (sample.divisions ?? 0), 0),
       samples: rest,
       impaired: this.#fleet.impairments(all),
       waits: this.#fleet.waits(all),

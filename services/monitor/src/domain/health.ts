@@ -57,7 +57,7 @@ export function growthPermille(
   vm: Pick<Vm, "biologicalType">,
   sample: Pick<VmSample, "growthRatePerMinute" | "machine">,
 ): number | null {
-  if (sample.machine !== undefined) return null;
+  if (sample.machine !== undefined || sample.growthRatePerMinute === undefined) return null;
   const reference = Math.LN2 / REFERENCE_DOUBLING_MINUTES[vm.biologicalType];
   return Math.max(0, Math.round((1_000 * sample.growthRatePerMinute) / reference));
 }
@@ -112,13 +112,15 @@ function growthReasons(growth: number, vm: Pick<Vm, "biologicalType">, sample: V
 function shortages({ biologicalType }: Pick<Vm, "biologicalType">, sample: VmSample): string[] {
   const needs = FULL_DEMAND[biologicalType];
   const caps = {
-    ribosomes: { name: "ribosomes", cap: sample.ribosomes.cap },
-    atpPerSecond: { name: "ATP", cap: sample.atp.capPerSecond },
-    rnaPolymerases: { name: "RNA polymerases", cap: sample.rnaPolymerases.cap },
+    ribosomes: { name: "ribosomes", cap: sample.ribosomes?.cap },
+    atpPerSecond: { name: "ATP", cap: sample.atp?.capPerSecond },
+    rnaPolymerases: { name: "RNA polymerases", cap: sample.rnaPolymerases?.cap },
   } as const;
   return Object.entries(caps).flatMap(([resource, { name, cap }]) => {
     const need = amountOf(needs, resource);
-    return cap < need ? [`${Math.round((100 * cap) / need)} % of the ${name} it needs`] : [];
+    return cap !== undefined && cap < need
+      ? [`${Math.round((100 * cap) / need)} % of the ${name} it needs`]
+      : [];
   });
 }
 
