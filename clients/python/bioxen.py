@@ -42,7 +42,7 @@ import sys
 import threading
 import time
 import uuid
-from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Type, Union
+from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Sequence, Tuple, Type, TypeVar, Union
 from urllib.parse import unquote
 
 __version__ = "0.2.0"
@@ -1715,7 +1715,35 @@ def _positions(reply: str) -> Optional[Tuple[int, int]]:
     return int(tokens[at]), int(tokens[at + 1])
 
 
-class EventWatch:
+_AnyWatch = TypeVar("_AnyWatch", bound="_Watching")
+
+
+class _Watching:
+    """A watch as an iterator, and as a context manager that closes it."""
+
+    def next(self, timeout: Optional[float] = None) -> Optional[Json]:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self: _AnyWatch) -> _AnyWatch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __iter__(self: _AnyWatch) -> _AnyWatch:
+        return self
+
+    def __next__(self) -> Json:
+        value = self.next()
+        if value is None:
+            raise StopIteration
+        return value
+
+
+class EventWatch(_Watching):
     """The events of the log: in order, each once, across lost connections and restarts of the server.
 
     Iterate over it, or call :meth:`next`. Each event is a dict: the CloudEvents envelope (``type``, ``subject``,
@@ -1764,21 +1792,6 @@ class EventWatch:
             self._known_end = self._last_seq_of_log()
             from_seq = self._known_end + 1
         self._from = from_seq
-
-    def __enter__(self) -> EventWatch:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __iter__(self) -> Iterator[Json]:
-        return self
-
-    def __next__(self) -> Json:
-        event = self.next()
-        if event is None:
-            raise StopIteration
-        return event
 
     def __del__(self) -> None:
         # A loop that ends with `break` leaves its watch to the garbage collector, which must not wait for the server.
@@ -2055,7 +2068,7 @@ class _Waiting:
             self.arrived.notify()
 
 
-class Watch:
+class Watch(_Watching):
     """Live messages of one or several subjects: measurements, or lines that guests print.
 
     Iterate over it, or call :meth:`next`. Messages that are published while the connection is lost are missing; after a
@@ -2068,21 +2081,6 @@ class Watch:
         self._closed = False
         self._waiting = _Waiting()
         self._unsubscribe = connection.subscribe(subject, self._waiting.receive)
-
-    def __enter__(self) -> Watch:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __iter__(self) -> Iterator[Json]:
-        return self
-
-    def __next__(self) -> Json:
-        value = self.next()
-        if value is None:
-            raise StopIteration
-        return value
 
     def __del__(self) -> None:
         if not sys.is_finalizing():
