@@ -10,6 +10,7 @@ import { type Amounts, fits, shortages } from "@bioxen/kernel";
 import type { Chassis } from "./fold/chassis.ts";
 import { freeAmounts, type Ledger } from "./fold/ledger.ts";
 import type { Vm } from "./fold/vm-state.ts";
+import { hostMisfit } from "./host-fit.ts";
 import type { Misfit } from "./misfit.ts";
 import { misfitAmong, type Neighbour, type Neighbours } from "./neighbours.ts";
 import { isPool, offeredOf } from "./resources.ts";
@@ -131,6 +132,7 @@ export function misfitOf(
 ): Misfit | undefined {
   return (
     mismatchOf(vm, site.chassisId, site.chassis) ??
+    hostMisfit(site.chassis.hosts, vm.request, "in all") ??
     roomFor(vm.request, site.room) ??
     misfitAmong(vm, site.neighbours, hasPlacedMatch)
   );

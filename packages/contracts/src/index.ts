@@ -56,6 +56,7 @@ export { describeRefusals, isForWaiting } from "./fold/vm-placement.ts";
 export * from "./fold/vm-state.ts";
 export * from "./frozen-pages.ts";
 export * from "./handler.ts";
+export * from "./host-fit.ts";
 export { checkedBy } from "./issue-words.ts";
 export { isSubjectTail, jobIdProblem, MAX_JOB_ID_LENGTH, ownJobId } from "./job-id.ts";
 export * from "./jobs.ts";

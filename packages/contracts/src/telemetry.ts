@@ -3,6 +3,7 @@
  * newest sample.
  */
 import * as z from "zod";
+import { recordedHosts } from "./host-fit.ts";
 import { recordedAmounts } from "./schemas.ts";
 
 export const vmSample = z
@@ -80,6 +81,8 @@ export const chassisSample = z
     eventLoopLagMs: z.number().min(0),
     /** Log sequence of the last event that the agent has applied. */
     appliedSeq: z.int().min(0),
+    /** The hosts of a pool that take VMs, each with its processors and its free memory; absent without hosts. */
+    hosts: recordedHosts.optional(),
   })
   .meta({ id: "ChassisSample" });
 export type ChassisSample = z.infer<typeof chassisSample>;

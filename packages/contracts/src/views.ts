@@ -11,6 +11,7 @@ import type { Chassis } from "./fold/chassis.ts";
 import { heldAmounts, type Ledger } from "./fold/ledger.ts";
 import { chargedAmounts, type Quota, quotaFree } from "./fold/quota.ts";
 import { PREEMPTION_MODES, VM_STATES, type Vm } from "./fold/vm-state.ts";
+import { recordedHosts } from "./host-fit.ts";
 import { guaranteeOf } from "./preemption.ts";
 import { BIOLOGICAL_TYPES, offeredOf, VM_TYPES } from "./resources.ts";
 import { recordedAmounts, recordedTaints } from "./schemas.ts";
@@ -257,6 +258,8 @@ export const chassisView = z
     labels: z.record(z.string(), z.string()),
     agentId: z.string(),
     taints: recordedTaints,
+    /** The hosts of a pool, each with what it has for VMs when it is empty; absent for a chassis without hosts. */
+    hosts: recordedHosts.optional(),
     /**
      * `ready`: heartbeats arrive. `suspect`: heartbeats are missing, and the chassis takes no VM. `lost`: heartbeats
      * were missing for so long that the chassis' VMs are placed elsewhere; this lasts until the chassis recovers.
@@ -296,6 +299,7 @@ export function viewOfChassis(
     labels: chassis.labels,
     agentId: chassis.agentId,
     taints: [...(chassis.taints ?? [])],
+    ...(chassis.hosts === undefined ? {} : { hosts: [...chassis.hosts] }),
     cordoned: chassis.cordoned,
     lostAtMs: chassis.lost?.atMs ?? null,
     registeredAtMs: chassis.registeredAtMs,

@@ -286,18 +286,19 @@ describe("measuring", () => {
     await withDriver(
       async ({ fake, driver }) => {
         const perHost = 16_384 - 256 - 1_024;
-        expect(await driver.capacity()).toEqual({ vcpus: 16, memoryMiB: Math.floor(2 * perHost * 0.98) });
+        const offered = (memoryMiB: number) => Math.floor(memoryMiB * 0.98);
+        expect(await driver.capacity()).toMatchObject({ vcpus: 16, memoryMiB: 2 * offered(perHost) });
         await driver.start(machineSpec("x1", 10));
         expect(
           (await driver.capacity()).memoryMiB,
           "own machines do not reduce it: the ledger counts them",
-        ).toBe(Math.floor(2 * perHost * 0.98));
+        ).toBe(2 * offered(perHost));
         const other = String(await fake.outside("VM.clone", template(fake), "other"));
         await fake.outside("VM.provision", other);
         await fake.outside("VM.start", other, false, false);
         await eventually("another user's machine reduces it", async () => {
           const { memoryMiB } = await driver.capacity();
-          return memoryMiB === Math.floor((2 * perHost - 1_024 - 12) * 0.98) || undefined;
+          return memoryMiB === offered(perHost) + offered(perHost - 1_024 - 12) || undefined;
         });
         const [host = ""] = fake.pool.db.all("host").map(([ref]) => ref);
         fake.pool.db.update("host", host, { enabled: false });

@@ -48,6 +48,7 @@ export const SCHEMA: Readonly<Record<string, Readonly<Record<string, string>>>> 
     other_config: STRINGS,
     tags: "string set",
     ha_enabled: "bool",
+    ha_host_failures_to_tolerate: "int",
   },
   host: {
     uuid: "string",

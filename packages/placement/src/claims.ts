@@ -181,7 +181,8 @@ class ChassisTable {
       const { amounts, places } = contended.pendingRelease;
       const room = { free: add(free, amounts), placesLeft: placesLeft + places };
       const account = {
-        expected: { ...contended, room },
+        // Which hosts the pending releases belong to is unknown.
+        expected: { ...contended, room, hosts: undefined },
         present: contended.room,
         preempted: new Set<string>(),
       };

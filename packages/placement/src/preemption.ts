@@ -73,7 +73,12 @@ function nearestPossible(vm: WaitingVm, chassis: readonly HeldRoom[]): PossibleC
   const possible: PossibleChassis[] = [];
   for (let i = 0; i < near.length && possible.length < MAX_CHASSIS_WEIGHED; i += CHECKED_AT_ONCE) {
     const some = near.slice(i, i + CHECKED_AT_ONCE);
-    const emptied = some.map(({ one, most }) => ({ ...one, room: withMost(one.room, most) }));
+    const emptied = some.map(({ one, most }) => ({
+      ...one,
+      room: withMost(one.room, most),
+      // The memory that the victims give up on their hosts is unknown.
+      hosts: undefined,
+    }));
     const fitting = candidatesFor(vm, emptied).filter(({ score }) => score !== null);
     const ids = new Set(fitting.map(({ chassisId }) => chassisId));
     possible.push(...some.filter(({ one }) => ids.has(one.chassisId)));

@@ -7,10 +7,21 @@
  * shown are put into words, by the feasibility rule itself (`verdict-summary.ts`). The index deducts what the plan
  * takes, and can roll back to a mark.
  */
-import { mismatchOf, type PlacementNeeds, preferredTerms, type Room, untolerated } from "@bioxen/contracts";
+import {
+  type HostRoom,
+  hostMisfit,
+  type Misfit,
+  mismatchOf,
+  type PlacementNeeds,
+  preferredTerms,
+  type Room,
+  untolerated,
+  withoutRoomFor,
+} from "@bioxen/contracts";
 import { type Amounts, amountOf, invariant } from "@bioxen/kernel";
 import { AffinityIndex } from "./affinity-index.ts";
-import { checkedScore, type Fit, FULL_SCORE, type PlacementPolicy } from "./policy.ts";
+import { checkedScore, FULL_SCORE, type PlacementPolicy } from "./policy.ts";
+import { RowFit } from "./row-fit.ts";
 import { type ChassisRoom, inOrderOfId, type WaitingVm } from "./snapshot.ts";
 
 /** Negative verdicts: why a chassis cannot hold a VM. `SHORT - n` means a shortage of the resource in column n. */
@@ -21,7 +32,8 @@ export const HELD = -4;
 export const PLACES = -5;
 export const AFFINITY = -6;
 export const REFUSED = -7;
-export const SHORT = -8;
+export const NO_HOST = -8;
+export const SHORT = -9;
 
 /**
  * Number of ranks for one preference value. A rank orders by preference first and by score second; the rank of a VM
@@ -61,6 +73,13 @@ export interface FitQuery {
   readonly prefers: boolean;
 }
 
+/** A placement of the plan, with the rooms of the hosts before it. */
+interface Taken {
+  readonly at: number;
+  readonly amounts: Float64Array;
+  readonly hosts: readonly HostRoom[] | undefined;
+}
+
 export class RoomIndex {
   /** The rooms of all chassis, in order of id. */
   readonly rooms: readonly ChassisRoom[];
@@ -75,7 +94,9 @@ export class RoomIndex {
   readonly #heldFor = new Map<number, string>();
   readonly #admits = new Map<string, Uint8Array>();
   readonly #indexes = new Map<string, number>();
-  readonly #taken: { readonly at: number; readonly amounts: Float64Array }[] = [];
+  readonly #taken: Taken[] = [];
+  /** By chassis index, the free rooms of the hosts of a pool. Contains only pools whose hosts are known. */
+  readonly #hosts = new Map<number, readonly HostRoom[]>();
   readonly affinity: AffinityIndex;
   /** True when any chassis has a `PreferNoSchedule` taint. */
   readonly #hasSoftTaints: boolean;
@@ -97,7 +118,8 @@ export class RoomIndex {
     this.#placesLeft = new Int32Array(count);
     this.#shut = new Int8Array(count);
     for (let at = 0; at < count; at += 1) {
-      const { room, offered, closed } = this.rooms[at] as ChassisRoom;
+      const { room, offered, closed, hosts } = this.rooms[at] as ChassisRoom;
+      if (hosts !== undefined) this.#hosts.set(at, hosts);
       for (let r = 0; r < width; r += 1) {
         const name = this.resources[r] as string;
         this.#free[at * width + r] = amountOf(room.free, name);
@@ -165,6 +187,7 @@ export class RoomIndex {
     for (let r = 0; r < width; r += 1) {
       if ((amounts[r] as number) > (free[row + r] as number)) return SHORT - r;
     }
+    if (this.hostMisfitAt(at, query) !== undefined) return NO_HOST;
     if (this.affinity.misfitAt(at, query.vm) !== undefined) return AFFINITY;
     const fit = this.#fit;
     fit.row = row;
@@ -173,6 +196,12 @@ export class RoomIndex {
     fit.chassis = this.rooms[at] as ChassisRoom;
     const score = checkedScore(query.policy, fit);
     return query.prefers ? this.#preferenceAt(at, query.vm) * RANKS_PER_PREFERENCE + score : score;
+  }
+
+  /** Returns why no host of a pool can run the VM, after the placements of the plan so far; undefined when one can. */
+  hostMisfitAt(at: number, { vm }: FitQuery): Misfit | undefined {
+    const { hosts } = (this.rooms[at] as ChassisRoom).chassis;
+    return hostMisfit(hosts, vm.request, "in all") ?? hostMisfit(this.#hosts.get(at), vm.request);
   }
 
   /**
@@ -199,7 +228,9 @@ export class RoomIndex {
 
   take(at: number, { amounts }: FitQuery, vm: WaitingVm): void {
     this.#shift(at, amounts, -1);
-    this.#taken.push({ at, amounts });
+    const hosts = this.#hosts.get(at);
+    this.#taken.push({ at, amounts, hosts });
+    if (hosts !== undefined) this.#hosts.set(at, withoutRoomFor(hosts, vm.request));
     this.affinity.add(at, vm);
   }
 
@@ -225,16 +256,22 @@ export class RoomIndex {
 
   rollback(mark: number): void {
     this.affinity.removeLast(this.#taken.length - mark);
-    for (const { at, amounts } of this.#taken.splice(mark).reverse()) this.#shift(at, amounts, 1);
+    for (const { at, amounts, hosts } of this.#taken.splice(mark).reverse()) {
+      this.#shift(at, amounts, 1);
+      if (hosts !== undefined) this.#hosts.set(at, hosts);
+    }
   }
 
   /** Returns true when the VM would have fitted at `mark` on a chassis whose room the plan has used since. */
   fittedAt(mark: number, query: FitQuery): boolean {
     const since = Map.groupBy(this.#taken.slice(mark), (taken) => taken.at);
     return [...since].some(([at, taken]) => {
+      const [present, first] = [this.#hosts.get(at), taken[0]?.hosts];
       for (const { amounts } of taken) this.#count(at, amounts, 1);
+      if (first !== undefined) this.#hosts.set(at, first);
       const verdict = this.verdictAt(at, query);
       for (const { amounts } of taken) this.#count(at, amounts, -1);
+      if (present !== undefined) this.#hosts.set(at, present);
       return verdict >= 0;
     });
   }
@@ -276,7 +313,8 @@ export class RoomIndex {
   shortageAt(at: number, query: FitQuery): number | undefined {
     if (query.admits[at] === 0 || this.#shut[at] !== 0 || query.excluded.has(at)) return undefined;
     if (query.refusedAt === at) return undefined;
-    if ((this.rooms[at] as ChassisRoom).chassis.maxVms < 1) return undefined;
+    const { maxVms, hosts } = (this.rooms[at] as ChassisRoom).chassis;
+    if (maxVms < 1 || hostMisfit(hosts, query.vm.request) !== undefined) return undefined;
     const row = at * query.amounts.length;
     let most = (this.#placesLeft[at] as number) < 1 ? 1 : 0;
     for (let r = 0; r < query.amounts.length; r += 1) {
@@ -295,34 +333,5 @@ export class RoomIndex {
     const free: Record<string, number> = { ...room.free };
     for (const [r, name] of this.resources.entries()) free[name] = this.#free[row + r] as number;
     return { free, placesLeft: this.#placesLeft[at] as number };
-  }
-}
-
-/** A VM and one chassis of the index, in the form that a policy reads. */
-class RowFit implements Fit {
-  readonly resources: readonly string[];
-  readonly #free: Float64Array;
-  readonly #offered: Float64Array;
-  row = 0;
-  amounts: Float64Array = new Float64Array(0);
-  vm = {} as WaitingVm;
-  chassis = {} as ChassisRoom;
-
-  constructor(resources: readonly string[], free: Float64Array, offered: Float64Array) {
-    this.resources = resources;
-    this.#free = free;
-    this.#offered = offered;
-  }
-
-  asked(resource: number): number {
-    return this.amounts[resource] as number;
-  }
-
-  free(resource: number): number {
-    return this.#free[this.row + resource] as number;
-  }
-
-  offered(resource: number): number {
-    return this.#offered[this.row + resource] as number;
   }
 }

@@ -2,7 +2,7 @@
  * The input of a plan: the VMs that wait, and the room of every chassis. These are values; the scheduler or a replay
  * makes them from its view of the cluster.
  */
-import type { Chassis, Misfit, Neighbours, Room, Vm } from "@bioxen/contracts";
+import type { Chassis, HostRoom, Misfit, Neighbours, Room, Vm } from "@bioxen/contracts";
 import type { Amounts } from "@bioxen/kernel";
 
 export interface WaitingVm {
@@ -38,6 +38,8 @@ export interface ChassisRoom {
   readonly room: Room;
   /** The VMs that have a place on the chassis; absent when the chassis has no VMs. */
   readonly neighbours?: Neighbours | undefined;
+  /** The hosts of a pool with the memory that is free now; absent for other chassis, and while it is unknown. */
+  readonly hosts?: readonly HostRoom[] | undefined;
   /** Why the chassis takes no VMs at present (it is cordoned or silent); undefined when it takes VMs. */
   readonly closed?: Misfit | undefined;
 }

@@ -13,6 +13,7 @@ import {
   type FitQuery,
   HELD,
   MISMATCH,
+  NO_HOST,
   PLACES,
   preferenceOf,
   REFUSED,
@@ -110,7 +111,7 @@ export function summarizeVerdicts(verdicts: Int32Array, resources: number): Verd
  */
 function kindsByNearness(resources: number): number[] {
   const short = Array.from({ length: resources }, (_, r) => SHORT - r);
-  return [...short, PLACES, REFUSED, AFFINITY, HELD, EXCLUDED, CLOSED, MISMATCH];
+  return [...short, PLACES, NO_HOST, REFUSED, AFFINITY, HELD, EXCLUDED, CLOSED, MISMATCH];
 }
 
 /**
@@ -169,6 +170,8 @@ function kindOf(index: RoomIndex, kind: number): { code: string; message: string
       return { code: "UNAVAILABLE", message: "take no VMs at present" };
     case EXCLUDED:
       return { code: "UNAVAILABLE", message: "are being left by the VM" };
+    case NO_HOST:
+      return { code: "CAPACITY_EXCEEDED", message: "have no host with room for the VM" };
     case REFUSED:
       return { code: "CAPACITY_EXCEEDED", message: "refused to start the VM for lack of room" };
     case HELD:
@@ -211,6 +214,7 @@ function refusalAt(index: RoomIndex, at: number, query: FitQuery): PlacementRefu
       ? { code: "UNAVAILABLE", message: `is held for ${heldFor}, which has waited longer` }
       : undefined) ??
     roomFor(query.vm.request, index.roomAt(at)) ??
+    index.hostMisfitAt(at, query) ??
     index.affinity.misfitAt(at, query.vm);
   return {
     chassisId,

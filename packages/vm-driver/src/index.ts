@@ -7,5 +7,6 @@ export * from "./driver.ts";
 export * from "./driver-error.ts";
 export * from "./fences.ts";
 export * from "./guest-sample.ts";
+export * from "./host-room.ts";
 export * from "./remains.ts";
 export * from "./scripted.ts";

@@ -4,6 +4,7 @@
  */
 import * as z from "zod";
 import { VM_STATES } from "../fold/vm-state.ts";
+import { hostRooms } from "../host-fit.ts";
 import { pageRequest, pageResult } from "../pages.ts";
 import { DEFAULT_EXEC_TIMEOUT_MS } from "../request-limits.ts";
 import {
@@ -68,6 +69,8 @@ const registerRequest = z.strictObject({
   maxVms: z.int().min(0).max(MAX_VMS_PER_CHASSIS).optional(),
   labels: labels.default({}),
   taints: taints.default([]),
+  /** The hosts of a pool, each with what it has for VMs when it is empty. */
+  hosts: hostRooms.optional(),
   agentId: id,
   expectedVersion,
 });

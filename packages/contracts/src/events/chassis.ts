@@ -3,6 +3,7 @@
  * recovery.
  */
 import * as z from "zod";
+import { recordedHosts } from "../host-fit.ts";
 import { recordedAmounts, recordedTaints } from "../schemas.ts";
 
 const registration = z.object({
@@ -19,6 +20,8 @@ const registration = z.object({
   agentId: z.string(),
   /** Absent when the chassis has no taint. */
   taints: recordedTaints.optional(),
+  /** The hosts of a pool, each with what it has for VMs when it is empty; absent for a chassis without hosts. */
+  hosts: recordedHosts.optional(),
 });
 
 /**

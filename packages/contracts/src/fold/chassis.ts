@@ -3,6 +3,7 @@
  */
 import type { Amounts, Fold } from "@bioxen/kernel";
 import type { ChassisEvent } from "../events/chassis.ts";
+import type { HostRoom } from "../host-fit.ts";
 import type { Taint } from "../schemas.ts";
 
 export interface Chassis {
@@ -16,6 +17,8 @@ export interface Chassis {
   readonly agentId: string;
   /** Taints of the chassis; absent when it has none. */
   readonly taints?: readonly Taint[] | undefined;
+  /** The hosts of a pool, each with what it has for VMs when it is empty; absent for a chassis without hosts. */
+  readonly hosts?: readonly HostRoom[] | undefined;
   readonly cordoned: boolean;
   /**
    * Log sequence of the latest cordon event; absent if the chassis was never cordoned. A drain uncordons the chassis
@@ -69,7 +72,7 @@ export const chassisFold: Fold<ChassisState> = {
     if (!state.registered) throw new Error(`${event.type} of a chassis that is not registered`);
     switch (event.type) {
       case "bioxen.chassis.reconfigured.v1": {
-        const { taints: _, ...others } = state;
+        const { taints: _taints, hosts: _hosts, ...others } = state;
         return { ...others, oversubscribePermille: undefined, ...event.data, version: at.version };
       }
       case "bioxen.chassis.cordoned.v1":

@@ -1,38 +1,115 @@
 /**
- * Computes the capacity of a pool for BioXen's VMs: the processors of the live hosts, and their memory minus that of
- * Xen, the control domains and other running VMs.
+ * Computes what a pool has for BioXen's VMs: the processors of the live hosts, and their memory minus that of Xen, the
+ * control domains and other running VMs; in all, and for each host.
  *
- * Processors are time-shared, so other VMs do not reduce their number. The capacity is a sum over hosts. The pool can
- * therefore reject the start of a VM that fits this sum but no single host.
+ * Processors are time-shared, so other VMs do not reduce their number. A host in maintenance mode (`enabled` is false)
+ * takes no VM (xapi-project/xen-api, xapi_vm_helpers.ml, `assert_host_is_enabled`) and counts with nothing. With high
+ * availability the pool keeps memory for the restart of protected VMs, and refuses a start that would use it
+ * (message_forwarding.ml, `VM.start`; xapi_ha_vm_failover.ml). That memory is not offered.
  */
+import type { HostRoom } from "@bioxen/vm-driver";
 import type { XapiClient } from "../xapi/client.ts";
+import type { HostMetricsRecord, HostRecord, PoolRecord, VmRecord } from "../xapi/records.ts";
 import type { Inventory } from "./inventory.ts";
 import { DOMAIN_OVERHEAD_PERMILLE, MIB } from "./limits.ts";
 
 export interface PoolCapacity {
   readonly vcpus: number;
   readonly memoryMiB: number;
+  /** The hosts that take VMs, each with what it has when it runs none of BioXen's VMs, in order of name. */
+  readonly hosts: readonly HostRoom[];
 }
 
-/** Resolves with the capacity. `inventory` tells how much memory VMs of other owners use. No value is below 0. */
-export async function capacityOf(client: XapiClient, inventory: Inventory): Promise<PoolCapacity> {
-  const [hosts, metrics] = await Promise.all([
+/** The records of a pool that decide about its capacity, as read at one time. */
+export interface PoolHosts {
+  readonly hosts: Readonly<Record<string, HostRecord>>;
+  readonly metrics: Readonly<Record<string, HostMetricsRecord>>;
+  readonly pool: PoolRecord | undefined;
+}
+
+export async function readPoolHosts(client: XapiClient): Promise<PoolHosts> {
+  const [hosts, metrics, pools] = await Promise.all([
     client.call("host.get_all_records", []),
     client.call("host_metrics.get_all_records", []),
+    client.call("pool.get_all_records", []),
   ]);
-  let [vcpus, bytes] = [0, 0];
-  const up = new Set<string>();
-  for (const [ref, host] of Object.entries(hosts)) {
-    const measured = metrics[host.metrics];
-    if (!host.enabled || measured?.live !== true) continue;
-    up.add(ref);
-    vcpus += Number(host.cpu_info["cpu_count"] ?? 0);
-    bytes += Number(measured.memory_total) - Number(host.memory_overhead);
-  }
+  return { hosts, metrics, pool: Object.values(pools)[0] };
+}
+
+/** Returns the capacity. `inventory` tells how much memory VMs of other owners use. No value is below 0. */
+export function capacityOf(known: PoolHosts, inventory: Inventory): PoolCapacity {
+  const isForeign = (ref: string): boolean => inventory.ownByRef(ref) === undefined;
+  const hosts = roomsOf(known, inventory, isForeign);
+  const reserved = offered(haReserveBytes(known, inventory));
+  const memory = hosts.reduce((sum, host) => sum + host.memoryMiB, 0);
+  return {
+    vcpus: hosts.reduce((sum, host) => sum + host.vcpus, 0),
+    memoryMiB: Math.max(0, memory - reserved),
+    hosts,
+  };
+}
+
+/** Returns the hosts that take VMs, each with its processors and the memory that is free now, in order of name. */
+export function freeHostsOf(known: PoolHosts, inventory: Inventory): readonly HostRoom[] {
+  return roomsOf(known, inventory, () => true);
+}
+
+/** Returns whether the host takes VMs: it is alive and not in maintenance mode. */
+export function takesVms({ enabled, metrics }: HostRecord, measured: PoolHosts["metrics"]): boolean {
+  return enabled && measured[metrics]?.live === true;
+}
+
+function roomsOf(
+  { hosts, metrics }: PoolHosts,
+  inventory: Inventory,
+  counts: (ref: string) => boolean,
+): readonly HostRoom[] {
+  const used = new Map<string, number>();
   for (const [ref, vm] of inventory.entries()) {
-    if (!up.has(vm.resident_on) || inventory.ownByRef(ref) !== undefined) continue;
-    bytes -= vm.memory_dynamic_max + vm.memory_overhead;
+    if (counts(ref)) used.set(vm.resident_on, (used.get(vm.resident_on) ?? 0) + memoryOf(vm));
   }
-  const memoryMiB = Math.floor((bytes / MIB) * (1 - DOMAIN_OVERHEAD_PERMILLE / 1_000));
-  return { vcpus, memoryMiB: Math.max(0, memoryMiB) };
+  const rooms = Object.entries(hosts).flatMap(([ref, host]): HostRoom[] => {
+    if (!takesVms(host, metrics)) return [];
+    const total = Number(metrics[host.metrics]?.memory_total) - Number(host.memory_overhead);
+    const vcpus = Number(host.cpu_info["cpu_count"] ?? 0);
+    return [{ name: host.name_label, vcpus, memoryMiB: offered(total - (used.get(ref) ?? 0)) }];
+  });
+  return rooms.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/**
+ * Returns the memory that the pool keeps for the restart of protected VMs, bytes: that of the protected VMs on as many
+ * hosts as may fail at once, those with the most. 0 without high availability.
+ */
+function haReserveBytes({ hosts, pool }: PoolHosts, inventory: Inventory): number {
+  if (pool?.ha_enabled !== true) return 0;
+  const onHost = new Map<string, number>();
+  for (const [, vm] of inventory.entries()) {
+    if (!isProtected(vm) || hosts[vm.resident_on] === undefined) continue;
+    onHost.set(vm.resident_on, (onHost.get(vm.resident_on) ?? 0) + memoryOf(vm));
+  }
+  const most = [...onHost.values()].sort((a, b) => b - a);
+  const failures = Number(pool.ha_host_failures_to_tolerate);
+  return most.slice(0, failures).reduce((sum, bytes) => sum + bytes, 0);
+}
+
+/**
+ * Returns whether the pool restarts the VM after the failure of its host (xapi_ha_vm_failover.ml,
+ * `restart_auto_run_vms`): always with the priority `restart`, if there is room with `best-effort`.
+ */
+export function isRestartedByPool({ ha_restart_priority, ha_always_run }: VmRecord): boolean {
+  return ha_restart_priority === "best-effort" || (ha_restart_priority === "restart" && ha_always_run);
+}
+
+function isProtected({ ha_restart_priority, ha_always_run }: VmRecord): boolean {
+  return ha_restart_priority === "restart" && ha_always_run;
+}
+
+function memoryOf(vm: VmRecord): number {
+  return Number(vm.memory_dynamic_max) + Number(vm.memory_overhead);
+}
+
+/** Returns the part of this memory that VMs get, MiB: domains need the rest. */
+function offered(bytes: number): number {
+  return Math.max(0, Math.floor((bytes / MIB) * (1 - DOMAIN_OVERHEAD_PERMILLE / 1_000)));
 }

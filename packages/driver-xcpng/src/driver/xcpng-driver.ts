@@ -16,6 +16,7 @@ import {
   type GuestSample,
   type GuestSpec,
   type GuestStatus,
+  type HostRoom,
   type KeptGuest,
   type LeftBehind,
   type Orphan,
@@ -26,7 +27,7 @@ import {
 } from "@bioxen/vm-driver";
 import { bringUp } from "./bring-up.ts";
 import { capabilitiesOf } from "./capabilities.ts";
-import { capacityOf, type PoolCapacity } from "./capacity.ts";
+import { capacityOf, freeHostsOf, type PoolCapacity, type PoolHosts, readPoolHosts } from "./capacity.ts";
 import { asDriverError } from "./failures.ts";
 import { guestOf, keptOf, type OwnVm } from "./inventory.ts";
 import { DEFAULT_SHUTDOWN_GRACE_MS } from "./limits.ts";
@@ -51,6 +52,8 @@ export interface XcpngDriver extends VmDriver {
   readonly connections: number;
   /** Resources that the pool can give to VMs now. Rejects with `UNAVAILABLE`. */
   capacity(): Promise<PoolCapacity>;
+  /** The hosts that take VMs, each with its free memory now; undefined before the first call of {@link capacity}. */
+  freeHosts(): readonly HostRoom[] | undefined;
 }
 
 /** Changes outside BioXen that end every program in the machine. */
@@ -70,6 +73,8 @@ class Xcpng implements XcpngDriver {
   /** Allocations that paused guests get when they are resumed. */
   readonly #pendingSizes = new Map<string, Readonly<Record<string, number>>>();
   readonly #listeners: ((event: GuestEvent) => void)[] = [];
+  /** The hosts of the pool, as last read by `capacity`. */
+  #hosts: PoolHosts | undefined;
   #closed: Promise<void> | undefined;
 
   constructor(options: XcpngDriverOptions) {
@@ -270,9 +275,14 @@ class Xcpng implements XcpngDriver {
 
   async capacity(): Promise<PoolCapacity> {
     await this.whenReady();
-    return capacityOf(this.#pool.client, this.#pool.inventory).catch((thrown) => {
+    this.#hosts = await readPoolHosts(this.#pool.client).catch((thrown) => {
       throw asDriverError(thrown, "reading the pool's capacity");
     });
+    return capacityOf(this.#hosts, this.#pool.inventory);
+  }
+
+  freeHosts(): readonly HostRoom[] | undefined {
+    return this.#hosts && freeHostsOf(this.#hosts, this.#pool.inventory);
   }
 
   onGuestEvent(listener: (event: GuestEvent) => void): void {

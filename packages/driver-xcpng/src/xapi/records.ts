@@ -35,6 +35,9 @@ export interface VmRecord {
   readonly xenstore_data: StringMap;
   readonly tags: readonly string[];
   readonly snapshot_info: StringMap;
+  /** `restart`, `best-effort`, or empty: what the pool does when the VM's host fails. */
+  readonly ha_restart_priority: string;
+  readonly ha_always_run: boolean;
   readonly suspend_VDI: Ref;
 }
 
@@ -53,6 +56,9 @@ export interface PoolRecord {
   readonly name_label: string;
   readonly master: Ref;
   readonly default_SR: Ref;
+  readonly ha_enabled: boolean;
+  /** Number of hosts that may fail at once so that every protected VM can be restarted. */
+  readonly ha_host_failures_to_tolerate: number;
 }
 
 export interface HostRecord {
@@ -151,10 +157,12 @@ export const READ_FIELDS: { readonly [C in keyof RecordsByClass]: readonly (keyo
     "xenstore_data",
     "tags",
     "snapshot_info",
+    "ha_restart_priority",
+    "ha_always_run",
     "suspend_VDI",
   ],
   task: ["name_label", "status", "progress", "result", "error_info"],
-  pool: ["uuid", "name_label", "master", "default_SR"],
+  pool: ["uuid", "name_label", "master", "default_SR", "ha_enabled", "ha_host_failures_to_tolerate"],
   host: ["uuid", "name_label", "address", "enabled", "memory_overhead", "cpu_info", "metrics"],
   host_metrics: ["memory_total", "live"],
   VM_metrics: ["start_time", "VCPUs_number"],

@@ -6,6 +6,7 @@
  */
 import {
   type Chassis,
+  hostMisfit,
   type Ledger,
   type Misfit,
   misfitAmong,
@@ -65,6 +66,7 @@ export function partitionByFit(
       : taken.has(one.vmId)
         ? { code: "CONFLICT", message: `${one.vmId} already has a reservation on ${chassisId}` }
         : ((vmOf && demandMisfit(vmOf(one.vmId), one)) ??
+          hostMisfit(affinity?.chassis.hosts, one.amounts, "in all") ??
           roomFor(one.amounts, room) ??
           affinityMisfit(chassisId, one, neighbours, affinity));
     if (misfit !== undefined) {

@@ -62,10 +62,15 @@ export async function driversOf(
   const reservationOf = (vmId: string, fence: number) => reservationIn(ports.log, vmId, fence);
   const owner = { clusterId, agentId, reservationOf };
   const xcpng = createXcpngDriver({ ...pool.options, owner, onTrouble });
-  const capacity = async () => ({ ...(await xcpng.capacity()) });
+  const capacity = async () => {
+    const { vcpus, memoryMiB } = await xcpng.capacity();
+    return { vcpus, memoryMiB };
+  };
+  const hosts = async () => (await xcpng.capacity()).hosts;
+  const freeHosts = () => xcpng.freeHosts();
   return {
     drivers: [basic, xcpng],
-    pools: [{ chassisId: pool.chassisId, chassisType: "xcpng", capacity }],
+    pools: [{ chassisId: pool.chassisId, chassisType: "xcpng", capacity, hosts, freeHosts }],
     drift: pool.drift,
   };
 }

@@ -1,7 +1,7 @@
 /**
  * The chassis that an agent registers: `ecoli:2,yeast:1` stands for `ecoli-1`, `ecoli-2` and `yeast-1`.
  */
-import { CHASSIS_TYPES, checkedBy, oversubscribePermille } from "@bioxen/contracts";
+import { CHASSIS_TYPES, checkedBy, type HostRoom, oversubscribePermille } from "@bioxen/contracts";
 import type { Amounts } from "@bioxen/kernel";
 
 /** Maximum number of chassis of one type per agent. */
@@ -12,6 +12,10 @@ export interface OwnChassis {
   readonly chassisType: string;
   /** Reads the present capacity of the chassis. Absent when the capacity is that of the chassis type. */
   readonly capacity?: () => Promise<Amounts>;
+  /** Reads the hosts of a pool, each with what it has for VMs when it is empty. Absent for a chassis without hosts. */
+  readonly hosts?: () => Promise<readonly HostRoom[]>;
+  /** Returns the hosts with the memory that is free now, for heartbeats; undefined while it is unknown. */
+  readonly freeHosts?: () => readonly HostRoom[] | undefined;
   /** Share of the real capacity that the ledger offers, in permille by resource. Absent without oversubscription. */
   readonly oversubscribePermille?: Amounts;
 }

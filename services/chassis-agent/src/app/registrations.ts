@@ -112,6 +112,7 @@ export class Registrations {
     const { ports, agentId } = this.#options;
     const { chassisId, chassisType, oversubscribePermille } = own;
     const capacity = await own.capacity?.();
+    const hosts = await own.hosts?.();
     const reply = await callEndpoint(
       ports.bus,
       ENDPOINTS.chassisRegister,
@@ -120,6 +121,7 @@ export class Registrations {
         chassisType,
         agentId,
         ...(capacity === undefined ? {} : { capacity }),
+        ...(hosts === undefined ? {} : { hosts: [...hosts] }),
         ...(oversubscribePermille && { oversubscribePermille }),
       },
       { timeoutMs: CALL_TIMEOUT_MS },

@@ -72,6 +72,7 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
     contact,
     orphans,
     monotonicMs,
+    freeHosts: (chassisId) => options.pools?.find((one) => one.chassisId === chassisId)?.freeHosts?.(),
   });
   const states = new GuestStates(ports, drivers, view);
   const reports = new Reports(ports, view.vms, claim);

@@ -4,6 +4,7 @@
 import {
   type ChassisSample,
   chassisTelemetrySubject,
+  type HostRoom,
   SAMPLE_INTERVAL_MS,
   type VmSample,
   vmLogSubject,
@@ -39,6 +40,8 @@ export interface TelemetryOptions {
   readonly contact: Pick<LogContact, "isHolding" | "ask">;
   readonly orphans: Pick<PoolOrphans, "counts">;
   readonly monotonicMs: () => number;
+  /** Returns the hosts of a pool with the memory that is free now; undefined for a chassis without hosts. */
+  readonly freeHosts: (chassisId: string) => readonly HostRoom[] | undefined;
 }
 
 export class AgentTelemetry {
@@ -144,7 +147,7 @@ export class AgentTelemetry {
 
   /** Publishes a heartbeat of every chassis of this agent. */
   heartbeat(feed: EventFeed): void {
-    const { ports, claim, drivers, view, agentId, instance } = this.#options;
+    const { ports, claim, drivers, view, agentId, instance, freeHosts } = this.#options;
     if (!claim.isHeld()) return;
     const { bus, clock } = ports;
     const perChassis = new Map<string, number>();
@@ -170,11 +173,16 @@ export class AgentTelemetry {
         ...this.#options.orphans.counts(chassisId),
         eventLoopLagMs: Math.max(0, Math.round(this.#longestLagMs)),
         appliedSeq: feed.appliedSeq,
+        ...hostsIn(freeHosts(chassisId)),
       };
       bus.publish(chassisTelemetrySubject(chassisId), message);
     }
     this.#longestLagMs = 0;
   }
+}
+
+function hostsIn(hosts: readonly HostRoom[] | undefined): Pick<ChassisSample, "hosts"> {
+  return hosts === undefined ? {} : { hosts: [...hosts] };
 }
 
 /** Returns the fields of a sample for the guest's caps and their lent part; empty if the caps equal its allocation. */

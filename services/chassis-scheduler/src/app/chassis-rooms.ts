@@ -15,6 +15,7 @@ import {
   Neighbours,
   roomOf,
   type VmState,
+  withoutRoomFor,
 } from "@bioxen/contracts";
 import type { Aggregates, ReadModel } from "@bioxen/kernel";
 import type { ChassisRoom } from "@bioxen/placement";
@@ -58,13 +59,30 @@ export class ChassisRooms {
     this.#stale.clear();
     this.#order ??= [...this.#rooms.keys()].sort();
     return this.#order.map((chassisId) => {
-      const made = this.#rooms.get(chassisId) as ChassisRoom;
+      const made = this.#withHosts(this.#rooms.get(chassisId) as ChassisRoom);
       const closed = this.#closed(chassisId, made.chassis);
       if (closed?.message === made.closed?.message) return made;
       const room = { ...made, closed };
       this.#rooms.set(chassisId, room);
       return room;
     });
+  }
+
+  /**
+   * Adds the hosts of a pool. The VMs that start now are not on a host yet: each counts as started on the host with the
+   * most free memory.
+   */
+  #withHosts(made: ChassisRoom): ChassisRoom {
+    const { chassisId } = made;
+    const told = this.#liveness.hostsOf(chassisId);
+    if (told === undefined) return made;
+    let hosts = told;
+    for (const { vmId, fence, amounts } of Object.values(this.#folds.ledgers.get(chassisId).entries)) {
+      const vm = this.#folds.vms.get(vmId);
+      const isUp = vm.exists && vm.fence === fence && (vm.state === "running" || vm.state === "paused");
+      if (!isUp && !(vm.exists && vm.state === "stopping")) hosts = withoutRoomFor(hosts, amounts);
+    }
+    return { ...made, hosts };
   }
 
   #recompute(chassisId: string): void {

@@ -10,6 +10,7 @@ import {
   type ChassisView,
   chassisSample,
   chassisTelemetrySubject,
+  type HostRoom,
   SUSPECT_AFTER_MS,
   schedulerEchoSubject,
 } from "@bioxen/contracts";
@@ -66,6 +67,7 @@ export class ChassisLiveness {
    */
   readonly #reportedStates = new Map<string, Liveness["state"]>();
   readonly #stops: (() => void)[] = [];
+  #onHosts: () => void = () => undefined;
   #listener: ListenerHealth = { sinceMs: 0, echoAtMs: 0 };
 
   constructor(ports: ServicePorts, monotonicMs: () => number, lostAfterMs: number) {
@@ -173,11 +175,23 @@ export class ChassisLiveness {
     return this.#agents.has(chassisId) || this.#agents.size < MAX_TRACKED;
   }
 
+  /** Calls `listener` when the hosts of a pool, or their free memory, have changed. */
+  onHosts(listener: () => void): void {
+    this.#onHosts = listener;
+  }
+
+  /** Returns the hosts of a pool with the memory that is free now; undefined while no heartbeat has told. */
+  hostsOf(chassisId: string): readonly HostRoom[] | undefined {
+    return this.#agents.get(chassisId)?.sample?.hosts;
+  }
+
   #hear(sample: ChassisSample): void {
     const agent = this.#agentOf(sample.chassisId);
+    const isNews = JSON.stringify(agent.sample?.hosts) !== JSON.stringify(sample.hosts);
     const at = { listeningSinceMs: this.#listener.sinceMs, nowMs: this.#monotonicMs() };
     agent.stats = afterHeartbeat(agent.stats, at, this.#limits);
     agent.sample = sample;
+    if (isNews) this.#onHosts();
   }
 
   #agentOf(chassisId: string): TrackedAgent {

@@ -89,6 +89,7 @@ export class PlacementProcess {
       if (this.#triggers.isTrigger(event, this.#topDeferred) || this.#isForeignDeferral(event)) this.wake();
     });
     feed.onReread(() => this.wake());
+    this.#cluster.liveness.onHosts(() => this.wake());
     this.#leadership.onHeld(() => {
       // The previous lease holder may have reported other reasons.
       this.#reports.clear();

@@ -6,6 +6,7 @@ import {
   type ChassisEvent,
   type ChassisTypeData,
   chassisTypesWith,
+  type HostRoom,
   NOT_OVERSUBSCRIBED_PERMILLE,
   type ParsedRequestOf,
 } from "@bioxen/contracts";
@@ -42,6 +43,7 @@ export function registrationOf(
       labels: request.labels,
       agentId: request.agentId,
       ...(request.taints.length === 0 ? {} : { taints: request.taints }),
+      ...(request.hosts === undefined ? {} : { hosts: byName(request.hosts) }),
     },
   };
 }
@@ -61,6 +63,9 @@ function problemsOf(
     const message = "applies to cell chassis only: a pool shares its CPUs itself";
     problems.push({ path: "oversubscribePermille", message });
   }
+  if (type.hosts !== "xcpng" && request.hosts !== undefined) {
+    problems.push({ path: "hosts", message: "only a pool has hosts" });
+  }
   if (request.capacity === undefined && Object.keys(type.capacity).length === 0) {
     const message = "is required for a pool: its agent reads it from the hosts";
     problems.push({ path: "capacity", message });
@@ -74,17 +79,26 @@ function isOversubscribed(permille: Amounts | undefined): permille is Amounts {
 
 /** Returns true when the registration would change nothing about the chassis. */
 export function isSameRegistration(chassis: Chassis, registration: Registration): boolean {
-  const { chassisType, capacity, overheadPermille, oversubscribePermille, maxVms, labels, agentId, taints } =
-    chassis;
+  const {
+    chassisType,
+    capacity,
+    overheadPermille,
+    oversubscribePermille,
+    maxVms,
+    labels,
+    agentId,
+    taints,
+    hosts,
+  } = chassis;
   const own = { chassisType, capacity, overheadPermille, oversubscribePermille, maxVms, labels, agentId };
-  return canonical({ ...own, taints }) === canonical(registration);
+  return canonical({ ...own, taints, ...(hosts && { hosts }) }) === canonical(registration);
 }
 
 function canonical({
   oversubscribePermille,
   taints = [],
   ...registration
-}: Omit<Registration, "taints"> & Pick<Chassis, "taints">): string {
+}: Omit<Registration, "taints" | "hosts"> & Pick<Chassis, "taints" | "hosts">): string {
   return JSON.stringify({
     ...registration,
     capacity: sorted(registration.capacity),
@@ -92,6 +106,10 @@ function canonical({
     oversubscribePermille: sorted(oversubscribePermille ?? {}),
     taints: taints.map((t) => `${t.key}=${t.value ?? ""}:${t.effect}`).sort(),
   });
+}
+
+function byName(hosts: readonly HostRoom[]): HostRoom[] {
+  return [...hosts].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function sorted(amounts: Amounts): Amounts {

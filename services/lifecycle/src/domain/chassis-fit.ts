@@ -3,6 +3,7 @@ import {
   type Chassis,
   type ChassisState,
   emptyRoom,
+  hostMisfit,
   mismatchOf,
   type PlacementRefusal,
   roomFor,
@@ -17,7 +18,11 @@ export function registeredOf(chassis: Iterable<Named<ChassisState>>): Named<Chas
 
 /** Returns why this chassis could never hold the VM, not even when empty; undefined when it could. */
 export function neverFits(vm: Vm, [chassisId, chassis]: Named<Chassis>) {
-  return mismatchOf(vm, chassisId, chassis) ?? roomFor(vm.request, emptyRoom(chassis));
+  return (
+    mismatchOf(vm, chassisId, chassis) ??
+    hostMisfit(chassis.hosts, vm.request, "in all") ??
+    roomFor(vm.request, emptyRoom(chassis))
+  );
 }
 
 /** Returns why none of these chassis could ever hold the VM, one reason each; undefined when at least one could. */

@@ -1,0 +1,34 @@
+/**
+ * Whether a host of a pool can run a machine, and which host a started machine takes its memory from.
+ */
+import { expect, it } from "vitest";
+import { hostMisfit, withoutRoomFor } from "./host-fit.ts";
+
+const host = (name: string, vcpus: number, memoryMiB: number) => ({ name, vcpus, memoryMiB });
+const HOSTS = [host("a", 4, 3_000), host("b", 16, 2_000)];
+const vm = (vcpus: number, memoryMiB: number) => ({ vcpus, memoryMiB });
+
+it("a machine fits when one host has both the processors and the memory", () => {
+  expect(hostMisfit(HOSTS, vm(4, 3_000))).toBeUndefined();
+  expect(hostMisfit(HOSTS, vm(8, 2_000))).toBeUndefined();
+  expect(hostMisfit(undefined, vm(999, 999_999)), "a chassis without hosts").toBeUndefined();
+});
+
+it("the reason names what is short, and the host that has most of it", () => {
+  expect(hostMisfit(HOSTS, vm(2, 4_000))).toEqual({
+    code: "CAPACITY_EXCEEDED",
+    message: "no host of the pool has 4000 MiB free: a has most, 3000 MiB",
+    resource: "memoryMiB",
+    requested: 4_000,
+    free: 3_000,
+  });
+  expect(hostMisfit(HOSTS, vm(8, 2_500))?.message).toContain("b has most, 2000 MiB");
+  expect(hostMisfit(HOSTS, vm(32, 1))).toMatchObject({ resource: "vcpus", free: 16 });
+  expect(hostMisfit([], vm(1, 1))?.message).toBe("no host of the pool is enabled and alive");
+});
+
+it("a started machine takes memory from the host that has most of it, and no processors", () => {
+  expect(withoutRoomFor(HOSTS, vm(2, 2_000))).toEqual([host("a", 4, 1_000), host("b", 16, 2_000)]);
+  expect(withoutRoomFor(HOSTS, vm(8, 500))).toEqual([host("a", 4, 3_000), host("b", 16, 1_500)]);
+  expect(withoutRoomFor(HOSTS, vm(99, 1)), "no host can run it").toEqual(HOSTS);
+});
