@@ -54,3 +54,27 @@ it("a running VM keeps its allocation until nothing of it is left", { timeout: T
   await world.done("cmd.vm.snapshot", { vmId: "r1", snapshotId: "kept" });
   await destroysLate("r1");
 });
+
+it("a stopped VM is stopping until its machine is removed", { timeout: TIMEOUT_MS }, async () => {
+  await run("r2");
+  await world.done("cmd.vm.stop", { vmId: "r2" });
+  await world.reach("r2", "stopped");
+  await destroysLate("r2");
+  expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
+});
+
+it("a VM whose machine another user has deleted is destroyed", { timeout: TIMEOUT_MS }, async () => {
+  await run("r3");
+  await world.done("cmd.vm.stop", { vmId: "r3" });
+  await world.reach("r3", "stopped");
+  const [machine] = fake.pool.db
+    .all("VM")
+    .filter(([, vm]) => (vm["other_config"] as Record<string, string>)["bioxen:vm-id"] === "r3");
+  const vbds = (machine?.[1]["VBDs"] ?? []) as string[];
+  const disks = vbds.map((vbd) => String(fake.pool.db.get("VBD", vbd)["VDI"]));
+  await fake.outside("VM.destroy", machine?.[0]);
+  for (const disk of disks) await fake.outside("VDI.destroy", disk);
+  await world.done("cmd.vm.destroy", { vmId: "r3" });
+  await world.reach("r3", "destroyed");
+  expect(objects()).toEqual(empty);
+});

@@ -26,8 +26,11 @@ export const TRANSITIONS: Readonly<Record<string, Transition>> = {
   // The user may also pause a VM that preemption has paused; see `preemption-rules.ts`.
   "bioxen.vm.paused.v1": { from: ["running", "paused"], to: "paused" },
   "bioxen.vm.resumed.v1": { from: ["paused"], to: "running" },
-  // A destroy command is allowed for a VM that is already stopping.
-  "bioxen.vm.stop-requested.v1": { from: ["pending", ...PLACED, "stopping"], to: "stopping" },
+  // A destroy command is allowed for a VM that is already stopping, and for a stopped VM whose pool has its machine.
+  "bioxen.vm.stop-requested.v1": {
+    from: ["pending", ...PLACED, "stopping", "stopped", "error"],
+    to: "stopping",
+  },
   "bioxen.vm.stopped.v1": { from: ["stopping"], to: "stopped" },
   "bioxen.vm.failed.v1": { from: PLACED, to: "error" },
   // Both versions are listed, because a reader of the log may deliver the stored version or the upcast one.

@@ -5,6 +5,7 @@
 import type { EventPosition } from "@bioxen/kernel";
 import type { PlacementRefusal, VmEvent } from "../events/vm.ts";
 import { endedPreemption, isPausedByUser } from "../preemption.ts";
+import { endsWithAgent } from "../resources.ts";
 import type { LedgerEntry } from "./ledger.ts";
 import type { Vm, VmState } from "./vm-state.ts";
 
@@ -52,6 +53,7 @@ export function evolvePlacement(vm: Vm, event: PlacementEvent, at: EventPosition
         chassisId,
         fence,
         lastFence: fence,
+        ...(endsWithAgent(vm.vmType) ? {} : { machineOn: chassisId }),
         allocation,
         placedAtMs: at.atMs,
         preemption: endedPreemption(vm),

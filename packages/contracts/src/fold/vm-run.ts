@@ -63,6 +63,7 @@ export function evolveRun(vm: Vm, event: RunEvent, at: EventPosition): Vm {
         ...vm,
         ...UNPLACED,
         state: "destroyed",
+        machineOn: undefined,
         reason: event.data.reason,
         destroyRequested: false,
         stopDeadline: null,

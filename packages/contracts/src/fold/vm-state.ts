@@ -138,6 +138,11 @@ export interface Vm extends GuestState {
   readonly chassisId: string | null;
   readonly fence: number | null;
   readonly lastFence: number;
+  /**
+   * The chassis whose pool may have the VM's machine, also after the VM has stopped. Absent for a VM whose guest ends with
+   * its agent, before the first place, and once the VM is destroyed.
+   */
+  readonly machineOn?: string | undefined;
   readonly request: Amounts;
   /** The minimum that starving leaves the VM; null: the minimum is its full request, so starving takes nothing. */
   readonly guarantee: Amounts | null;
@@ -185,5 +190,14 @@ export interface Vm extends GuestState {
 }
 
 export type VmState = { readonly exists: false } | Vm;
+
+/**
+ * Returns true while a VM without a place is being destroyed, and waits until the agent of its pool has removed its machine.
+ * The agent reports under the VM's last fence.
+ */
+export function isBeingRemoved(vm: Vm): boolean {
+  const isStopping = vm.state === "stopping" && vm.chassisId === null;
+  return isStopping && vm.destroyRequested && vm.machineOn !== undefined;
+}
 
 export const NO_VM: VmState = Object.freeze({ exists: false });

@@ -6,6 +6,7 @@ import {
   type ChassisState,
   chassisFold,
   endsWithAgent,
+  isBeingRemoved,
   type Vm,
   type VmState,
   vmFold,
@@ -82,6 +83,13 @@ export class GuestView {
   /** Whether this agent runs the VM's chassis. */
   isHosted(vmId: string): boolean {
     return this.chassisOf(vmId) !== null;
+  }
+
+  /** Whether this agent must remove the machine of the VM, which has no place and is destroyed. */
+  isRemover(vmId: string): boolean {
+    const vm = this.vm(vmId);
+    if (vm?.machineOn === undefined || !isBeingRemoved(vm)) return false;
+    return this.registered(vm.machineOn)?.agentId === this.#agentId;
   }
 
   /** Returns true if the VM's present reservation has this fence and is on a chassis of this agent. */

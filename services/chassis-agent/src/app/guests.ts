@@ -7,7 +7,7 @@
 import { aggregateOf, type DriftPolicy } from "@bioxen/contracts";
 import { type EventFeed, messageOf, Reconciler, type ServicePorts, type StepResult } from "@bioxen/kernel";
 import type { VmDriver } from "@bioxen/vm-driver";
-import { type AgentAction, nextAction } from "../domain/desired.ts";
+import { type AgentAction, nextAction, removal } from "../domain/desired.ts";
 import { isUnwanted } from "../domain/leftovers.ts";
 import type { AgentClaim } from "./claim.ts";
 import { Drift } from "./drift.ts";
@@ -114,7 +114,7 @@ export class Guests {
         if (!view.isHeld(vmId)) await this.#drift.report(vmId);
       }
       const driver = this.#driverOf(vmId);
-      if (view.isHosted(vmId)) await driver?.whenReady();
+      if (view.isHosted(vmId) || view.isRemover(vmId)) await driver?.whenReady();
       if (!claim.isHeld()) return this.#pauseHeld(vmId);
       const action = this.#next(vmId);
       if (action.kind !== "hand-over") actions.forgetHandOver(vmId);
@@ -165,6 +165,8 @@ export class Guests {
     const { view, actions } = this.#options;
     const driver = this.#driverOf(vmId);
     const guest = driver && actions.present(driver, vmId);
+    const vm = view.vm(vmId);
+    if (vm !== undefined && view.isRemover(vmId)) return removal(vm);
     return nextAction(view.vms.get(vmId), view.isHosted(vmId), guest, view.isHeld(vmId));
   }
 

@@ -1,7 +1,7 @@
 /**
  * Reports to lifecycle about this agent's guests. Each report is repeated until lifecycle has taken it.
  */
-import { callEndpoint, ENDPOINTS, type RequestOf, type VmState } from "@bioxen/contracts";
+import { callEndpoint, ENDPOINTS, isBeingRemoved, type RequestOf, type VmState } from "@bioxen/contracts";
 import { causedBy, Fault, type ReadModel, type ServicePorts } from "@bioxen/kernel";
 import type { AgentClaim } from "./claim.ts";
 
@@ -61,7 +61,7 @@ export class Reports {
   /** Returns true if the report is about the VM's present reservation. Lifecycle ignores reports about any other. */
   #isCurrent({ vmId, fence }: Report): boolean {
     const vm = this.#vms.get(vmId);
-    return vm.exists && vm.fence === fence;
+    return vm.exists && (isBeingRemoved(vm) ? vm.lastFence : vm.fence) === fence;
   }
 
   /**

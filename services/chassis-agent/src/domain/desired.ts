@@ -99,6 +99,20 @@ export function nextAction(
 }
 
 /**
+ * Returns the action for a VM without a place that is destroyed and whose machine this agent removes. It has no guest,
+ * unless another user has started its machine.
+ */
+export function removal({ lastFence, incarnation, reason }: Vm): AgentAction {
+  return {
+    kind: "stop",
+    fence: lastFence,
+    reason: reason ?? "by command",
+    deadline: null,
+    removes: incarnation,
+  };
+}
+
+/**
  * Returns the time that the guest has left to end by itself, ms; undefined without a deadline. The deadline is by the
  * clock of the lifecycle service. If the clock of this host is behind, the guest gets at most the time that was asked.
  */

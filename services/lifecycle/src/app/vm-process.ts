@@ -108,11 +108,17 @@ export class VmProcess {
     return dueAtMs === undefined ? undefined : { dueAtMs };
   }
 
+  /** Whether the chassis is registered whose pool may have the VM's machine. */
+  #hasRemover(state: VmState): boolean {
+    if (!state.exists || state.machineOn === undefined) return false;
+    return this.#chassis.get(state.machineOn).registered;
+  }
+
   #decide(vmId: string, state: VmState): VmDecision {
     const unrecorded = this.#unrecorded.get(vmId);
     this.#unrecorded.delete(vmId);
     const decide = (command: VmCommand) => vmDecider.decide(state, command);
-    const settled = decide({ type: "settle" });
+    const settled = decide({ type: "settle", hasRemover: this.#hasRemover(state) });
     if (isDue(settled) || !state.exists) return settled;
     const nowMs = this.#clock.nowMs();
     if (state.fence !== null && state.chassisId !== null) {

@@ -146,7 +146,7 @@ const COMMANDS: readonly VmCommand[] = [
   { type: "follow-ledger", entry: entryOf(FENCE, { amounts: { ribosomes: 9 }, amountsSeq: 90 }) },
   { type: "give-up-place", entry, nowMs: 50_000 },
   { type: "lose-chassis" },
-  { type: "settle" },
+  { type: "settle", hasRemover: true },
   { type: "restart", nowMs: 1e9 },
 ];
 

@@ -90,7 +90,9 @@ describe("the consequence of a change from outside", () => {
     if (deleted.state.exists && deleted.state.state === "stopping") {
       deleted = deleted.and(vmEvent("stopped", { reason: deleted.state.reason ?? "" }));
     }
-    deleted.when({ type: "settle" }).thenAppended(vmEvent("destroyed", { reason: SEEN_REASONS.deleted }));
+    deleted
+      .when({ type: "settle", hasRemover: true })
+      .thenAppended(vmEvent("destroyed", { reason: SEEN_REASONS.deleted }));
   });
 });
 

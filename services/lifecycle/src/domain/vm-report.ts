@@ -7,6 +7,7 @@
 import {
   CHECKPOINT_LOSSES,
   type CheckpointLoss,
+  isBeingRemoved,
   type LedgerEntry,
   type VmEvent,
   type VmState,
@@ -39,7 +40,13 @@ function decideReport(state: VmState, { report, entry, targetEntry, nowMs }: Rep
   if (report.observed === "outside-change") {
     return report.outside === undefined ? UNCHANGED : decideObserved(state, fence, report.outside);
   }
-  if (!state.exists || state.fence !== fence) return UNCHANGED;
+  if (!state.exists) return UNCHANGED;
+  if (isBeingRemoved(state)) {
+    return report.observed === "stopped" && fence === state.lastFence
+      ? accept<VmEvent>({ type: "bioxen.vm.stopped.v1", data: { reason } })
+      : UNCHANGED;
+  }
+  if (state.fence !== fence) return UNCHANGED;
   switch (report.observed) {
     case "started":
       if (state.state !== "starting" || !isPlaceCurrent(state, entry, nowMs)) return UNCHANGED;

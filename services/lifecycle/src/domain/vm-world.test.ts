@@ -153,9 +153,12 @@ describe("the report of a guest", () => {
 
 describe("a stop or a destroy", () => {
   it("ends when it has no guest to wait for", () => {
-    vm(CREATED, START, STOP).when({ type: "settle" }).thenAppended("bioxen.vm.stopped.v1");
-    stopping.when({ type: "settle" }).thenUnchanged();
-    running.and(STOP_TO_DESTROY, STOPPED).when({ type: "settle" }).thenAppended("bioxen.vm.destroyed.v1");
+    vm(CREATED, START, STOP).when({ type: "settle", hasRemover: true }).thenAppended("bioxen.vm.stopped.v1");
+    stopping.when({ type: "settle", hasRemover: true }).thenUnchanged();
+    running
+      .and(STOP_TO_DESTROY, STOPPED)
+      .when({ type: "settle", hasRemover: true })
+      .thenAppended("bioxen.vm.destroyed.v1");
   });
 });
 

@@ -5,6 +5,7 @@
 import {
   type DisplacementCode,
   endsWithAgent,
+  isBeingRemoved,
   isForWaiting,
   type LedgerEntry,
   placeKeptUntilMs,
@@ -36,7 +37,8 @@ export type WorldCommand =
   /** The chassis of the VM is lost. */
   | { readonly type: "lose-chassis" }
   /** Completes a stop or a destroy of the VM once nothing delays it any more. */
-  | { readonly type: "settle" }
+  /** `hasRemover` says whether the chassis whose pool may have the VM's machine is registered. */
+  | { readonly type: "settle"; readonly hasRemover: boolean }
   /** The restart policy starts the VM when it is due. */
   | { readonly type: "restart"; readonly nowMs: number };
 
@@ -132,11 +134,16 @@ function displacementOf(vm: Vm, entry: LedgerEntry | null): LedgerDisplacement {
 }
 
 /**
- * Completes a stop that has no guest to wait for. Completes a destroy when the VM's guest has stopped, or when its
+ * Completes a stop that has no guest and no machine to wait for. Completes a destroy when the VM's guest has stopped, or when its
  * machine was deleted from the pool.
  */
-function decideSettle(state: VmState): VmDecision {
+function decideSettle(state: VmState, { hasRemover }: { readonly hasRemover: boolean }): VmDecision {
   if (!state.exists) return UNCHANGED;
+  if (isBeingRemoved(state)) {
+    if (hasRemover) return UNCHANGED;
+    const reason = `no agent runs ${state.machineOn} any more, so its pool may keep the machine`;
+    return accept<VmEvent>({ type: "bioxen.vm.stopped.v1", data: { reason } });
+  }
   if (state.state === "stopping" && state.chassisId === null) {
     return accept<VmEvent>({ type: "bioxen.vm.stopped.v1", data: { reason: "it had no guest" } });
   }

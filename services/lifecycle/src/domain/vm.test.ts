@@ -19,7 +19,7 @@ import {
   VM_ID,
 } from "./testing.ts";
 import type { UserCommand } from "./vm.ts";
-import { vmDecider } from "./vm-decider.ts";
+import { type VmCommand, vmDecider } from "./vm-decider.ts";
 
 const { incarnation: _, ...NEW_VM } = CREATED.data;
 
@@ -220,9 +220,38 @@ describe("a destroy", () => {
     const stopping = vm(CREATED, START, PLACED, STARTED)
       .when({ type: "destroy", vmId: VM_ID })
       .thenAppended(vmEvent("stop-requested", { destroy: true }));
-    stopping.when({ type: "settle" }).thenUnchanged();
+    stopping.when({ type: "settle", hasRemover: true }).thenUnchanged();
     const stopped = stopping.and(STOPPED);
-    const end = stopped.when({ type: "settle" }).thenAppended("bioxen.vm.destroyed.v1");
+    const end = stopped.when({ type: "settle", hasRemover: true }).thenAppended("bioxen.vm.destroyed.v1");
     expect(end.state).toMatchObject({ state: "destroyed" });
+  });
+
+  it("of a stopped VM of a pool ends once the agent has removed its machine, or no agent runs its pool any more", () => {
+    const machine = { ...CREATED, data: { ...CREATED.data, vmType: "xcpng" } } as VmEvent;
+    const stopped = vm(
+      machine,
+      START,
+      PLACED,
+      STARTED,
+      vmEvent("stop-requested", { destroy: false }),
+      STOPPED,
+    );
+    const stopping = stopped
+      .when({ type: "destroy", vmId: VM_ID })
+      .thenAppended(vmEvent("stop-requested", { destroy: true }));
+    expect(stopping.state).toMatchObject({ state: "stopping", chassisId: null });
+    stopping.when({ type: "destroy", vmId: VM_ID }).thenUnchanged();
+    stopping.when({ type: "settle", hasRemover: true }).thenUnchanged();
+    const report = { vmId: VM_ID, fence: FENCE, observed: "stopped", reason: "by command", code: "INTERNAL" };
+    const reports = { type: "report", report, entry: undefined, targetEntry: undefined, nowMs: 0 } as const;
+    stopping.when({ ...reports, report: { ...report, fence: FENCE - 1 } } as VmCommand).thenUnchanged();
+    const removed = stopping.when(reports as VmCommand).thenAppended("bioxen.vm.stopped.v1");
+    removed.when({ type: "settle", hasRemover: true }).thenAppended("bioxen.vm.destroyed.v1");
+    stopping.when({ type: "settle", hasRemover: false }).thenAppended("bioxen.vm.stopped.v1");
+  });
+
+  it("of a VM of a pool that never had a place is immediate", () => {
+    const machine = { ...CREATED, data: { ...CREATED.data, vmType: "xcpng" } } as VmEvent;
+    vm(machine).when({ type: "destroy", vmId: VM_ID }).thenAppended("bioxen.vm.destroyed.v1");
   });
 });

@@ -183,12 +183,16 @@ function decideStop(state: VmState, command: CommandOf<UserCommand, "stop">): Vm
   return "answer" in admitted ? admitted.answer : requested;
 }
 
-/** Decides a destroy. A VM with a guest is stopped first; the command `settle` then destroys it. */
+/**
+ * Decides a destroy. A VM with a guest is stopped first; the command `settle` then destroys it. A VM without a place whose
+ * pool may have its machine is stopping until the agent of the pool has removed the machine.
+ */
 function decideDestroy(state: VmState, { vmId }: CommandOf<UserCommand, "destroy">): VmDecision {
   const admitted = admit(vmId, state, "destroy");
   if ("answer" in admitted) return admitted.answer;
   const { vm } = admitted;
-  if (vm.chassisId === null && vm.state !== "stopping") {
+  const hasRemains = vm.chassisId !== null || vm.machineOn !== undefined;
+  if (!hasRemains && vm.state !== "stopping") {
     return accept<VmEvent>({ type: "bioxen.vm.destroyed.v1", data: { reason: "by command" } });
   }
   if (vm.destroyRequested) return UNCHANGED;
