@@ -50,6 +50,7 @@ const LISTED: Readonly<Record<Exclude<Role, "read-only" | "pool-admin">, readonl
     "VM.set_name_description",
     "VM.set_name_label",
     "VM.set_other_config",
+    "VM.set_xenstore_data",
   ],
   "vm-power-admin": [
     "VM.checkpoint",

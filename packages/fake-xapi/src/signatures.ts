@@ -51,6 +51,7 @@ const LISTED: Readonly<Record<string, Signature>> = {
   "VM.set_name_label": vm("string"),
   "VM.set_name_description": vm("string"),
   "VM.set_other_config": vm(STRINGS),
+  "VM.set_xenstore_data": vm(STRINGS),
   "VM.add_to_other_config": vm("string", "string"),
   "VM.remove_from_other_config": vm("string"),
   "VM.add_tags": vm("string"),

@@ -47,6 +47,7 @@ export async function bringUp(
   try {
     made ??= await pool.vms.make(spec, settings, signal, onProgress);
     if (made.tags.fence < fence) made = await pool.vms.retag(made, fence, settings);
+    made = await pool.vms.introduce(made, spec);
     await pool.vms.bringUp(made, settings, signal);
   } catch (thrown) {
     const failure = asDriverError(thrown, `starting ${vmId}`);

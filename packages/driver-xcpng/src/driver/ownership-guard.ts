@@ -32,6 +32,7 @@ const CHECK_OF: Readonly<Record<ChangingMethod, "machine" | "disk" | "none">> = 
   "VM.add_to_other_config": "machine",
   "VM.remove_from_other_config": "machine",
   "VM.set_other_config": "none",
+  "VM.set_xenstore_data": "machine",
   "VM.set_name_label": "machine",
   "VM.set_name_description": "machine",
   "VM.add_tags": "machine",

@@ -6,11 +6,13 @@
  * keys yet; until they are set, the name of the clone says which start made the clone.
  */
 import { randomBytes } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import type { GuestSpec } from "@bioxen/vm-driver";
 import type { XapiClient } from "../xapi/client.ts";
 import { hasCode, XapiUnreachable } from "../xapi/errors.ts";
 import type { VmRecord } from "../xapi/records.ts";
 import type { Tasks } from "../xapi/tasks.ts";
+import { withIdentity } from "./guest-identity.ts";
 import type { Inventory, OwnVm } from "./inventory.ts";
 import type { Deadlines } from "./limits.ts";
 import type { MachineSettings } from "./machine-settings.ts";
@@ -153,6 +155,16 @@ export class PoolVms {
     this.#inventory.put(ref, own.record);
     await this.#label(own);
     return own;
+  }
+
+  /** Tells a machine that is not up which VM it is. */
+  async introduce(vm: OwnVm, spec: GuestSpec): Promise<OwnVm> {
+    const { ref, record } = vm;
+    const data = withIdentity(record.xenstore_data, spec, record.is_a_template);
+    if (isDeepStrictEqual(data, record.xenstore_data)) return vm;
+    await this.#client.call("VM.set_xenstore_data", [ref, data]);
+    this.#inventory.put(ref, { ...record, xenstore_data: data });
+    return { ...vm, record: { ...record, xenstore_data: data } };
   }
 
   /**

@@ -72,6 +72,12 @@ export const METHODS = {
     weight: WRITE,
     role: "vm-admin",
   },
+  "VM.set_xenstore_data": {
+    params: ["VM ref", "(string -> string) map"],
+    result: "void",
+    weight: WRITE,
+    role: "vm-admin",
+  },
   "VM.set_name_label": { params: ["VM ref", "string"], result: "void", weight: WRITE, role: "vm-admin" },
   "VM.set_name_description": {
     params: ["VM ref", "string"],
