@@ -1,12 +1,13 @@
 /**
  * The HTTP server of every service for its monitoring: `/live`, `/ready`, `/metrics`, and `/metrics/vms` in services
- * that measure VMs. Read-only. It shows ids and numbers to every client that reaches it, so it listens on the loopback
- * interface by default.
+ * that measure VMs. Metrics are in the format of Prometheus, or in OpenMetrics for a client that asks for it. Read-only.
+ * It shows ids and numbers to every client that reaches it, so it listens on the loopback interface by default.
  */
-import { createServer, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Measurement } from "@bioxen/contracts";
-import { type ProcessMetrics, textOf } from "./metrics.ts";
+import { CONTENT_TYPES, expositionOf, formatFor } from "./exposition.ts";
+import { measuredFamily, type ProcessMetrics } from "./metrics.ts";
 import type { ProcessVitals } from "./vitals.ts";
 
 /** Longest request, ms: requests have no body and are answered from memory. */
@@ -41,7 +42,7 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
     connectionsCheckingInterval: TIMEOUT_CHECK_INTERVAL_MS,
   };
   const server = createServer(limits, (request, response) => {
-    void answer(options, request.method ?? "", request.url ?? "/", response).catch((thrown: unknown) => {
+    void answer(options, request, response).catch((thrown: unknown) => {
       respond(response, 500, "text/plain", `${String(thrown)}\n`);
     });
   });
@@ -64,8 +65,7 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
 
 async function answer(
   { vitals, metrics, measure, measureVms }: HttpOptions,
-  method: string,
-  path: string,
+  { method = "", url = "/", headers }: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   if (method !== "GET" && method !== "HEAD") {
@@ -73,7 +73,8 @@ async function answer(
     respond(response, 405, "text/plain", METHOD_NOT_ALLOWED);
     return;
   }
-  switch (path.split("?")[0]) {
+  const format = formatFor(headers.accept ?? "");
+  switch (url.split("?")[0]) {
     case "/live":
       return respondJson(response, 200, { live: true });
     case "/ready": {
@@ -82,10 +83,11 @@ async function answer(
       return respondJson(response, ready ? 200 : 503, { ready, reason: reason ?? null, ...rest, unreadable });
     }
     case "/metrics":
-      return respond(response, 200, metrics.contentType, await metrics.text(measure()));
+      return respond(response, 200, CONTENT_TYPES[format], await metrics.text(measure(), format));
     case "/metrics/vms":
       if (measureVms !== undefined) {
-        return respond(response, 200, metrics.contentType, textOf(measureVms()));
+        const text = await expositionOf(measureVms().map(measuredFamily), format);
+        return respond(response, 200, CONTENT_TYPES[format], text);
       }
   }
   respond(response, 404, "text/plain", "not found: use /live, /ready or /metrics\n");

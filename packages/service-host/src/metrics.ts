@@ -1,16 +1,16 @@
 /**
- * The Prometheus text of one process: its vital signs, its requests, and the measurements of its service.
+ * The metrics of one process: its vital signs, its requests, and the measurements of its service.
  */
 import {
   BIOXEN_VERSION,
   FLEET_METRICS,
   METRICS,
   type Measurement,
-  type MetricName,
   SERVICE_METRICS,
   type ServedEndpoint,
 } from "@bioxen/contracts";
 import { Counter, collectDefaultMetrics, Histogram, Registry } from "prom-client";
+import { type ExpositionFormat, expositionOf } from "./exposition.ts";
 import { type MetricFamily, recordDuration } from "./metric-export.ts";
 import type { AppendCounts } from "./tracing.ts";
 
@@ -40,7 +40,6 @@ export class ProcessMetrics {
     this.#service = service;
     this.#vitals = vitals;
     this.#appends = appends;
-    this.#registry.setDefaultLabels({ service });
     collectDefaultMetrics({ register: this.#registry });
     const registers = [this.#registry];
     const describe = <N extends keyof typeof SERVICE_METRICS>(name: N) => ({
@@ -80,41 +79,39 @@ export class ProcessMetrics {
     };
   }
 
-  /** Returns the metrics of the process, followed by `measured`. */
-  async text(measured: readonly Measurement[]): Promise<string> {
-    const process = await this.#registry.metrics();
-    return `${process.trimEnd()}\n${textOf([...this.#own().map((one) => this.#labelled(one)), ...measured])}`;
+  /** Returns the metrics of the process, followed by `measured`, in the format. */
+  async text(measured: readonly Measurement[], format: ExpositionFormat): Promise<string> {
+    const families = await this.#present(measured);
+    return expositionOf(
+      families.map((family) => (family.name in FLEET_METRICS ? family : this.#labelled(family))),
+      format,
+    );
   }
 
   /**
    * Returns the same metrics as {@link text}, for export. Metrics of the catalogue that have no value now are included,
-   * without values.
+   * without values. The label `service` is left out: the resource names the service.
    */
   async families(measured: readonly Measurement[]): Promise<MetricFamily[]> {
-    const process = await this.#registry.getMetricsAsJSON();
-    const values = new Map([...this.#own(), ...measured].map((one) => [one.metric as string, one.values]));
-    const catalogue = Object.entries({ ...SERVICE_METRICS, ...FLEET_METRICS });
-    const counted = new Set(process.map(({ name }) => name));
-    return [
-      ...process.map(processFamily),
-      ...catalogue
-        .filter(([name]) => !counted.has(name))
-        .map(([name, { help, type }]) => {
-          const measuredValues = values.get(name) ?? [];
-          return {
-            name,
-            help,
-            type,
-            values: measuredValues.map(({ value, labels = {}, series }) => ({ value, labels, series })),
-          };
-        }),
-    ];
+    const present = await this.#present(measured);
+    const names = new Set(present.map(({ name }) => name));
+    const absent = Object.entries({ ...SERVICE_METRICS, ...FLEET_METRICS })
+      .filter(([name]) => !names.has(name))
+      .map(([name, { help, type }]) => ({ name, help, type, values: [] }));
+    return [...present, ...absent];
   }
 
-  /** Adds the label `service`, which the registry adds to its own metrics. */
-  #labelled({ metric, values }: Measurement): Measurement {
-    const service = this.#service;
-    return { metric, values: values.map((one) => ({ ...one, labels: { service, ...one.labels } })) };
+  async #present(measured: readonly Measurement[]): Promise<MetricFamily[]> {
+    const process = await this.#registry.getMetricsAsJSON();
+    return [...process.map(processFamily), ...[...this.#own(), ...measured].map(measuredFamily)];
+  }
+
+  #labelled(family: MetricFamily): MetricFamily {
+    const values = family.values.map((one) => ({
+      ...one,
+      labels: { service: this.#service, ...one.labels },
+    }));
+    return { ...family, values };
   }
 
   #own(): Measurement[] {
@@ -130,15 +127,11 @@ export class ProcessMetrics {
       { metric: "bioxen_log_lag_events", values: lagEvents === null ? [] : [{ value: lagEvents }] },
     ];
   }
-
-  get contentType(): string {
-    return this.#registry.contentType;
-  }
 }
 
 type RegistryMetric = Awaited<ReturnType<Registry["getMetricsAsJSON"]>>[number];
 
-/** Returns a metric of prom-client in the form for export. The label `service` is left out: the resource names it. */
+/** Returns a metric of prom-client in the form that the formats and the export share. */
 function processFamily({ name, help, type, values }: RegistryMetric): MetricFamily {
   const kind = String(type);
   const isHistogram = kind === "histogram" || kind === "summary";
@@ -148,34 +141,20 @@ function processFamily({ name, help, type, values }: RegistryMetric): MetricFami
     type: isHistogram ? "histogram" : kind === "counter" ? "counter" : "gauge",
     values: values.map((one) => {
       const { value, labels, metricName = name } = one as typeof one & { readonly metricName?: string };
-      const { service: _, ...own } = labels;
       const series = /_(bucket|sum|count)$/.exec(metricName)?.[1] as "bucket" | "sum" | "count" | undefined;
-      const texts = Object.fromEntries(Object.entries(own).map(([label, text]) => [label, String(text)]));
+      const texts = Object.fromEntries(Object.entries(labels).map(([label, text]) => [label, String(text)]));
       return { value, labels: texts, series: isHistogram ? series : undefined };
     }),
   };
 }
 
-/** Returns `measured` in the exposition format, without metrics that have no value. */
-export function textOf(measured: readonly Measurement[]): string {
-  const lines: string[] = [];
-  for (const { metric, values } of measured) {
-    if (values.length === 0) continue;
-    const { help, type } = METRICS[metric];
-    lines.push(`# HELP ${metric} ${help}`, `# TYPE ${metric} ${type}`);
-    for (const { labels = {}, value, series } of values) {
-      const name: `${MetricName}` | string = series === undefined ? metric : `${metric}_${series}`;
-      lines.push(`${name}${labelsOf(labels)} ${value}`);
-    }
-  }
-  return lines.length === 0 ? "" : `${lines.join("\n")}\n`;
-}
-
-function labelsOf(labels: Readonly<Record<string, string>>): string {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`);
-  return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
-}
-
-function escaped(value: string): string {
-  return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+/** Returns a measurement with the description of its metric. */
+export function measuredFamily({ metric, values }: Measurement): MetricFamily {
+  const { help, type } = METRICS[metric];
+  return {
+    name: metric,
+    help,
+    type,
+    values: values.map(({ value, labels = {}, series }) => ({ value, labels, series })),
+  };
 }

@@ -12,9 +12,14 @@ beforeAll(async () => {
     host: "127.0.0.1",
     port: 0,
     vitals,
-    metrics: new ProcessMetrics("lifecycle", vitals),
+    metrics: new ProcessMetrics("lifecycle", () => ({ ready: true, appliedSeq: 1, lagEvents: 0 })),
     measure: () => [],
-    measureVms: undefined,
+    measureVms: () => [
+      {
+        metric: "bioxen_vm_lag_seconds",
+        values: [{ value: 1.5, labels: { vm: "a", type: "ecoli", chassis: "c" } }],
+      },
+    ],
   });
 });
 afterAll(() => server.close());
@@ -41,6 +46,25 @@ describe("the HTTP server of a service", () => {
       expect(answer).toMatch(/^allow: GET, HEAD\r$/im);
     },
   );
+
+  it.each([
+    ["*/*", "text/plain; version=0.0.4; charset=utf-8", ""],
+    [
+      "application/openmetrics-text;version=1.0.0,text/plain;q=0.5",
+      "application/openmetrics-text; version=1.0.0; charset=utf-8",
+      "# EOF\n",
+    ],
+  ])("answers metrics to Accept: %s in that format", async (accept, contentType, end) => {
+    const response = await fetch(`${server.url}/metrics/vms`, { headers: { accept } });
+    expect(response.headers.get("content-type")).toBe(contentType);
+    expect(await response.text()).toBe(
+      "# HELP bioxen_vm_lag_seconds Simulated time by which the host is behind.\n" +
+        "# TYPE bioxen_vm_lag_seconds gauge\n" +
+        `bioxen_vm_lag_seconds{vm="a",type="ecoli",chassis="c"} 1.5\n${end}`,
+    );
+    const { headers } = await fetch(`${server.url}/metrics`, { headers: { accept } });
+    expect(headers.get("content-type")).toBe(contentType);
+  });
 
   it("ends a request that is not complete after 5 s", async () => {
     const beganAt = performance.now();
