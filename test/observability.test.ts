@@ -3,18 +3,16 @@
  * conventions.
  */
 import { readFileSync } from "node:fs";
-import { METRICS } from "@bioxen/contracts";
+import { METRICS, type Metric } from "@bioxen/contracts";
 import { expect, it } from "vitest";
 
 const read = (name: string) =>
   readFileSync(new URL(`../deploy/observability/${name}`, import.meta.url), "utf8");
 const RULES = read("bioxen.rules.yml");
 const recorded = [...RULES.matchAll(/record: (\S+)/g)].map((match) => match[1]);
-const exposed = new Set<string>(
-  Object.entries(METRICS).flatMap(([name, { type }]) =>
-    type === "histogram" ? ["bucket", "sum", "count"].map((series) => `${name}_${series}`) : [name],
-  ),
-);
+const seriesOf = ([name, { type }]: [string, Metric]): string[] =>
+  type === "histogram" ? ["bucket", "sum", "count"].map((series) => `${name}_${series}`) : [name];
+const exposed = new Set<string>(Object.entries(METRICS).flatMap(seriesOf));
 
 /** The names of BioXen metrics in an expression, by their prefix. */
 const namesIn = (text: string) => [...text.matchAll(/\bbioxen[_:][a-z0-9_:]+/g)].map(([name]) => name);
@@ -29,6 +27,14 @@ it.each([
   const names = expressions.flatMap(namesIn);
   expect(names.length).toBeGreaterThan(10);
   expect(names.filter((name: string) => !exposed.has(name) && !recorded.includes(name))).toEqual([]);
+});
+
+it("every metric is used by a rule or a panel", () => {
+  const used = new Set(namesIn(`${RULES} ${read("grafana-dashboard.json")}`));
+  const unused = Object.entries(METRICS).filter(
+    (metric) => !seriesOf(metric).some((series) => used.has(series)),
+  );
+  expect(unused.map(([name]) => name)).toEqual([]);
 });
 
 interface Panel {

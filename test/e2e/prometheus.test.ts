@@ -70,11 +70,22 @@ describe("every service over HTTP", () => {
       }
       expect((await fetched(`${url}/nothing`)).status).toBe(404);
     }
-    const { text } = await fetched(metricsUrl);
+    const { text } = await eventually("the monitor has inspected the store with its events", async () => {
+      const reply = await fetched(metricsUrl);
+      return /^bioxen_stream_messages\{stream="BIOXEN_EVENTS"\} [1-9]/m.test(reply.text) ? reply : undefined;
+    });
+    expect(text).toMatch(/^bioxen_lease_held\{service="monitor",lease="monitor"\} 1$/m);
+    expect(text).toMatch(/^bioxen_jobs_failed \d+$/m);
     expect(text).toMatch(/^bioxen_vms\{state="running"\} 1$/m);
     expect(text).not.toContain('vm="fed"');
+    const accept = "application/openmetrics-text;version=1.0.0";
+    const open = await fetch(metricsUrl, { headers: { accept } });
+    expect(open.headers.get("content-type")).toMatch(/^application\/openmetrics-text; version=1\.0\.0/);
+    expect(await open.text()).toMatch(/\n# EOF\n$/);
     const perVm = await fetched(`${metricsUrl}/vms`);
-    expect(perVm.text).toMatch(/^bioxen_vm_growth_ratio\{vm="fed"\} [01](\.\d+)?$/m);
+    expect(perVm.text).toMatch(
+      /^bioxen_vm_growth_ratio\{vm="fed",type="syn3a",chassis="ecoli-1"\} [01](\.\d+)?$/m,
+    );
   });
 });
 

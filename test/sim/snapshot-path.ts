@@ -18,7 +18,7 @@ export function snapshotPath(
   };
   return {
     newest: () => reach(() => snapshots.newest()),
-    newestSeq: () => reach(() => snapshots.newestSeq()),
+    newestHead: () => reach(() => snapshots.newestHead()),
     save: (head, chunks) => reach(() => snapshots.save(head, chunks)),
   };
 }

@@ -2,7 +2,8 @@
  * Every metric that BioXen's services expose, by its Prometheus name. Tests compare this catalogue with the rules and
  * the dashboard in deploy/observability, and with the metrics that running services expose.
  *
- * Label values come from bounded sets: chassis, resources, states, endpoints and codes. The exception is {@link
+ * Label values come from bounded sets: chassis, resources, states, endpoints, leases, streams, webhooks, quotas
+ * and codes. The exception is {@link
  * VM_METRICS}, the metrics per VM. They have a separate HTTP path, so that a scraper reads them only when it is
  * configured to.
  */
@@ -50,9 +51,16 @@ export const SERVICE_METRICS = {
     "Losses of a connection for requests. The server cuts one that is read too slowly, and drops its messages.",
     "connection",
   ),
+  bioxen_lease_held: metric(
+    "gauge",
+    "1 while this process holds the lease, 0 while it contends for it.",
+    "lease",
+  ),
+  bioxen_snapshot_sequence: metric("gauge", "Sequence of the last event in the newest snapshot."),
+  bioxen_snapshot_age_seconds: metric("gauge", "Time since the newest snapshot was taken."),
 } as const satisfies Record<string, Metric>;
 
-/** Metrics about all VMs and chassis, exposed by the monitor. */
+/** Metrics about all of BioXen instead of one process, exposed by one service: quotas by the allocator, the rest by the monitor. */
 export const FLEET_METRICS = {
   bioxen_vms: metric("gauge", "VMs by state; destroyed ones are not counted.", "state"),
   bioxen_vms_impaired: metric("gauge", "VMs with reduced health, by reason.", "reason"),
@@ -105,13 +113,33 @@ export const FLEET_METRICS = {
   bioxen_telemetry_samples_received_total: metric("counter", "Samples that arrived.", "chassis"),
   bioxen_telemetry_samples_lost_total: metric("counter", "Samples that never arrived.", "chassis"),
   bioxen_alerts_active: metric("gauge", "Active alerts by severity.", "severity"),
+  bioxen_webhook_deliveries_total: metric(
+    "counter",
+    "Deliveries of notifications. taken: the webhook took it; failed: an attempt that is repeated; given_up: no further attempt follows.",
+    "webhook",
+    "result",
+  ),
+  bioxen_quota_limit: metric("gauge", "Limit of a resource in a quota.", "quota", "resource"),
+  bioxen_quota_used: metric("gauge", "Amount that is charged to a limit of a quota.", "quota", "resource"),
+  bioxen_jobs_waiting: metric("gauge", "Durable commands without an outcome, those under way included."),
+  bioxen_jobs_failed: metric("gauge", "Dead letters: durable commands that failed and were not dropped."),
+  bioxen_stream_bytes: metric("gauge", "Size of a stream on the server. A bucket is a stream too.", "stream"),
+  bioxen_stream_messages: metric("gauge", "Messages in a stream on the server.", "stream"),
+  bioxen_stream_limit_bytes: metric(
+    "gauge",
+    "Largest size of a stream; absent when the disk is the limit.",
+    "stream",
+  ),
 } as const satisfies Record<string, Metric>;
+
+/** Labels of a series per VM: `type` is the biological type, `chassis` the chassis that sent the last sample. */
+const VM_LABELS = ["vm", "type", "chassis"] as const;
 
 /** Metrics per VM, exposed by the monitor under `/metrics/vms`: one series per VM. */
 export const VM_METRICS = {
-  bioxen_vm_growth_ratio: metric("gauge", "Growth relative to the reference rate of the type.", "vm"),
-  bioxen_vm_health_ratio: metric("gauge", "Health, 0 to 1.", "vm"),
-  bioxen_vm_lag_seconds: metric("gauge", "Simulated time by which the host is behind.", "vm"),
+  bioxen_vm_growth_ratio: metric("gauge", "Growth relative to the reference rate of the type.", ...VM_LABELS),
+  bioxen_vm_health_ratio: metric("gauge", "Health, 0 to 1.", ...VM_LABELS),
+  bioxen_vm_lag_seconds: metric("gauge", "Simulated time by which the host is behind.", ...VM_LABELS),
 } as const satisfies Record<string, Metric>;
 
 export const METRICS = { ...SERVICE_METRICS, ...FLEET_METRICS, ...VM_METRICS } as const;

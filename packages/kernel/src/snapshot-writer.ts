@@ -9,7 +9,7 @@ import type { StoredEvent } from "./envelope.ts";
 import { messageOf } from "./fault.ts";
 import type { EventFeed } from "./feed.ts";
 import type { Clock, Logger, Timers } from "./ports.ts";
-import { chunksOf, type SnapshotStore } from "./snapshot.ts";
+import { chunksOf, type SnapshotHead, type SnapshotStore } from "./snapshot.ts";
 
 export interface SnapshotWriterOptions {
   readonly feed: EventFeed;
@@ -23,7 +23,9 @@ export interface SnapshotWriterOptions {
 
 export class SnapshotWriter {
   readonly #options: SnapshotWriterOptions;
+  /** Sequence from which the events until the next write count. A failed write counts too. */
   #newestSeq = 0;
+  #newest: SnapshotHead | undefined;
   /**
    * Sequence of the stored snapshot if it is beyond the end of this log: that snapshot belongs to another log and is
    * replaced.
@@ -36,17 +38,20 @@ export class SnapshotWriter {
     this.#options = options;
   }
 
+  /** The newest stored snapshot of this log that this writer knows; undefined when it knows none. */
+  get newest(): SnapshotHead | undefined {
+    return this.#newest;
+  }
+
   /** Begins to count events and to write snapshots. Call it once the feed is live. */
   async begin(): Promise<void> {
     const { feed, store, logger } = this.#options;
-    this.#newestSeq = await store.newestSeq().catch((cause: unknown) => {
+    const newest = await store.newestHead().catch((cause: unknown) => {
       logger.warn({ err: cause }, `cannot find the newest snapshot: ${messageOf(cause)}`);
-      return 0;
+      return undefined;
     });
-    if (this.#newestSeq > feed.appliedSeq) {
-      this.#foreignSeq = this.#newestSeq;
-      this.#newestSeq = 0;
-    }
+    if (newest !== undefined && newest.seq > feed.appliedSeq) this.#foreignSeq = newest.seq;
+    else this.#found(newest);
     feed.onEvent((event) => this.#count(event));
     this.#count({ seq: feed.appliedSeq });
   }
@@ -72,17 +77,24 @@ export class SnapshotWriter {
     if (capture === undefined) return;
     const { head, captured } = capture;
     try {
-      const newest = await store.newestSeq();
-      if (newest !== this.#foreignSeq && head.seq - newest < everyEvents) {
-        this.#newestSeq = newest;
+      const newest = await store.newestHead();
+      const newestSeq = newest?.seq ?? 0;
+      if (newestSeq !== this.#foreignSeq && head.seq - newestSeq < everyEvents) {
+        this.#found(newest);
         return;
       }
       this.#newestSeq = head.seq;
       await store.save(head, this.#untilEnded(chunksOf(captured, () => this.#pause())));
+      this.#newest = head;
       logger.info({ seq: head.seq, tookMs: clock.nowMs() - startedAtMs }, "snapshot written");
     } catch (cause) {
       logger.warn({ seq: head.seq, err: cause }, `cannot write a snapshot: ${messageOf(cause)}`);
     }
+  }
+
+  #found(newest: SnapshotHead | undefined): void {
+    this.#newest = newest;
+    this.#newestSeq = newest?.seq ?? 0;
   }
 
   async *#untilEnded(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

@@ -37,8 +37,8 @@ export interface Snapshot {
 export interface SnapshotStore {
   /** Returns the newest complete snapshot; undefined when none exists, or when it is damaged. */
   newest(): Promise<Snapshot | undefined>;
-  /** Returns the sequence of the newest snapshot; 0 when none exists. */
-  newestSeq(): Promise<number>;
+  /** Returns the head of the newest snapshot; undefined when none exists. */
+  newestHead(): Promise<SnapshotHead | undefined>;
   /**
    * Stores a snapshot in place of the previous one, completely or not at all. Throws when another writer has replaced
    * the previous one meanwhile.

@@ -74,8 +74,8 @@ class KvFoldSnapshots implements SnapshotStore {
     return undefined;
   }
 
-  async newestSeq(): Promise<number> {
-    return (await this.#manifest()).manifest?.head.seq ?? 0;
+  async newestHead(): Promise<SnapshotHead | undefined> {
+    return (await this.#manifest()).manifest?.head;
   }
 
   async save(head: SnapshotHead, chunks: AsyncIterable<Uint8Array>): Promise<void> {

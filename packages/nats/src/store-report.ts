@@ -22,6 +22,8 @@ export interface StoredStream {
 export interface PresentStream {
   readonly drift: readonly Drift[];
   readonly copies: Copies;
+  /** Number of stored messages. */
+  readonly messages: number;
   readonly bytes: number;
   /** Largest size, bytes; undefined when the disk is the limit. */
   readonly maxBytes: number | undefined;
@@ -52,7 +54,8 @@ function describe(declaration: Readonly<Record<string, unknown>>, info: StreamIn
   // Each installation may choose a maximum size, so that another `max_bytes` than declared does not count as drift. A
   // full stream drops no message.
   const drift = driftOf(declaration, config).filter(({ setting }) => setting !== "max_bytes");
-  return { drift, copies: copiesOf(info), bytes: state.bytes, maxBytes };
+  const { messages, bytes } = state;
+  return { drift, copies: copiesOf(info), messages, bytes, maxBytes };
 }
 
 /** Returns the number of copies of the event log; undefined when the server has no event log, or does not answer. */
@@ -72,8 +75,7 @@ export interface StoreTroubles {
   readonly missingCopies: number;
 }
 
-export async function storeTroubles(bus: Bus): Promise<StoreTroubles> {
-  const { streams, foreign } = await storeReport(bus);
+export function troublesIn({ streams, foreign }: StoreReport): StoreTroubles {
   const missing = streams.map(({ present }) =>
     present === undefined ? 0 : present.copies.wanted - present.copies.present,
   );

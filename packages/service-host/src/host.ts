@@ -16,31 +16,17 @@ import {
   type ServedEndpoint,
   type ServiceName,
   type ServiceSample,
-  SkippedMessages,
 } from "@bioxen/contracts";
-import {
-  type EventFeed,
-  type EventSink,
-  type Logger,
-  messageOf,
-  type ServicePorts,
-  SkippingLog,
-  StoredLeases,
-} from "@bioxen/kernel";
+import { type EventFeed, type EventSink, type Logger, messageOf, type ServicePorts } from "@bioxen/kernel";
 import {
   type Bus,
   ConnectionRefused,
   clusterIdOn,
-  connectBus,
   discoverServices,
-  type Inbox,
-  KvLeaseStore,
-  openBlobs,
   openInbox,
   openJobCancellation,
   openJobWorker,
-  openOutcomes,
-  storeTroubles,
+  storeReport,
 } from "@bioxen/nats";
 import { whenAdmitted } from "./admission.ts";
 import { beginTelemetry } from "./begin-telemetry.ts";
@@ -52,19 +38,21 @@ import {
   readHostConfig,
   storageOf,
 } from "./config.ts";
+import { connectPorts } from "./connect-ports.ts";
 import { faultLogger, foreignReplyLogger } from "./fault-logs.ts";
+import type { HeldLeases } from "./held-leases.ts";
 import { openHttp } from "./http.ts";
-import { feedOf, type LoseLog, losing, openKnownLog, startFeed } from "./known-log.ts";
+import { feedOf, losing, startFeed } from "./known-log.ts";
 import { loadMeasurements } from "./load.ts";
 import { exportMetrics } from "./metric-export.ts";
 import { ProcessMetrics } from "./metrics.ts";
 import { EndRequested, ProcessEnd } from "./process-end.ts";
-import { hasEnded, processIds } from "./process-identity.ts";
 import { createLogger, namedIds, randomIds, systemClock, systemTimers } from "./real-world.ts";
 import { withEveryKind } from "./snapshot-sinks.ts";
 import { openSnapshots, type Snapshots } from "./snapshots.ts";
 import { StandBy } from "./stand-by.ts";
-import { type OpenTelemetryTracer, tracedEndpoint, tracedPorts } from "./tracing.ts";
+import { storeMeasurements } from "./store-measurements.ts";
+import { tracedEndpoint } from "./tracing.ts";
 import { unlessStalled } from "./unless-stalled.ts";
 import { ProcessVitals } from "./vitals.ts";
 
@@ -75,8 +63,6 @@ const DISCOVERY_MS = 200;
  * its supervisor restarts it. A restart of the server, or reading the largest snapshot, takes less time.
  */
 const LOG_SILENCE_MS = 60_000;
-/** Longest wait for the first connection, ms: the server may start after its services. */
-const FIRST_CONNECT_TIMEOUT_MS = 30_000;
 
 /** A service, independent of the process that runs it: its folds, its endpoints and its own activity. */
 export interface Service {
@@ -161,7 +147,7 @@ async function boot(
   const { tracer } = telemetry;
   end.closes(telemetry.end);
   const lose = losing(logger, end);
-  const connected = await end.during(connectPorts(definition, config, logger, end, lose, tracer));
+  const connected = await end.during(connectPorts({ definition, config, logger, end, lose, tracer }));
   const { bus, ports, outcomes, skips, guard, appends } = connected;
   const service = await end.during(definition.create(ports, env, await end.during(clusterIdOn(bus))));
   const writesSnapshots = definition.writesSnapshots === true;
@@ -170,15 +156,12 @@ async function boot(
   // A process that reads the log at its boot, or waits until it may begin, must notice a lost log too.
   guard.begin(() => feed.appliedSeq);
   // Only the monitor inspects the store, because only the monitor raises alerts about the store.
-  const inspectStore = definition.name === "monitor" ? () => storeTroubles(bus) : undefined;
+  const inspectStore = definition.name === "monitor" ? () => storeReport(bus) : undefined;
   const sampled = () => service.sampled?.() ?? {};
   const vitals = new ProcessVitals(ports, definition.name, instance, feed, sampled, inspectStore);
   const metrics = new ProcessMetrics(definition.name, () => vitals.now(), appends);
-  let inbox: Inbox | undefined;
-  const measure = () => [
-    ...(inbox === undefined ? [] : loadMeasurements(inbox.load())),
-    ...(service.measure?.() ?? []),
-  ];
+  const measuring = measuringOf(ports.leases, vitals, bus, service);
+  const measure = () => measuring.flatMap((part) => part());
   if (tracer.hasSdk) await end.during(exportMetrics(() => metrics.families(measure())));
   const http = await end.during(
     openHttp({
@@ -194,6 +177,7 @@ async function boot(
   vitals.begin();
   const snapshots = await end.during(rebuildState(feed, bus, ports, config));
   end.closes(() => snapshots.end());
+  measuring.push(() => snapshots.measure());
   const instrumented = (served: ServedEndpoint) => metrics.counted(tracedEndpoint(served, tracer));
   const ownJobs = ENDPOINTS.jobCancel.owner === definition.name;
   const hosted = ownJobs ? [await end.during(openJobCancellation(bus, outcomes))] : [];
@@ -211,7 +195,7 @@ async function boot(
   await end.during(service.begin(feed));
   if (writesSnapshots) await end.during(snapshots.beginWriting(feed));
   const opened = await end.during(openInbox({ ...serving, metadata: discovery, callerLimit }));
-  inbox = opened;
+  measuring.push(() => loadMeasurements(opened.load()));
   const stopping = [() => opened.stop()];
   end.closes(() => Promise.all(stopping.map((stop) => stop())));
   const jobs = await end.during(
@@ -229,6 +213,21 @@ async function boot(
   vitals.serves();
   process.send?.({ kind: "ready" });
   logger.info({}, `${definition.name} is ready`);
+}
+
+/** Returns the sources of the measurements that a process has from its start. */
+function measuringOf(
+  leases: HeldLeases,
+  vitals: ProcessVitals,
+  bus: Bus,
+  service: Service,
+): (() => readonly Measurement[])[] {
+  return [
+    () => leases.measure(),
+    // The last inspection of the store says nothing about a server that cannot be reached now.
+    () => (vitals.store === undefined || !bus.connected ? [] : storeMeasurements(vitals.store)),
+    () => service.measure?.() ?? [],
+  ];
 }
 
 /** Returns the watch for instances of newer releases; empty for a service whose instances cannot replace each other. */
@@ -250,46 +249,6 @@ function servingOf({ name, description }: ServiceDefinition, feed: EventFeed, lo
     onFault: faultLogger(logger),
     onForeignReply: foreignReplyLogger(logger),
   };
-}
-
-/** Connects to NATS and returns the ports of a service. */
-async function connectPorts(
-  { name, writesSnapshots = false }: ServiceDefinition,
-  config: HostConfig,
-  logger: Logger,
-  end: ProcessEnd,
-  lose: LoseLog,
-  tracer: OpenTelemetryTracer,
-) {
-  const storage = storageOf(config);
-  const bus = await connectBus({
-    ...config.connection,
-    name: `bioxen-${name}`,
-    connectTimeoutMs: FIRST_CONNECT_TIMEOUT_MS,
-  });
-  end.closes(() => bus.close());
-  bus.onStatus((status) => logger.warn({ status }, `the bus is ${status}`));
-  bus.onRefusedLogin((why) => logger.error({}, `${why}; trying again with the credentials as they then are`));
-  const { log, guard } = await openKnownLog({
-    bus,
-    storage,
-    file: config.BIOXEN_LOG_RECORD,
-    writes: writesSnapshots,
-    logger,
-    lose,
-  });
-  end.closes(() => guard.end());
-  const outcomes = await openOutcomes(bus, storage);
-  const world = { clock: systemClock, ids: randomIds, timers: systemTimers, logger };
-  const store = new KvLeaseStore(bus, storage);
-  const monotonicMs = () => performance.now();
-  const leases = new StoredLeases({ ...world, ids: processIds(), store, monotonicMs, hasEnded });
-  const blobs = await openBlobs(bus, storage);
-  const skips = new SkippedMessages();
-  const readable = new SkippingLog(log, skips);
-  const appends = { appended: 0, conflict: 0 };
-  const ports = tracedPorts({ ...world, log: readable, bus, leases, blobs }, tracer, appends);
-  return { bus, ports, outcomes, skips, guard, appends };
 }
 
 /**

@@ -4,20 +4,26 @@
  *
  * Snapshots are optional: with a missing or damaged bucket, or with snapshots disabled, a service starts from the log.
  */
+import type { Measurement } from "@bioxen/contracts";
 import {
   type EventFeed,
   messageOf,
   type ServicePorts,
+  type SnapshotHead,
   type SnapshotSource,
   SnapshotWriter,
 } from "@bioxen/kernel";
 import { type Bus, openFoldSnapshots, type StorageSettings } from "@bioxen/nats";
+
+const MS_PER_S = 1_000;
 
 export interface Snapshots {
   /** The snapshots from which a service can start; undefined when it must read the whole log. */
   readonly source: SnapshotSource | undefined;
   /** Begins to write snapshots. From now on this process writes them as `feed` applies events. */
   beginWriting(feed: EventFeed): Promise<void>;
+  /** Returns sequence and age of the newest snapshot; no values in a process that writes none. */
+  measure(): readonly Measurement[];
   end(): Promise<void>;
 }
 
@@ -27,7 +33,7 @@ export async function openSnapshots(
   ports: ServicePorts,
   { everyEvents, storage }: { readonly everyEvents: number; readonly storage: StorageSettings },
 ): Promise<Snapshots> {
-  const { logger } = ports;
+  const { logger, clock } = ports;
   const store =
     everyEvents === 0
       ? undefined
@@ -43,8 +49,23 @@ export async function openSnapshots(
       writer = new SnapshotWriter({ ...ports, feed, store, everyEvents });
       await writer.begin();
     },
+    measure: () => snapshotMeasurements(writer?.newest, clock.nowMs()),
     async end() {
       await writer?.end();
     },
   };
+}
+
+/** Returns sequence and age of a snapshot; undefined: no values. */
+export function snapshotMeasurements(
+  newest: SnapshotHead | undefined,
+  nowMs: number,
+): readonly Measurement[] {
+  const metrics = ["bioxen_snapshot_sequence", "bioxen_snapshot_age_seconds"] as const;
+  if (newest === undefined) return metrics.map((metric) => ({ metric, values: [] }));
+  const ageS = Math.max(0, nowMs - newest.takenAtMs) / MS_PER_S;
+  return [
+    { metric: metrics[0], values: [{ value: newest.seq }] },
+    { metric: metrics[1], values: [{ value: ageS }] },
+  ];
 }

@@ -4,6 +4,7 @@
  */
 import { type ServiceName, type ServiceSample, serviceTelemetrySubject } from "@bioxen/contracts";
 import type { EventFeed, ServicePorts, UnreadableMessage } from "@bioxen/kernel";
+import { type StoreReport, troublesIn } from "@bioxen/nats";
 import type { Vitals } from "./metrics.ts";
 
 /** Interval between two samples, ms. Each sample asks the server for the end of the log. */
@@ -16,7 +17,7 @@ const MICROSECONDS_PER_MS = 1_000;
 /** Maximum number of unreadable messages in one answer: enough for an operator to act, and few enough for a probe. */
 const MAX_LISTED_UNREADABLE = 20;
 
-export type InspectStore = () => Promise<NonNullable<ServiceSample["store"]>>;
+export type InspectStore = () => Promise<StoreReport>;
 
 export class ProcessVitals {
   readonly #ports: ServicePorts;
@@ -33,7 +34,7 @@ export class ProcessVitals {
   #lagEvents: number | null = null;
   #samples = 0;
   #longestDelayMs = 0;
-  #store: ServiceSample["store"];
+  #store: StoreReport | undefined;
 
   /**
    * `sampled` returns the fields that the service adds to its samples. With `inspectStore`, the samples also name the
@@ -110,6 +111,11 @@ export class ProcessVitals {
     return this.#serves ? undefined : "starting or stopping: it answers no requests";
   }
 
+  /** What the last inspection found in the store; undefined without an inspection, or after one that failed. */
+  get store(): StoreReport | undefined {
+    return this.#store;
+  }
+
   /** The number of messages of the log that this process cannot read, and the first of these messages. */
   get unreadable(): { readonly count: number; readonly first: readonly UnreadableMessage[] } {
     const all = this.#feed.unreadable();
@@ -159,7 +165,7 @@ export class ProcessVitals {
       cpuPermille,
       residentBytes: process.memoryUsage.rss(),
       unreadable: this.#feed.unreadable().length,
-      ...(this.#store === undefined ? {} : { store: this.#store }),
+      ...(this.#store === undefined ? {} : { store: troublesIn(this.#store) }),
     };
     this.#longestDelayMs = 0;
     this.#ports.bus.publish(serviceTelemetrySubject(this.#service), sample);

@@ -21,9 +21,9 @@ export class MemorySnapshots implements SnapshotStore {
     return this.#newest;
   }
 
-  async newestSeq(): Promise<number> {
+  async newestHead(): Promise<SnapshotHead | undefined> {
     this.#requireHere();
-    return this.#newest?.head.seq ?? 0;
+    return this.#newest?.head;
   }
 
   async save(head: SnapshotHead, chunks: AsyncIterable<Uint8Array>): Promise<void> {

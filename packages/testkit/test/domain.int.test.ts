@@ -98,7 +98,7 @@ describe.each(LEAVES)("a leaf node $what", ({ hasJetStream, settings }) => {
       const snapshots = await openFoldSnapshots(bus);
       const head = { seq: 3, streamSubject: subject, digest: "d", takenAtMs: 1, schemas: { vm: 1 } };
       await snapshots.save(head, chunksFrom(["state\n"]));
-      expect(await snapshots.newestSeq()).toBe(3);
+      expect(await snapshots.newestHead()).toEqual(head);
 
       const jobs = new Jobs(bus);
       await jobs.submit("bioxen.cmd.vm.start", { vmId: "a" }, "job-1");

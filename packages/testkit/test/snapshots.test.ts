@@ -89,7 +89,7 @@ async function busyWorld() {
 describe("a start from a snapshot", () => {
   it("reaches the state of a start from the first event, and reads only the events after the snapshot", async () => {
     const { first, instance, snapshots, log } = await busyWorld();
-    const newest = await snapshots.newestSeq();
+    const newest = (await snapshots.newestHead())?.seq ?? 0;
     expect(newest).toBeGreaterThanOrEqual(10);
     const read: number[] = [];
     const follow = log.follow.bind(log);
@@ -211,9 +211,14 @@ describe("the writer of snapshots", () => {
     for (let i = 0; i < 3; i += 1) await only.chassis.execute(`c${i}`, because(`a${i}`), register);
     await clock.advance(10);
     expect(said.at(-1)).toBe("cannot write a snapshot: the snapshot store is unreachable");
+    expect(writer.newest).toBeUndefined();
     snapshots.setAway(false);
     for (let i = 3; i < 6; i += 1) await only.chassis.execute(`c${i}`, because(`a${i}`), register);
     await clock.advance(10);
-    expect(await snapshots.newestSeq()).toBeGreaterThan(0);
+    expect((await snapshots.newestHead())?.seq).toBeGreaterThan(0);
+    expect(writer.newest).toEqual(await snapshots.newestHead());
+    const next = writerOf(only.feed, 1_000);
+    await next.begin();
+    expect(next.newest).toEqual(writer.newest);
   });
 });

@@ -2,12 +2,13 @@
  * The streams and buckets on a real server: their loss under use, refusals of the server in words, and the report that
  * `bioxen doctor` and the alerts are made of.
  */
-import { EVENT_STREAM, eventSubject, JOB_STREAM } from "@bioxen/contracts";
+import { DEAD_LETTER_STREAM, EVENT_STREAM, eventSubject, JOB_STREAM } from "@bioxen/contracts";
 import {
   ALL_STREAMS,
   BUCKETS,
   type Bus,
   connectBus,
+  Jobs,
   KvLeaseStore,
   logCopies,
   openBlobs,
@@ -17,7 +18,7 @@ import {
   STREAM_NAMES,
   type StorageSettings,
   storeReport,
-  storeTroubles,
+  troublesIn,
 } from "@bioxen/nats";
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import { afterEach, describe, expect, it } from "vitest";
@@ -48,6 +49,19 @@ async function openEverything(bus: Bus, storage: StorageSettings = {}) {
 
 const streamOf = ({ name }: { readonly name: string }) => `KV_${name}`;
 const head = { seq: 7, streamSubject: "bioxen.evt.vm.x", digest: "d", takenAtMs: 1, schemas: { vm: 1 } };
+
+it("the report has the number of messages and the size of each stream", async () => {
+  const { bus, jsm } = await connected();
+  await openEventLog(bus, { maxBytes: { [JOB_STREAM]: 1_000_000 } });
+  const jobs = new Jobs(bus);
+  for (const id of ["a", "b"]) await jobs.submit("bioxen.cmd.vm.start", { vmId: id }, id);
+  const { streams } = await storeReport(bus);
+  const of = (name: string) => streams.find((stream) => stream.name === name)?.present;
+  const { bytes } = (await jsm.streams.info(JOB_STREAM)).state;
+  expect(bytes).toBeGreaterThan(0);
+  expect(of(JOB_STREAM)).toMatchObject({ messages: 2, bytes, maxBytes: 1_000_000 });
+  expect(of(DEAD_LETTER_STREAM)).toMatchObject({ messages: 0, bytes: 0, maxBytes: undefined });
+});
 
 describe("a bucket or stream that is deleted under use", () => {
   it("is created again by its next user, in the same call", async () => {
@@ -133,7 +147,7 @@ describe("a refusal of the server", () => {
     // What an earlier version could do: the server accepts the change, and makes one copy.
     await jsm.streams.update(EVENT_STREAM, { num_replicas: 3 });
     expect(await logCopies(bus)).toEqual({ wanted: 3, present: 1 });
-    expect(await storeTroubles(bus)).toEqual({ foreignStreams: 0, missingCopies: 2 });
+    expect(troublesIn(await storeReport(bus))).toEqual({ foreignStreams: 0, missingCopies: 2 });
   });
 
   it.each([
@@ -202,13 +216,13 @@ it("reports a stream of another owner, and whether it interferes", async () => {
   await openEverything(bus);
   expect((await storeReport(bus)).foreign).toEqual([]);
   await jsm.streams.add({ name: "COPIES", subjects: ["bioxen.tel.>", "weather.>"] });
-  expect(await storeTroubles(bus)).toEqual({ foreignStreams: 0, missingCopies: 0 });
+  expect(troublesIn(await storeReport(bus))).toEqual({ foreignStreams: 0, missingCopies: 0 });
   await jsm.streams.add({ name: "AUDIT", subjects: ["bioxen.cmd.>", "bioxen.qry.>"] });
   expect((await storeReport(bus)).foreign).toEqual([
     { name: "AUDIT", subjects: ["bioxen.cmd.>", "bioxen.qry.>"], interferes: true },
     { name: "COPIES", subjects: ["bioxen.tel.>"], interferes: false },
   ]);
-  expect(await storeTroubles(bus)).toEqual({ foreignStreams: 1, missingCopies: 0 });
+  expect(troublesIn(await storeReport(bus))).toEqual({ foreignStreams: 1, missingCopies: 0 });
 });
 
 it("names each setting that differs, and the opening of the log tells it before it repairs it", async () => {

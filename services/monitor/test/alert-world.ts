@@ -11,6 +11,7 @@ import {
   ENDPOINTS,
   type EndpointName,
   FULL_DEMAND,
+  type MetricName,
   REFERENCE_DOUBLING_MINUTES,
   type RequestOf,
   type VmSample,
@@ -286,6 +287,15 @@ export class Instance {
 
   end(): Promise<void> {
     return Promise.resolve(this.#service.end());
+  }
+
+  /** Returns the values of a metric by the values of its labels: `{ "ops taken": 1 }`. */
+  measured(metric: MetricName): Readonly<Record<string, number>> {
+    const all = [...this.#service.measure(), ...this.#service.measureVms()];
+    const values = all.find((one) => one.metric === metric)?.values ?? [];
+    return Object.fromEntries(
+      values.map(({ value, labels = {} }) => [Object.values(labels).join(" "), value]),
+    );
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: as a caller sees a reply, untyped.

@@ -1,18 +1,11 @@
 /**
  * The words of `bioxen doctor` about streams, buckets, copies and sizes.
  */
-import type { PresentStream, StoredStream, StoreReport } from "@bioxen/nats";
+import type { StoreReport } from "@bioxen/nats";
+import { storedStream as stored } from "@bioxen/testkit/stored-stream";
 import { expect, it } from "vitest";
 import { findingsOf, writeFindings } from "./doctor-store.ts";
 
-const stored = (name: string, present?: Partial<PresentStream>): StoredStream => ({
-  name,
-  kind: name.startsWith("KV_") ? "bucket" : "stream",
-  present:
-    present === undefined
-      ? undefined
-      : { drift: [], copies: { wanted: 1, present: 1 }, bytes: 0, maxBytes: undefined, ...present },
-});
 const words = (report: Partial<StoreReport>) =>
   findingsOf({ streams: [stored("A", {})], foreign: [], ...report }).map(
     ({ check, verdict, found }) => `${verdict} ${check}: ${found}`,

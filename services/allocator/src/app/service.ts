@@ -41,6 +41,7 @@ import { LedgerQueries } from "./ledger-queries.ts";
 import { MonotonicReservationTimer } from "./monotonic-reservation-timer.ts";
 import { QuotaCharges } from "./quota-charges.ts";
 import { QuotaCommands } from "./quota-commands.ts";
+import { QuotaMeasurements } from "./quota-measurements.ts";
 import { QuotaProcess } from "./quota-process.ts";
 
 /**
@@ -60,6 +61,7 @@ export interface AllocatorOptions {
 export function createAllocator(ports: ServicePorts, options: AllocatorOptions) {
   const allocator = new Allocator(ports, options);
   const { commands, ledgerQueries, quotaCommands } = allocator;
+  const quotaMeasurements = new QuotaMeasurements(allocator.quotas);
   return {
     sinks: [allocator.ledgers, allocator.vms, allocator.chassis, allocator.quotas],
     endpoints: [
@@ -72,6 +74,7 @@ export function createAllocator(ports: ServicePorts, options: AllocatorOptions) 
       serve(ENDPOINTS.quotaList, (request, _causation, maxBytes) => quotaCommands.list(request, maxBytes)),
     ],
     begin: (feed: EventFeed) => allocator.begin(feed),
+    measure: () => quotaMeasurements.measure(),
     end: () => allocator.end(),
   };
 }

@@ -80,7 +80,19 @@ interface Delivery {
   end: { readonly undelivered: Undelivered | null } | undefined;
 }
 
+/**
+ * Numbers of deliveries by result. `failed`: attempts that are repeated. `given_up`: deliveries that ended without
+ * success and become dead letters.
+ */
+export interface DeliveryCounts {
+  taken: number;
+  failed: number;
+  given_up: number;
+}
+
 export class AlertDeliveries {
+  /** The results of this process by webhook, since it started. */
+  readonly counts: ReadonlyMap<string, DeliveryCounts>;
   readonly #ports: ServicePorts;
   readonly #webhooks: Webhooks;
   readonly #states: Aggregates<AlertState>;
@@ -94,6 +106,7 @@ export class AlertDeliveries {
   constructor(ports: ServicePorts, webhooks: Webhooks, states: Aggregates<AlertState>, acts: () => boolean) {
     this.#ports = ports;
     this.#webhooks = webhooks;
+    this.counts = new Map(webhooks.names.map((name) => [name, { taken: 0, failed: 0, given_up: 0 }]));
     this.#states = states;
     this.#acts = acts;
     this.#reconciler = new Reconciler({
@@ -161,6 +174,7 @@ export class AlertDeliveries {
             reason: `more than ${MAX_WAITING} notifications waited for delivery`,
           },
         };
+        this.#count(webhook, "given_up");
         continue;
       }
       if (delivery.dueAtMs > this.#ports.clock.nowMs()) return;
@@ -175,12 +189,20 @@ export class AlertDeliveries {
     delivery.attempts += 1;
     if (delivered.kind === "taken") {
       delivery.end = { undelivered: null };
+      this.#count(webhook, "taken");
       return;
     }
     const { attempts } = delivery;
     const { reason, permanent } = delivered;
-    if (permanent || attempts >= MAX_ATTEMPTS) delivery.end = { undelivered: { webhook, attempts, reason } };
+    const isLast = permanent || attempts >= MAX_ATTEMPTS;
+    if (isLast) delivery.end = { undelivered: { webhook, attempts, reason } };
+    this.#count(webhook, isLast ? "given_up" : "failed");
     delivery.dueAtMs = this.#ports.clock.nowMs() + backoffDelayMs(RETRY_BACKOFF, attempts);
+  }
+
+  #count(webhook: string, result: keyof DeliveryCounts): void {
+    const counts = this.counts.get(webhook);
+    if (counts !== undefined) counts[result] += 1;
   }
 
   #deliveryOf(ruleId: string, notificationId: string, webhook: string): Delivery {

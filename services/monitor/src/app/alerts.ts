@@ -30,7 +30,7 @@ import {
 } from "@bioxen/kernel";
 import { alertDecider, effectiveRule, isFull } from "../domain/alert.ts";
 import { AlertEvaluator } from "../domain/alert-evaluator.ts";
-import { AlertDeliveries, inChainOf, type Webhooks } from "./alert-deliveries.ts";
+import { AlertDeliveries, type DeliveryCounts, inChainOf, type Webhooks } from "./alert-deliveries.ts";
 
 /** Maximum number of alerts of one rule that a step raises or clears before other rules get their turn. */
 const MAX_CHANGES_PER_STEP = 64;
@@ -105,6 +105,11 @@ export class Alerts {
     await this.#reconciler.stop();
     await this.#deliveries.end();
     await this.#lease?.release();
+  }
+
+  /** The results of deliveries by webhook, since this process started. */
+  get deliveryCounts(): ReadonlyMap<string, DeliveryCounts> {
+    return this.#deliveries.counts;
   }
 
   /** Returns the ids of all rules that were ever set, and of the default rules, sorted. */

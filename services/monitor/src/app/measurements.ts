@@ -51,7 +51,15 @@ export function fleetMeasurements(
     single("bioxen_fleet_fairness_ratio", fleet.fairness(all)),
     ...chassisMeasurements(fleet, samples, clock.nowMs()),
     byLabel("bioxen_alerts_active", "severity", alerts.activeBySeverity()),
+    webhookDeliveries(alerts),
   ];
+}
+
+function webhookDeliveries({ deliveryCounts }: Alerts): Measurement {
+  const values = [...deliveryCounts].flatMap(([webhook, counts]) =>
+    Object.entries(counts).map(([result, value]) => ({ value, labels: { webhook, result } })),
+  );
+  return { metric: "bioxen_webhook_deliveries_total", values };
 }
 
 function startDurations({ starts }: Fleet): Measurement {
@@ -108,9 +116,10 @@ export function vmMeasurements(fleet: Fleet, samples: Samples): Measurement[] {
     const assessed = fleet.healthOf(vm, state);
     if (sample === undefined || assessed === undefined) continue;
     const permille = growthPermille(state, sample);
-    if (permille !== null) growth.push({ value: permille / 1_000, labels: { vm } });
-    if (assessed.health !== null) health.push({ value: assessed.health / 100, labels: { vm } });
-    if (sample.machine === undefined) lag.push({ value: sample.lagMs / MS_PER_S, labels: { vm } });
+    const labels = { vm, type: state.biologicalType, chassis: sample.chassisId };
+    if (permille !== null) growth.push({ value: permille / 1_000, labels });
+    if (assessed.health !== null) health.push({ value: assessed.health / 100, labels });
+    if (sample.machine === undefined) lag.push({ value: sample.lagMs / MS_PER_S, labels });
   }
   return [
     { metric: "bioxen_vm_growth_ratio", values: growth },
