@@ -51,8 +51,8 @@ const VM_CHANGES: Record<string, (d: Json, ms: number) => Json> = {
   }),
   deferred: ({ reasons }) => ({
     refusals: reasons,
-    reason: reasons
-      .map((r: Json) => `${r.chassisId === null ? "cluster" : r.chassisId}: ${r.code}: ${r.message}`)
+    reason: [...Map.groupBy(reasons as Json[], (r) => `${r.code}: ${r.message}`)]
+      .map(([text, same]) => `${same.map((r) => r.chassisId ?? "cluster").join(", ")}: ${text}`)
       .join("; "),
   }),
   placed: (d) => ({ state: "starting", reason: null, refusals: [], ...d }),

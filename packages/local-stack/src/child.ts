@@ -44,6 +44,7 @@ export class SupervisedChild {
   #timer: NodeJS.Timeout | undefined;
   #ending = false;
   #refusal: string | undefined;
+  #misconfiguration: string | undefined;
   readonly #listeners = new Set<() => void>();
   #closed: Promise<void> = Promise.resolve();
 
@@ -63,6 +64,11 @@ export class SupervisedChild {
   /** The reason why the process refuses to run, even after a restart, in one sentence; undefined without a refusal. */
   get refusal(): string | undefined {
     return this.#refusal;
+  }
+
+  /** What is wrong with the configuration of the process; undefined when the process did not say so. */
+  get misconfiguration(): string | undefined {
+    return this.#misconfiguration;
   }
 
   get restarts(): number {
@@ -85,6 +91,7 @@ export class SupervisedChild {
     if (!this.spec.speaksReady) child.once("spawn", () => this.#set("ready"));
     child.on("message", (message: { kind?: unknown; why?: unknown }) => {
       if (message.kind === "ready") this.#set("ready");
+      if (message.kind === "misconfigured") this.#misconfiguration = String(message.why);
       if (message.kind === "refused") this.#refusal = String(message.why);
     });
     this.#closed = new Promise((resolve) => {

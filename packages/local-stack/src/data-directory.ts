@@ -4,13 +4,14 @@
  * The operating system holds the reservation (directory-lock.ts). A second file says which process has it: for error
  * texts, for `bioxen down`, and for earlier versions of BioXen, which know that file only.
  */
-import { mkdir, readdir, readFile, realpath, rm } from "node:fs/promises";
+import { readdir, readFile, realpath, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Fault } from "@bioxen/kernel";
 import { type RecordedProcess, startOf, stillRuns } from "@bioxen/nats";
 import { DirectoryLock } from "./directory-lock.ts";
 import { Leftovers, SERVER_CONFIG } from "./leftovers.ts";
+import { makeDirectory } from "./make-directory.ts";
 import { replaceFile } from "./stack-file.ts";
 
 /** Name of the file that the operating system locks. */
@@ -45,7 +46,7 @@ export class DataDirectory {
    * running stack has reserved the directory, returns that stack as `heldBy` (undefined if the stack is unknown).
    */
   static async take(path: string): Promise<DataDirectory | { readonly heldBy: Holder | undefined }> {
-    await mkdir(path, { recursive: true });
+    await makeDirectory(path);
     const leftovers = new Leftovers(path, await realpath(path));
     const lock = DirectoryLock.take(join(path, LOCK));
     if (lock === undefined) return { heldBy: await knownHolder(path) };

@@ -2,8 +2,9 @@
  * The pointer by which clients find a local stack. `findLocalStack` of `@bioxen/nats` reads it.
  */
 import { randomUUID } from "node:crypto";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { rename, rm, writeFile } from "node:fs/promises";
 import { readStackRecord, type StackRecord, stackPointer, stillRuns } from "@bioxen/nats";
+import { makeDirectory } from "./make-directory.ts";
 
 export async function replaceFile(path: string, content: string): Promise<void> {
   const draft = `${path}.${randomUUID()}`;
@@ -12,7 +13,7 @@ export async function replaceFile(path: string, content: string): Promise<void> 
 }
 
 export async function writePointer(home: string, record: StackRecord): Promise<void> {
-  await mkdir(home, { recursive: true });
+  await makeDirectory(home);
   await replaceFile(stackPointer(home), `${JSON.stringify(record, null, 2)}\n`);
 }
 

@@ -224,6 +224,9 @@ async function startServices(
     started.map(async (child) => {
       if (await child.whenReady(READY_DEADLINE_MS)) return progress(`${child.spec.name} is ready`);
       if (child.refusal !== undefined) throw new Fault("CONFLICT", child.refusal, { retryable: false });
+      if (child.misconfiguration !== undefined) {
+        throw new Fault("BAD_REQUEST", `${child.spec.name}: ${child.misconfiguration}`, { retryable: false });
+      }
       const message = `${child.spec.name} did not become ready; the end of its log:\n${await child.tail()}`;
       throw new Fault("UNAVAILABLE", message, { retryable: true });
     }),

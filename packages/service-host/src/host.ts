@@ -113,8 +113,17 @@ export async function runService(
     const misconfigured = thrown instanceof ConfigError || thrown instanceof ConnectionRefused;
     const logger = createLogger(definition.name, "info");
     logger.error({ err: thrown }, `${definition.name} failed: ${messageOf(thrown)}`);
+    if (misconfigured) await tellParent({ kind: "misconfigured", why: messageOf(thrown) });
     process.exit(misconfigured ? EXIT_MISCONFIGURED : 1);
   }
+}
+
+/** Sends a message to the process that started this one, if there is a channel, and resolves once it is sent. */
+function tellParent(message: object): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.send === undefined) resolve();
+    else process.send(message, undefined, undefined, () => resolve());
+  });
 }
 
 async function run(definition: ServiceDefinition, env: Environment): Promise<void> {

@@ -6,13 +6,13 @@
  * and the stack keeps running in the background.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { messageOf } from "@bioxen/kernel";
+import { Fault, messageOf } from "@bioxen/kernel";
 import { startLocalStack } from "@bioxen/local-stack";
 import { findLocalStack } from "@bioxen/nats";
 import type { Command } from "commander";
 import { Interrupted, Interruption, interruptedStart } from "../interruption.ts";
 import { MAIN_PATH } from "../main-path.ts";
-import { CommandEnd, EXIT_REFUSED, EXIT_UNREACHABLE, endOf } from "../outcome.ts";
+import { CommandEnd, EXIT_REFUSED, EXIT_UNREACHABLE, endOf, usage } from "../outcome.ts";
 import { conclude, globalsOf, note, say, sayJson } from "../run.ts";
 import { Session } from "../session.ts";
 import { CONNECTION_KEYS, settingOptions } from "../settings.ts";
@@ -87,7 +87,7 @@ async function upHere(options: UpOptions, json: boolean, interruption: Interrupt
   if (background) process.once("disconnect", onDisconnect);
   const running = await findLocalStack();
   if (running !== undefined) note(`another local stack is running (pid ${running.pid}, ${running.dataDir})`);
-  const stack = await startLocalStack({
+  const starting = startLocalStack({
     xcpng: await interruption.during(poolOf(options)),
     dataDir: options.data,
     port: options.port,
@@ -97,6 +97,10 @@ async function upHere(options: UpOptions, json: boolean, interruption: Interrupt
     acceptOlderLog: options.acceptOlderLog,
     onProgress: note,
     signal: interruption.signal,
+  });
+  const stack = await starting.catch((thrown: unknown) => {
+    // A setting of the stack or of one of its services is wrong: the command was used wrongly.
+    throw thrown instanceof Fault && thrown.code === "BAD_REQUEST" ? usage(thrown.message) : thrown;
   });
   const { url, dataDir, durability } = stack;
   if (background) {

@@ -51,7 +51,11 @@ export function evolveMove(vm: Vm, event: MoveEvent, at: EventPosition): Partial
       return { ...place, ...from, placedAtMs: at.atMs, state: "starting", reason: null, migration: null };
     }
     case "bioxen.vm.migration-cancelled.v1":
-      return { migration: null, reason: `it was not moved: ${event.data.reason}` };
+      // A move that its user or a drain cancelled is over: the VM is where it should be.
+      return {
+        migration: null,
+        reason: event.data.code === "CANCELLED" ? null : `it was not moved: ${event.data.reason}`,
+      };
   }
 }
 

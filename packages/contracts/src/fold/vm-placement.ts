@@ -88,9 +88,14 @@ function waitingSince({ atMs, seq }: EventPosition): Pick<Vm, "pendingSinceMs" |
   return { pendingSinceMs: atMs, pendingSinceSeq: seq };
 }
 
-/** Joins the refusals of all chassis into one line of text. */
+/** Joins the refusals of all chassis into one line of text. Chassis with the same refusal are named together. */
 export function describeRefusals(refusals: readonly PlacementRefusal[]): string {
-  return refusals.map((r) => `${r.chassisId ?? "cluster"}: ${r.code}: ${r.message}`).join("; ");
+  const chassisOf = new Map<string, string[]>();
+  for (const { chassisId, code, message } of refusals) {
+    const text = `${code}: ${message}`;
+    chassisOf.set(text, [...(chassisOf.get(text) ?? []), chassisId ?? "cluster"]);
+  }
+  return [...chassisOf].map(([text, chassis]) => `${chassis.join(", ")}: ${text}`).join("; ");
 }
 
 /**

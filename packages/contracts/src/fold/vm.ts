@@ -91,7 +91,7 @@ function evolveExisting(vm: Vm, event: Exclude<VmEvent, Created>, at: EventPosit
 }
 
 export const vmFold: Fold<VmState> = {
-  schema: 10,
+  schema: 11,
   initial: NO_VM,
   evolve(state, untyped, at) {
     const event = untyped as VmEvent;

@@ -230,6 +230,7 @@ describe("an event during a move", () => {
       migration: null,
     });
     expect(after({ type: "cancel-migration", vmId: VM_ID })).toMatchObject({
+      reason: null,
       state: "running",
       chassisId: "here",
       fence: FENCE,

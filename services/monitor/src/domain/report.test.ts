@@ -21,6 +21,10 @@ describe("a report", () => {
     const refusal = { chassisId: "c", code: "CAPACITY_EXCEEDED", message: "", resource: "dnaKilobases" };
     const waiting = ["a", "b"].map((vmId, i) => ({ vmId, waitedMs: 1_000 * (i + 1), refusals: [refusal] }));
     expect(messages({ waiting })).toEqual(["2 VMs wait for dnaKilobases, the longest for 2.0 s: a, b"]);
+    const unknown = { chassisId: "c", code: "UNSUPPORTED", message: "the VM asks for chassis nowhere" };
+    expect(messages({ waiting: [{ vmId: "a", waitedMs: 1_000, refusals: [unknown] }] })).toEqual([
+      "1 VM waits for a place, because the VM asks for chassis nowhere, the longest for 1.0 s: a",
+    ]);
     const chassis = [
       {
         chassisId: "c",

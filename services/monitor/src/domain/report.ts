@@ -154,14 +154,15 @@ function services({ services: all }: ReportInput): Finding[] {
 function waits({ waiting }: ReportInput): Finding[] {
   const byCause = new Map<string, string[]>();
   for (const { vmId, refusals } of waiting) {
-    const cause = commonest(refusals.map(({ code, resource }) => resource ?? code)) ?? "a plan";
+    const causes = refusals.map(({ message, resource }) => resource ?? `a place, because ${message}`);
+    const cause = commonest(causes) ?? "a plan";
     byCause.set(cause, [...(byCause.get(cause) ?? []), vmId]);
   }
   const longestMs = Math.max(0, ...waiting.map((one) => one.waitedMs));
   return [...byCause].map(([cause, ids]) => ({
     severity: "warning",
     about: cause,
-    message: `${count(ids.length, "VM")} wait for ${cause}, the longest for ${seconds(longestMs)}: ${listed(ids)}`,
+    message: `${count(ids.length, "VM")} ${ids.length === 1 ? "waits" : "wait"} for ${cause}, the longest for ${seconds(longestMs)}: ${listed(ids)}`,
     remedy: "`bioxen vm explain ID` shows what each chassis lacks; free capacity or add a chassis",
   }));
 }
