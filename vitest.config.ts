@@ -1,3 +1,5 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 import { LongFilesFirst } from "./test/long-files-first.ts";
 import { RetriedTests } from "./test/retried-tests.ts";
@@ -5,6 +7,11 @@ import { RetriedTests } from "./test/retried-tests.ts";
 /** The end-to-end file of `pnpm test`: a VM from create to destroy on real processes. */
 const LIFE = "test/e2e/life.test.ts";
 const DEPENDENCIES = "**/node_modules/**";
+
+// Node stores what it made of each TypeScript file. Without the store, every worker thread and child process of a test
+// compiles Node's WebAssembly module for TypeScript, which takes half of its start. It can also crash: V8 has a fault
+// that ends a process in which threads compile and free WebAssembly at the same time (nodejs/node#64500).
+process.env["NODE_COMPILE_CACHE"] ??= join(tmpdir(), "node-compile-cache");
 
 /**
  * Test projects, ordered by cost.

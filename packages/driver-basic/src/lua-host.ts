@@ -301,8 +301,8 @@ export class LuaHost {
 }
 
 /**
- * Ends the worker at its next turn, and terminates it only if it does not react. In rare cases, to terminate a thread
- * in the middle of WebAssembly code crashes the whole process.
+ * Ends the worker at its next turn, and terminates it only if it does not react: the end of a thread in the middle of
+ * WebAssembly code can crash the whole process (nodejs/node#64500).
  */
 async function ended(worker: Worker): Promise<void> {
   worker.postMessage({ kind: "end" } satisfies ToWorker);
