@@ -74,3 +74,35 @@ describe("a VM on a pool of two hosts", { timeout: TIMEOUT_MS }, () => {
     for (const vmId of ["h2", "h3"]) await world.done("cmd.vm.destroy", { vmId });
   });
 });
+
+it("a VM that high availability restarts on another host stays running, with the move in its history", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  await create("a1", { vcpus: 1, memoryMiB: 512 });
+  await world.done("cmd.vm.start", { vmId: "a1" });
+  await world.reach("a1", "running");
+  const machine = () =>
+    fake.pool.db.all("VM").find(([, vm]) => (vm["other_config"] as Json)["bioxen:vm-id"] === "a1");
+  const [ref = "", record] = machine() ?? [];
+  const from = String(fake.pool.db.get("host", String(record?.["resident_on"]))["name_label"]);
+  fake.pool.db.update("pool", fake.pool.ref, { ha_enabled: true });
+  fake.pool.db.update("VM", ref, { ha_restart_priority: "restart", ha_always_run: true });
+  const before = starts();
+  await fake.failHost(from);
+  const observed = await eventually("the move is in the history", async () => {
+    const { events } = await world.done("qry.vm.history", { vmId: "a1" });
+    return events.find(({ type }: Json) => type === "bioxen.vm.observed.v1");
+  });
+  expect(observed.data).toMatchObject({ seen: "moved", consequence: "NONE", fromHost: from });
+  const { vm } = await world.done("qry.vm.get", { vmId: "a1" });
+  expect(vm.state).toBe("running");
+  const { events } = await world.done("qry.vm.history", { vmId: "a1" });
+  expect(events.map(({ type }: Json) => type)).not.toContain("bioxen.vm.failed.v1");
+  expect(starts(), "BioXen started nothing").toBe(before);
+  const { chassis } = await eventually("the failed host is left out", async () => {
+    const got = await world.done("qry.chassis.get", { chassisId: "xcpng-1" });
+    return got.chassis.hosts.length === 1 ? got : undefined;
+  });
+  expect(chassis.hosts[0].name).not.toBe(from);
+  await world.done("cmd.vm.destroy", { vmId: "a1" });
+});

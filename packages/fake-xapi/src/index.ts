@@ -2,7 +2,7 @@
  * A fake pool: XAPI's protocol over HTTPS on this machine, for tests and for trying BioXen without hardware.
  *
  * The fake follows XAPI's documentation. A test against the fake shows that a client speaks the protocol correctly, but
- * not that a real pool behaves in the same way: timing, storage, guest tools, licences and high availability are not
+ * not that a real pool behaves in the same way: timing, storage, guest tools and licences are not
  * modelled.
  */
 import { randomBytes } from "node:crypto";
@@ -11,6 +11,7 @@ import { type SelfSigned, selfSigned } from "./certificate.ts";
 import { type CallStatistics, Dispatch } from "./dispatch.ts";
 import type { Faults } from "./faults.ts";
 import { GuestSsh, type GuestSshOptions } from "./guest-ssh.ts";
+import { failHost } from "./high-availability.ts";
 import { type FakeCredentials, LOCAL_SUPERUSER } from "./methods.ts";
 import { type Counts, Pool } from "./pool.ts";
 import { Refusal } from "./refusal.ts";
@@ -70,6 +71,8 @@ export interface FakeXapi {
   counts(): Counts;
   /** Calls a method as another client of the pool, with its own session. `args` do not include the session. */
   outside(method: string, ...args: readonly unknown[]): Promise<unknown>;
+  /** Fails a host, by name; with high availability, resolves once the pool has restarted its VMs. */
+  failHost(name: string): Promise<void>;
   /** Invalidates every session. */
   loseSessions(): void;
   /**
@@ -138,6 +141,11 @@ export async function createFakeXapi(options: FakeOptions = {}): Promise<FakeXap
       const session = await outsider;
       if (pool.db.find("session", session) === undefined) outsider = undefined;
       return (await dispatch.call(method, [session, ...args])).result;
+    },
+    async failHost(name) {
+      const found = pool.db.all("host").find(([, host]) => host["name_label"] === name);
+      if (found === undefined) throw new Error(`the pool has no host ${name}`);
+      await failHost(pool, dispatch.operations, found[0]);
     },
     loseSessions() {
       outsider = undefined;

@@ -74,6 +74,7 @@ export class Operations {
     const effect = async (): Promise<void> => {
       assertCores(this.#pool.db.get("VM", vm));
       await this.#enter(vm, startPaused ? "Paused" : "Running");
+      this.#alwaysRun(vm, true);
     };
     return this.run(vm, "start", effect, signal);
   }
@@ -185,6 +186,7 @@ export class Operations {
       vm,
       "clean_shutdown",
       () => {
+        this.#alwaysRun(vm, false);
         if (!isIgnored()) this.leave(vm, "Halted");
       },
       signal,
@@ -202,9 +204,17 @@ export class Operations {
   hardShutdown(vm: string, signal?: AbortSignal): Promise<void> {
     const effect = (): void => {
       if (this.#pool.db.get("VM", vm)["power_state"] === "Suspended") copies.dropMemoryImage(this.#pool, vm);
+      this.#alwaysRun(vm, false);
       this.leave(vm, "Halted");
     };
     return this.run(vm, "hard_shutdown", effect, signal);
+  }
+
+  /** A start sets `ha_always_run` of a protected VM, and a shutdown clears it (xapi_vm.ml, `start`, `clean_shutdown`). */
+  #alwaysRun(vm: string, value: boolean): void {
+    if (this.#pool.db.get("VM", vm)["ha_restart_priority"] === "restart" || !value) {
+      this.#pool.db.update("VM", vm, { ha_always_run: value });
+    }
   }
 
   migrate(vm: string, host: string, signal?: AbortSignal): Promise<void> {

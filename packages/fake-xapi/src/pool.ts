@@ -222,10 +222,13 @@ export class Pool {
     this.db.update(className, ref, { [field]: before.filter((one) => one !== value) });
   }
 
+  #isLive({ metrics }: FakeRecord): boolean {
+    return this.db.get("host_metrics", String(metrics))["live"] === true;
+  }
+
   /** Throws `HOST_OFFLINE` when the host is down (message_forwarding.ml, `do_op_on_common`). */
   requireLive(host: string): void {
-    const { metrics } = this.db.get("host", host) as { metrics: string };
-    if (this.db.get("host_metrics", metrics)["live"] !== true) throw new Refusal("HOST_OFFLINE", host);
+    if (!this.#isLive(this.db.get("host", host))) throw new Refusal("HOST_OFFLINE", host);
   }
 
   /** Returns the free memory of a host, bytes. */
@@ -239,11 +242,11 @@ export class Pool {
   }
 
   /**
-   * Returns the enabled host with the most free memory. Throws XAPI's error when no host has enough memory for the VM.
+   * Returns the live and enabled host with the most free memory (xapi_vm_helpers.ml, `assert_can_boot_here`). Throws XAPI's error when no host has enough memory for the VM.
    */
   hostFor(vm: FakeRecord): string {
     const needed = neededBy(vm);
-    const hosts = this.db.all("host").filter(([, host]) => host["enabled"] === true);
+    const hosts = this.db.all("host").filter(([, host]) => host["enabled"] === true && this.#isLive(host));
     const [best] = hosts
       .map(([ref]) => ({ ref, free: this.freeMemory(ref) }))
       .sort((a, b) => b.free - a.free);

@@ -12,6 +12,7 @@ import type { XapiClient } from "../xapi/client.ts";
 import type { HostMetricsRecord, HostRecord, PoolRecord, VmRecord } from "../xapi/records.ts";
 import type { Inventory } from "./inventory.ts";
 import { DOMAIN_OVERHEAD_PERMILLE, MIB } from "./limits.ts";
+import { isProtected } from "./pool-restarts.ts";
 
 export interface PoolCapacity {
   readonly vcpus: number;
@@ -91,18 +92,6 @@ function haReserveBytes({ hosts, pool }: PoolHosts, inventory: Inventory): numbe
   const most = [...onHost.values()].sort((a, b) => b - a);
   const failures = Number(pool.ha_host_failures_to_tolerate);
   return most.slice(0, failures).reduce((sum, bytes) => sum + bytes, 0);
-}
-
-/**
- * Returns whether the pool restarts the VM after the failure of its host (xapi_ha_vm_failover.ml,
- * `restart_auto_run_vms`): always with the priority `restart`, if there is room with `best-effort`.
- */
-export function isRestartedByPool({ ha_restart_priority, ha_always_run }: VmRecord): boolean {
-  return ha_restart_priority === "best-effort" || (ha_restart_priority === "restart" && ha_always_run);
-}
-
-function isProtected({ ha_restart_priority, ha_always_run }: VmRecord): boolean {
-  return ha_restart_priority === "restart" && ha_always_run;
 }
 
 function memoryOf(vm: VmRecord): number {

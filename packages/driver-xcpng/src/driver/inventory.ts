@@ -2,6 +2,7 @@
 import type { GuestStatus, KeptGuest, KeptSnapshot, Orphan } from "@bioxen/vm-driver";
 import type { VmRecord } from "../xapi/records.ts";
 import type { Ownership } from "./ownership.ts";
+import { isAwaited, type PoolRestart, PoolRestarts } from "./pool-restarts.ts";
 import { hasRun, isHalfRestored, snapshotOf, type Tags, unfinishedClone } from "./tags.ts";
 
 /** A VM of the pool that belongs to this agent. */
@@ -9,6 +10,8 @@ export interface OwnVm {
   readonly ref: string;
   readonly record: VmRecord;
   readonly tags: Tags;
+  /** The restart by the pool's high availability that the halted machine waits for. */
+  readonly restart?: PoolRestart | undefined;
 }
 
 /** A clone whose making is in progress, or was interrupted by a crash. */
@@ -21,6 +24,8 @@ export interface UnfinishedClone {
 const HALTED_OUTSIDE = "it was halted, and not by BioXen";
 
 export class Inventory {
+  /** Restarts by the pool's high availability. */
+  readonly restarts = new PoolRestarts();
   readonly #ownership: Ownership;
   readonly #records = new Map<string, VmRecord>();
   readonly #own = new Map<string, OwnVm>();
@@ -32,14 +37,21 @@ export class Inventory {
   }
 
   replaceAll(records: Readonly<Record<string, VmRecord>>): void {
+    const before = new Map(this.#records);
     this.#records.clear();
     this.#own.clear();
     this.#snapshots.clear();
-    for (const [ref, record] of Object.entries(records)) this.put(ref, record);
+    for (const [ref, record] of Object.entries(records)) this.#put(ref, record, before.get(ref));
+    for (const ref of before.keys()) if (!this.#records.has(ref)) this.restarts.forget(ref);
   }
 
   put(ref: string, record: VmRecord): void {
-    this.remove(ref);
+    this.#put(ref, record, this.#records.get(ref));
+  }
+
+  #put(ref: string, record: VmRecord, before: VmRecord | undefined): void {
+    this.#drop(ref);
+    this.restarts.note(ref, before, record);
     this.#records.set(ref, record);
     const { snapshot_of } = record;
     this.#snapshots.set(snapshot_of, (this.#snapshots.get(snapshot_of) ?? new Set()).add(ref));
@@ -47,10 +59,17 @@ export class Inventory {
     if (tags === undefined) return;
     const known = this.#own.get(tags.vmId);
     // A pool restored from a backup can hold two VMs of one id: the newer one counts.
-    if (known === undefined || isNewer(tags, known.tags)) this.#own.set(tags.vmId, { ref, record, tags });
+    if (known === undefined || isNewer(tags, known.tags)) {
+      this.#own.set(tags.vmId, { ref, record, tags, restart: this.restarts.of(ref) });
+    }
   }
 
   remove(ref: string): void {
+    this.#drop(ref);
+    this.restarts.forget(ref);
+  }
+
+  #drop(ref: string): void {
     const own = this.ownByRef(ref);
     const original = this.#records.get(ref)?.snapshot_of;
     const siblings = original === undefined ? undefined : this.#snapshots.get(original);
@@ -76,7 +95,8 @@ export class Inventory {
   ownByRef(ref: string): OwnVm | undefined {
     const record = this.#records.get(ref);
     const tags = record === undefined ? undefined : this.#ownership.tagsOf(record);
-    return record === undefined || tags === undefined ? undefined : { ref, record, tags };
+    if (record === undefined || tags === undefined) return undefined;
+    return { ref, record, tags, restart: this.restarts.of(ref) };
   }
 
   /** Returns every VM of this agent, sorted by VM id. */
@@ -127,7 +147,7 @@ export function powerStateOf({ power_state }: VmRecord): Orphan["state"] {
 }
 
 /** Returns the status of the guest in the VM; undefined when the VM has no guest and only waits for the next start. */
-export function guestOf({ record, tags }: OwnVm): GuestStatus | undefined {
+export function guestOf({ record, tags, restart }: OwnVm): GuestStatus | undefined {
   const { vmId, fence, restores } = tags;
   if (record.is_a_template || isHalfRestored(record, tags)) return undefined;
   switch (record.power_state) {
@@ -137,9 +157,10 @@ export function guestOf({ record, tags }: OwnVm): GuestStatus | undefined {
     case "Suspended":
       return { vmId, fence, restores, state: "paused" };
     case "Halted":
-      return hasRun(record, fence)
-        ? { vmId, fence, restores, state: "failed", reason: HALTED_OUTSIDE }
-        : undefined;
+      if (!hasRun(record, fence)) return undefined;
+      return isAwaited(restart)
+        ? { vmId, fence, restores, state: "running" }
+        : { vmId, fence, restores, state: "failed", reason: HALTED_OUTSIDE };
   }
 }
 

@@ -48,6 +48,11 @@ export const GUEST_METRICS_AGE_MS = 60_000;
  * nothing else breaks.
  */
 export const DOMAIN_OVERHEAD_PERMILLE = 20;
+/**
+ * How long the pool may take to restart a machine whose host has failed, ms. A pool notices the failure before it marks
+ * the machines as halted; the restarts then take seconds each, one after the other.
+ */
+export const HA_RESTART_MS = 120_000;
 export const MIB = 1024 * 1024;
 /** Smallest memory of a VM, MiB: with less, no kernel boots. */
 export const MIN_MEMORY_MIB = 64;

@@ -8,6 +8,7 @@ import { KeyedQueue, messageOf } from "@bioxen/kernel";
 import { DriverError, type LeftBehind } from "@bioxen/vm-driver";
 import { XapiClient, type XapiClientOptions } from "../xapi/client.ts";
 import { EventLoop } from "../xapi/event-loop.ts";
+import type { PoolRecord } from "../xapi/records.ts";
 import { Tasks } from "../xapi/tasks.ts";
 import { explainAccess } from "./failures.ts";
 import { learnHostPins, unpinnedWords } from "./host-pins.ts";
@@ -119,10 +120,11 @@ export class PoolLink {
     });
     this.#loop = new EventLoop({
       client,
-      classes: ["VM", "task"],
+      classes: ["VM", "task", "pool"],
       resync: () => this.#resync(),
       onEvents: (events) => {
         for (const event of events) if (event.class === "task") tasks.onEvent(event);
+        for (const event of events) if (event.class === "pool") this.#setHighAvailability(event.snapshot);
         for (const event of events) if (event.class === "vm") this.#watch.onEvent(event);
       },
       onTrouble: (thrown) => {
@@ -159,6 +161,7 @@ export class PoolLink {
    */
   async #resync(): Promise<void> {
     const before = this.inventory.allOwn();
+    await this.#readHighAvailability();
     await this.vms.fetchAll();
     await this.#tasks.resync();
     for (const vm of before) {
@@ -211,6 +214,16 @@ export class PoolLink {
     await this.#loop.whenReady().catch((thrown) => {
       throw new DriverError("UNAVAILABLE", explainAccess(thrown, this.#options.url), { cause: thrown });
     });
+  }
+
+  async #readHighAvailability(): Promise<void> {
+    for (const pool of Object.values(await this.client.call("pool.get_all_records", []))) {
+      this.#setHighAvailability(pool);
+    }
+  }
+
+  #setHighAvailability(pool: unknown): void {
+    if (pool !== undefined) this.inventory.restarts.isEnabled = (pool as PoolRecord).ha_enabled;
   }
 
   /** Learns the certificates of the hosts again, because hosts join the pool and certificates are renewed. */

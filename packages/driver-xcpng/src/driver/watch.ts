@@ -11,6 +11,7 @@ import type { VmRecord } from "../xapi/records.ts";
 import type { XapiEvent } from "../xapi/wire.ts";
 import { guestOf, type Inventory, isSame, type OwnVm } from "./inventory.ts";
 import type { Ownership } from "./ownership.ts";
+import { isAwaited, type PoolRestart } from "./pool-restarts.ts";
 import type { PoolVms } from "./pool-vms.ts";
 
 export interface Observed {
@@ -91,18 +92,35 @@ export class Watch {
     const own = after ?? before;
     if (own === undefined) return;
     const { vmId, fence } = own.tags;
-    const change = before === undefined ? undefined : changeOf(before.record, after?.record);
-    if (change !== undefined) {
+    const change = before === undefined ? undefined : changeOf(before, after);
+    if (change === "halted" && after !== undefined && isAwaited(after.restart)) {
+      this.#expectRestart(before, after, after.restart);
+    } else if (change !== undefined) {
       const guest = before === undefined ? undefined : guestOf(before);
       onObserved({ vmId, fence, change, before: guest, hosts: hostsOf(before, after) });
     }
     onChanged(vmId, fence);
   }
+
+  /** Reports the machine as halted if the pool has not restarted it in time. */
+  #expectRestart(before: OwnVm | undefined, { ref, tags }: OwnVm, { untilMs }: PoolRestart): void {
+    const { inventory, queue, onObserved, onChanged, onError } = this.#options;
+    const { vmId, fence } = tags;
+    const check = async (): Promise<void> => {
+      const now = inventory.ownByRef(ref);
+      if (now?.record.power_state !== "Halted" || guestOf(now)?.state !== "failed") return;
+      onObserved({ vmId, fence, change: "halted", before: before && guestOf(before) });
+      onChanged(vmId, fence);
+    };
+    setTimeout(() => queue.run(vmId, check).catch(onError), untilMs - Date.now()).unref();
+  }
 }
 
-function changeOf(before: VmRecord, after: VmRecord | undefined): OutsideChange | undefined {
-  if (after === undefined) return "deleted";
+function changeOf(own: OwnVm, later: OwnVm | undefined): OutsideChange | undefined {
+  if (later === undefined) return "deleted";
+  const [before, after] = [own.record, later.record];
   const [from, to] = [before.power_state, after.power_state];
+  if (isRestart(own, later)) return "moved";
   if (from === to) return hasMoved(before, after) ? "moved" : undefined;
   switch (to) {
     case "Halted":
@@ -116,6 +134,11 @@ function changeOf(before: VmRecord, after: VmRecord | undefined): OutsideChange 
   }
 }
 
+/** Returns whether the pool's high availability has restarted the machine. */
+function isRestart({ restart }: OwnVm, { record }: OwnVm): boolean {
+  return isAwaited(restart) && record.power_state === "Running";
+}
+
 function hasMoved(before: VmRecord, after: VmRecord): boolean {
   const runs = before.power_state === "Running" && after.power_state === "Running";
   return runs && before.resident_on !== after.resident_on;
@@ -123,6 +146,10 @@ function hasMoved(before: VmRecord, after: VmRecord): boolean {
 
 /** Returns the old and the new host if the VM moved, else undefined. */
 function hostsOf(before: OwnVm | undefined, after: OwnVm | undefined): Observed["hosts"] {
-  if (before === undefined || after === undefined || !hasMoved(before.record, after.record)) return undefined;
+  if (before === undefined || after === undefined) return undefined;
+  if (before.restart !== undefined && isRestart(before, after)) {
+    return { from: before.restart.host, to: after.record.resident_on };
+  }
+  if (!hasMoved(before.record, after.record)) return undefined;
   return { from: before.record.resident_on, to: after.record.resident_on };
 }

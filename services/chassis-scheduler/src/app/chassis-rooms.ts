@@ -69,17 +69,19 @@ export class ChassisRooms {
   }
 
   /**
-   * Adds the hosts of a pool. The VMs that start now are not on a host yet: each counts as started on the host with the
-   * most free memory.
+   * Adds the hosts of a pool. A VM that starts is not on a host yet, and one that has started after the last heartbeat
+   * is not in that heartbeat: each of them counts as started on the host with the most free memory.
    */
   #withHosts(made: ChassisRoom): ChassisRoom {
     const { chassisId } = made;
     const told = this.#liveness.hostsOf(chassisId);
     if (told === undefined) return made;
-    let hosts = told;
+    let { hosts } = told;
     for (const { vmId, fence, amounts } of Object.values(this.#folds.ledgers.get(chassisId).entries)) {
       const vm = this.#folds.vms.get(vmId);
-      const isUp = vm.exists && vm.fence === fence && (vm.state === "running" || vm.state === "paused");
+      const isTold = this.#folds.vms.lastSeq(vmId) <= told.appliedSeq;
+      const runs = vm.exists && vm.fence === fence && (vm.state === "running" || vm.state === "paused");
+      const isUp = runs && isTold;
       if (!isUp && !(vm.exists && vm.state === "stopping")) hosts = withoutRoomFor(hosts, amounts);
     }
     return { ...made, hosts };

@@ -175,19 +175,27 @@ export class ChassisLiveness {
     return this.#agents.has(chassisId) || this.#agents.size < MAX_TRACKED;
   }
 
-  /** Calls `listener` when the hosts of a pool, or their free memory, have changed. */
+  /** Calls `listener` when the hosts of a pool, their free memory, or the events known to that agent have changed. */
   onHosts(listener: () => void): void {
     this.#onHosts = listener;
   }
 
-  /** Returns the hosts of a pool with the memory that is free now; undefined while no heartbeat has told. */
-  hostsOf(chassisId: string): readonly HostRoom[] | undefined {
-    return this.#agents.get(chassisId)?.sample?.hosts;
+  /**
+   * Returns the hosts of a pool with their free memory by the last heartbeat, and the sequence of the last event that
+   * the agent had applied then. Undefined while no heartbeat has named hosts.
+   */
+  hostsOf(
+    chassisId: string,
+  ): { readonly hosts: readonly HostRoom[]; readonly appliedSeq: number } | undefined {
+    const { hosts, appliedSeq = 0 } = this.#agents.get(chassisId)?.sample ?? {};
+    return hosts && { hosts, appliedSeq };
   }
 
   #hear(sample: ChassisSample): void {
     const agent = this.#agentOf(sample.chassisId);
-    const isNews = JSON.stringify(agent.sample?.hosts) !== JSON.stringify(sample.hosts);
+    const told = ({ hosts, appliedSeq }: Partial<ChassisSample>) =>
+      JSON.stringify(hosts && [hosts, appliedSeq]);
+    const isNews = told(agent.sample ?? {}) !== told(sample);
     const at = { listeningSinceMs: this.#listener.sinceMs, nowMs: this.#monotonicMs() };
     agent.stats = afterHeartbeat(agent.stats, at, this.#limits);
     agent.sample = sample;
