@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createFakeXapi, type FakeXapi } from "@bioxen/fake-xapi";
 import { eventually } from "@bioxen/testkit/eventually";
+import { randomOf } from "@bioxen/testkit/seeded";
 import { expect, it } from "vitest";
 import { CLUSTER_ID } from "./fleet.ts";
 import type { Order } from "./killable-driver.ts";
@@ -83,17 +84,6 @@ class DriverProcesses {
       this.#child?.send(order, () => undefined);
     });
   }
-}
-
-/** Returns a generator of numbers from 0 to 1 that are fixed by the seed (mulberry32). */
-function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 function machinesOf(fake: FakeXapi, vmId: string) {
