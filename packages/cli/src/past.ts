@@ -60,7 +60,7 @@ export async function stateAt(
   atSeq: number,
   { stallMs, onProgress = () => undefined }: PastOptions,
 ): Promise<PastState> {
-  if (atSeq > 0) await requireInLog(log, atSeq);
+  if (atSeq !== 0) await requireInLog(log, atSeq);
   const vms = new ReadModel<VmState>("vm", vmFold);
   const ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
   const chassis = new ReadModel<ChassisState>("chassis", chassisFold);
