@@ -67,6 +67,20 @@ describe("the state of the cluster", () => {
     expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
   });
 
+  it("is in a snapshot whose sequence and age lifecycle measures", async () => {
+    const { services } = await world.bioxenJson("status");
+    const [url] = services.find(({ name }: Json) => name === "lifecycle").urls;
+    const text = await eventually("lifecycle knows a snapshot", async () => {
+      const shown = await (await fetch(`${url}/metrics`)).text();
+      return shown.includes("bioxen_snapshot_sequence{") ? shown : undefined;
+    });
+    const of = (metric: string) =>
+      Number(new RegExp(`^${metric}\\{service="lifecycle"\\} (\\S+)$`, "m").exec(text)?.[1]);
+    expect(of("bioxen_snapshot_sequence")).toBeGreaterThanOrEqual(Number(SNAPSHOT_EVERY));
+    expect(of("bioxen_snapshot_sequence")).toBeLessThanOrEqual(of("bioxen_log_applied_sequence"));
+    expect(of("bioxen_snapshot_age_seconds")).toBeGreaterThanOrEqual(0);
+  });
+
   it("is unchanged after the NATS server is killed, and commands succeed again", async () => {
     const before = await clusterState();
     const { serverPid } = JSON.parse(await readFile(`${world.dir}/stack.json`, "utf8"));

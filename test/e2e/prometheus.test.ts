@@ -78,6 +78,14 @@ describe("every service over HTTP", () => {
     expect(text).toMatch(/^bioxen_jobs_failed \d+$/m);
     expect(text).toMatch(/^bioxen_vms\{state="running"\} 1$/m);
     expect(text).not.toContain('vm="fed"');
+    const quota = { label: "team=metered", resources: { ribosomes: 10_000 } };
+    await world.done("cmd.quota.set", quota);
+    const allocator = services.find(({ name }) => name === "allocator")?.urls[0];
+    const ofQuota = (metric: string, value: number) =>
+      `\nbioxen_quota_${metric}{quota="team=metered",resource="ribosomes"} ${value}\n`;
+    const metered = await fetched(`${allocator}/metrics`);
+    expect(metered.text).toContain(ofQuota("limit", 10_000));
+    expect(metered.text).toContain(ofQuota("used", 0));
     const accept = "application/openmetrics-text;version=1.0.0";
     const open = await fetch(metricsUrl, { headers: { accept } });
     expect(open.headers.get("content-type")).toMatch(/^application\/openmetrics-text; version=1\.0\.0/);
