@@ -53,6 +53,7 @@ const TEXTS = [
   "ä😀",
   "",
   "https://fz.invalid/a",
+  "00000000-0000-4000-8000-0123456789ab",
 ];
 const NAMES = ["fz", "team", "a.b/c", "note"];
 /** Objects and arrays below this depth are as small as their schema allows. */

@@ -55,8 +55,8 @@ export const DEFECTS: readonly Defect[] = [
     changes: [
       {
         file: "services/lifecycle/src/domain/vm-report.ts",
-        from: "if (!state.exists || state.fence !== fence) return UNCHANGED;",
-        to: "if (!state.exists) return UNCHANGED;",
+        from: "  if (state.fence !== fence) return UNCHANGED;\n",
+        to: "",
       },
     ],
     units: ["services/lifecycle"],

@@ -31,7 +31,10 @@ const CHASSIS = ["ecoli-1", "yeast-1"];
 const DAY_MS = 86_400_000;
 const SHA256 = "0".repeat(64);
 
+const MACHINE = "00000000-0000-4000-8000-0123456789ab";
+
 const INTERNAL = [
+  "chassisReportMachine",
   "ledgerReserve",
   "ledgerResize",
   "vmDefer",
@@ -145,6 +148,13 @@ export class Forger {
         return { deferrals: [{ vmId, reasons: this.#reasons(chassisId) }] };
       case "vmReport":
         return this.#report(vmId, vm);
+      case "chassisReportMachine":
+        return {
+          chassisId,
+          uuid: MACHINE,
+          outcome: this.#chance.pick(["DELETED", "KEPT"]),
+          reason: "forged",
+        };
       case "vmMove": {
         const code = this.#chance.pick(["DRAIN", "REBALANCE", "COMMAND"]);
         const target = this.#chance.chance(0.5) ? {} : { toChassisId: chassisId };
@@ -248,9 +258,10 @@ export class Forger {
 
   /** A number that is no reservation of the VM, now or later in this run. */
   #wrongFence(vm: VmState): number {
-    const present = vm.exists ? vm.fence : null;
+    // The removal of what a stopped guest left is reported under its last fence.
+    const known = vm.exists ? [vm.fence, vm.lastFence] : [];
     const made = this.#chance.pick([1, 2, this.#cluster.log.lastSeq, 2 ** 53 - 1, 0, -1]);
-    return made === present ? 0 : made;
+    return known.includes(made) ? -1 : made;
   }
 
   #number(): number {
