@@ -264,6 +264,9 @@ describe("--json", () => {
       async () => (await run("alerts ls")).activeTotal > 0 || undefined,
     );
     for (const words of ["alerts rules", "alerts dead", "report"]) await runBoth(words);
+    await runBoth("pool orphans");
+    await run("pool adopt", ["absent"], 1);
+    await run("pool delete", ["absent"], 1);
     await run("alerts retry", ["r1"]);
     await run("alerts remove", ["r1"]);
   });

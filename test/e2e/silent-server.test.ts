@@ -24,11 +24,14 @@ const EXIT_REFUSED = 1;
 const EXIT_UNREACHABLE = 3;
 
 /** Commands that talk to no server, or that start their own. */
-const WITHOUT_SERVER = /^(?:up|down|demo|fake-xapi|config .*|completion)$/;
+const WITHOUT_SERVER = /^(?:up|down|demo|fake-xapi|config .*|completion|version)$/;
 /** Arguments of the commands that need some. */
 const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   "vm create": ["c1", "--type", "syn3a", "--start"],
   "vm resize": ["c1", "--ribosomes", "300"],
+  "vm wait": ["c1", "--for", "running"],
+  "pool adopt": ["m1"],
+  "pool delete": ["m1"],
   "vm plan": ["--type", "syn3a"],
   "vm restore": ["c1", "s1"],
   "vm fork": ["c1", "c2"],
@@ -46,7 +49,7 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
 };
 /** Commands whose one argument is an id. */
 const TAKES_ID =
-  /^(?:vm|chassis|jobs|alerts) (?:start|pause|resume|stop|destroy|migrate|show|history|explain|watch|logs|console|snapshot|snapshots|optimise|drain|cordon|uncordon|remove|retry|drop)$/;
+  /^(?:vm|chassis|jobs|alerts) (?:start|pause|resume|stop|destroy|migrate|show|history|explain|watch|logs|console|snapshot|snapshots|optimise|drain|cordon|uncordon|remove|retry|cancel|drop)$/;
 
 let dir: string;
 let servers: Record<"mute" | "stopped" | "lone", SilentServer>;
