@@ -1,7 +1,7 @@
 /**
  * The environment variables of a local stack's XCP-ng pool: the agent gets them, and no other service does.
  */
-import { checkPool, POOL_VARIABLES, type PoolCheck, poolConfiguration } from "@bioxen/driver-xcpng";
+import { checkPool, POOL_VARIABLES, poolConfiguration } from "@bioxen/driver-xcpng";
 import { messageOf } from "@bioxen/kernel";
 
 export interface LocalPool {
@@ -11,6 +11,17 @@ export interface LocalPool {
   readonly fingerprint?: string | undefined;
   /** Name of the template from which machines are copied; default `bioxen-guest`. */
   readonly template?: string | undefined;
+}
+
+/**
+ * The result of the driver's check. The type is repeated here, because the declarations of this package must not lead to
+ * those of the driver: a user's type check would then ask for the types of its SSH library.
+ */
+export interface LocalPoolCheck {
+  /** Why the agent cannot use the pool, with the remedy; absent when it can. */
+  readonly problem?: string | undefined;
+  /** What will not work although the agent can use the pool; absent when everything will. */
+  readonly warning?: string | undefined;
 }
 
 /** Returns `env` without the variables of a pool: only the agent may see the pool's password. */
@@ -39,7 +50,10 @@ export function agentEnvironment(
 }
 
 /** Tests the pool by connecting to it. Never rejects. */
-export async function checkPoolOf(pool: LocalPool, env: NodeJS.ProcessEnv = process.env): Promise<PoolCheck> {
+export async function checkPoolOf(
+  pool: LocalPool,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<LocalPoolCheck> {
   try {
     const configuration = poolConfiguration(agentEnvironment(env, pool, "."), "local");
     return configuration === undefined ? {} : await checkPool(configuration);
