@@ -17,6 +17,9 @@ const run = promisify(execFile);
 const DEADLINE_MS = 240_000;
 /** An older Node.js than BioXen runs on: the installed command starts the newer one that its package brings. */
 const OLD_NODE = "20.20.2";
+/** Variables that say how this machine reaches the registry. */
+const KEPT =
+  /^(?:HOME|TMPDIR|npm_config_(?:registry|userconfig|cafile|cache|noproxy|(?:https_)?proxy)|(?:https?|no)_proxy|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE)$/i;
 const PAGE = new URL("../../docs/how-to/service.md", import.meta.url);
 
 let dir: string;
@@ -35,12 +38,12 @@ class Machine {
   private constructor(folder: string, globalConfig: string) {
     this.#folder = folder;
     // Variables of this workspace, such as NODE_PATH, must not add to the installation.
-    const kept = ["HOME", "TMPDIR", "npm_config_registry", "npm_config_userconfig"];
+    const kept = Object.entries(process.env).filter(([name]) => KEPT.test(name));
     const paths = (process.env["PATH"] ?? "")
       .split(delimiter)
       .filter((path) => !path.includes("node_modules"));
     this.env = {
-      ...Object.fromEntries(kept.map((name) => [name, process.env[name]])),
+      ...Object.fromEntries(kept),
       PATH: [join(folder, "bin"), join(folder, "global", "bin"), ...paths].join(delimiter),
       BIOXEN_HOME: join(folder, "home"),
       npm_config_prefix: join(folder, "global"),
