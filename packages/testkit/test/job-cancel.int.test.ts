@@ -110,7 +110,7 @@ describe("a job whose try is under way", () => {
 });
 
 describe("cancellations at any moment", () => {
-  it("each job has either its effect or the outcome CANCELLED, as the cancellation was answered", async () => {
+  it("each job has either its effect or a refusal as outcome, and CANCELLED if the cancellation said so", async () => {
     await world.startWorker();
     const vmIds = Array.from({ length: 40 }, () => world.fresh("race"));
     const answers = await Promise.all(
@@ -124,8 +124,9 @@ describe("cancellations at any moment", () => {
     await world.isEmpty();
     for (const [i, vmId] of vmIds.entries()) {
       const [outcome, effects] = [await world.outcomeOf(`${vmId}-job`), await world.effectsOn(vmId)];
-      const isCancelled = outcome?.ok === false && outcome.error.code === "CANCELLED";
-      expect({ vmId, effects }).toEqual({ vmId, effects: isCancelled ? 0 : 1 });
+      expect({ vmId, effects }).toEqual({ vmId, effects: outcome?.ok === true ? 1 : 0 });
+      // On a slow machine a refused job can use up its tries before its cancellation arrives.
+      if (outcome?.ok === false) expect(["CANCELLED", AWAY.rejection.code]).toContain(outcome.error.code);
       if ("changed" in (answers[i] ?? {})) expect(outcome).toMatchObject(CANCELLED);
     }
   });
