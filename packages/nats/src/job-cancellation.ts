@@ -19,7 +19,7 @@ import {
   type ServedEndpoint,
   serve,
 } from "@bioxen/contracts";
-import type { Reply } from "@bioxen/kernel";
+import { Fault, type Reply } from "@bioxen/kernel";
 import type { Bus } from "./bus.ts";
 import { replyOf } from "./command.ts";
 import { attemptKey } from "./job-attempt.ts";
@@ -49,11 +49,20 @@ async function cancel(store: JobStore, outcomes: Outcomes, id: string): Promise<
   }
   // The worker stores the outcome of a try that has ended.
   if (prevented !== "prevented") return ended(id, prevented);
-  await store.settle(job, replyOf(JOB_CANCELLED));
+  await settle(store, job);
   const stored = await store.outcome(id);
   if (!answersJob(stored, job) || !isCancelled(stored)) return answerOfEnded(store, id, stored);
   await store.removeJob(job.seq);
   return cancelled(id, job.subject, true);
+}
+
+/** Stores the outcome, unless the worker does so at the same moment: it has found the prevented try. */
+async function settle(store: JobStore, job: Job): Promise<void> {
+  try {
+    await store.settle(job, replyOf(JOB_CANCELLED));
+  } catch (thrown) {
+    if (!(thrown instanceof Fault && thrown.code === "CONFLICT")) throw thrown;
+  }
 }
 
 /** Prevents every try of the job. Returns why that is not possible: a try is under way, or the state of the job. */
