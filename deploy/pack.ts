@@ -23,6 +23,7 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { OLDEST_NODE } from "@bioxen/kernel";
 import { bundleCommand, copyPackages, nameWorkers } from "./bundle.ts";
+import { packageServer, SERVER_PACKAGE } from "./server-package.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const BUILD = join(ROOT, ".build");
@@ -93,6 +94,7 @@ function packedManifest(folder: string): Manifest {
     manifestIn(folder);
   const { name, version, description, license, sideEffects, peerDependenciesMeta } = rest;
   const { homepage, bugs, repository } = manifestIn(ROOT);
+  const server = folder.endsWith("local-stack") ? { [SERVER_PACKAGE.name]: SERVER_PACKAGE.version } : {};
   const paths = Object.entries(exports ?? {}).map(([path, source]) => [
     path,
     { types: source.replace(/\.ts$/, ".d.ts"), default: compiled(source) },
@@ -115,7 +117,7 @@ function packedManifest(folder: string): Manifest {
       Object.fromEntries(Object.entries(imports).map(([name, sources]) => [name, allCompiled(sources)])),
     bin: bin && allCompiled(bin),
     dependencies: numbered(dependencies, folder),
-    optionalDependencies: numbered(optionalDependencies, folder),
+    optionalDependencies: optionalDependencies && { ...numbered(optionalDependencies, folder), ...server },
     peerDependencies: numbered(peerDependencies, folder),
     peerDependenciesMeta,
   };
@@ -173,6 +175,7 @@ export async function pack(target: string): Promise<string[]> {
     .sort();
   const staged: string[] = [];
   for (const folder of folders) staged.push(await stage(folder));
+  staged.push(...packageServer(ROOT, join(BUILD, "packages")));
   const args = ["pack", "--json", "--pack-destination", target, ...staged];
   const packed = JSON.parse(execFileSync("npm", args, { encoding: "utf8" })) as {
     readonly filename: string;

@@ -129,10 +129,13 @@ async function ownClosure(name: string, found = new Set<string>()): Promise<Set<
 describe("the client alone", () => {
   let project: string;
   beforeAll(async () => {
-    const own = [...(await ownClosure("@bioxen/client"))].map((name) => `bioxen-${basename(name)}-`);
+    // The name of a tarball ends with the version of the package.
+    const own = [...(await ownClosure("@bioxen/client"))].map(
+      (name) => new RegExp(`^bioxen-${basename(name)}-\\d`),
+    );
     project = await projectWith(
       "client",
-      tarballs.filter((path) => own.some((start) => basename(path).startsWith(start))),
+      tarballs.filter((path) => own.some((name) => name.test(basename(path)))),
     );
   }, DEADLINE_MS);
 

