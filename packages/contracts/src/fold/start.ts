@@ -4,27 +4,20 @@
 import type { EventPosition } from "@bioxen/kernel";
 import type { START_EVENTS } from "../events/start.ts";
 import type { VmEvent } from "../events/vm.ts";
-import { endedPreemption, isPausedByUser } from "../preemption.ts";
-import { UNPLACED } from "./vm-placement.ts";
+import { endedPreemption } from "../preemption.ts";
+import { waitingAgain } from "./vm-placement.ts";
 import type { RefusedStart, Vm, VmState } from "./vm-state.ts";
 
 export type StartEvent = Extract<VmEvent, { type: keyof typeof START_EVENTS }>;
 
-export function evolveStart(vm: Vm, event: StartEvent, { seq, atMs }: EventPosition): Vm {
+export function evolveStart(vm: Vm, event: StartEvent, at: EventPosition): Vm {
   if (event.type === "bioxen.vm.start-progressed.v1") return { ...vm, startProgress: event.data };
-  const refusedStart: RefusedStart = { ...event.data, atMs, seq };
+  const refusedStart: RefusedStart = { ...event.data, atMs: at.atMs, seq: at.seq };
   const { code, chassisId, reason } = event.data;
   if (code !== "CAPACITY_EXCEEDED") return { ...vm, refusedStart, reason };
   return {
-    ...vm,
-    ...UNPLACED,
-    state: "pending",
-    startsPaused: vm.startsPaused || isPausedByUser(vm),
-    migration: null,
-    reason,
+    ...waitingAgain(vm, reason, at),
     refusals: [{ chassisId, code, message: reason }],
-    pendingSinceMs: atMs,
-    pendingSinceSeq: seq,
     preemption: endedPreemption(vm),
     startProgress: undefined,
     refusedStart,

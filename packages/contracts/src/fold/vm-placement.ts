@@ -72,6 +72,15 @@ function displaced(vm: Vm, { code, reason, by, byPriority }: Displaced, at: Even
       ? ({ mode: "evict", by, byPriority, reason, seq: at.seq, atMs: at.atMs } as const)
       : null;
   return {
+    ...waitingAgain(vm, reason, at),
+    preemption:
+      preemption === null ? endedPreemption(vm) : { ...preemption, active: true, heldByUser: false },
+  };
+}
+
+/** Returns the VM without its place: it waits for another one from this event on. */
+export function waitingAgain(vm: Vm, reason: string, at: EventPosition): Vm {
+  return {
     ...vm,
     ...UNPLACED,
     state: "pending",
@@ -79,8 +88,6 @@ function displaced(vm: Vm, { code, reason, by, byPriority }: Displaced, at: Even
     migration: null,
     reason,
     ...waitingSince(at),
-    preemption:
-      preemption === null ? endedPreemption(vm) : { ...preemption, active: true, heldByUser: false },
   };
 }
 
