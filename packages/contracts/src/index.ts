@@ -1,3 +1,4 @@
+export * from "./access.ts";
 export * from "./alert-deliverer.ts";
 export * from "./alerts.ts";
 export { callEndpoint, type ReplyFrom } from "./call.ts";
@@ -57,6 +58,7 @@ export * from "./fold/vm-state.ts";
 export * from "./frozen-pages.ts";
 export * from "./handler.ts";
 export * from "./host-fit.ts";
+export * from "./identities.ts";
 export { checkedBy } from "./issue-words.ts";
 export { isSubjectTail, jobIdProblem, MAX_JOB_ID_LENGTH, ownJobId } from "./job-id.ts";
 export * from "./jobs.ts";
