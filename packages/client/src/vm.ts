@@ -152,11 +152,14 @@ export class BioVm {
   }
 
   /**
-   * Runs a program in the guest: Lua in a cell, shell in a machine of a pool. `timeoutMs` limits the program's run
-   * time.
+   * Runs a program in the guest: Lua in a cell, shell in a machine of a pool. With `shell`, a machine runs the program
+   * as shell also where it has a cell. `timeoutMs` limits the program's run time.
    * Throws {@link BioxenError}: GUEST_ERROR (Lua: with `details.traceback`), GUEST_TIMEOUT, GUEST_OUT_OF_MEMORY.
    */
-  exec(source: string, options: { readonly timeoutMs?: number } = {}): Promise<ResultOf<"vmExec">> {
+  exec(
+    source: string,
+    options: { readonly timeoutMs?: number; readonly shell?: boolean } = {},
+  ): Promise<ResultOf<"vmExec">> {
     return this.#bioxen.call("vmExec", { vmId: this.id, source, ...options });
   }
 

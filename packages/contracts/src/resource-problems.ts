@@ -4,32 +4,22 @@
  */
 import type { Problem } from "./endpoints/problem.ts";
 import {
-  type BiologicalType,
-  fullDemand,
   type RequestedAmount,
   type ResourceName,
+  requestableAmounts,
   requestedAmounts,
-  type VmType,
+  type VmTypes,
 } from "./resources.ts";
 
 export type RequestedResources = Readonly<Partial<Record<ResourceName, RequestedAmount | undefined>>>;
 
-interface VmTypes {
-  readonly biologicalType: BiologicalType;
-  readonly vmType: VmType;
-}
-
 /** Returns one problem for each name that is not a resource of the VM's type. `field` is the path of the resources. */
-export function foreignResources(
-  field: string,
-  requested: object,
-  { biologicalType, vmType }: VmTypes,
-): Problem[] {
-  const full = fullDemand(biologicalType, vmType);
+export function foreignResources(field: string, requested: object, types: VmTypes): Problem[] {
+  const full = requestableAmounts(types);
   const foreign = Object.keys(requested).filter((name) => !(name in full));
   return foreign.map((name) => ({
     path: `${field}.${name}`,
-    message: `is not a resource of a ${vmType} VM: use ${Object.keys(full).sort().join(", ")}`,
+    message: `is not a resource of a ${types.vmType} VM: use ${Object.keys(full).sort().join(", ")}`,
   }));
 }
 
@@ -38,16 +28,16 @@ export function foreignResources(
  * biological type. A cell needs its whole genome, so its size is no choice.
  */
 export function resourceProblems(
-  { biologicalType, vmType }: VmTypes,
+  types: VmTypes,
   requested: RequestedResources,
   field = "resources",
 ): Problem[] {
-  const problems = foreignResources(field, requested, { biologicalType, vmType });
-  const full = fullDemand(biologicalType, vmType);
+  const problems = foreignResources(field, requested, types);
+  const full = requestableAmounts(types);
   const genome = full["dnaKilobases"];
   if (genome === undefined || requested.dnaKilobases === undefined) return problems;
   const wanted = requestedAmounts(requested, full, { dnaKilobases: 0 })["dnaKilobases"];
   if (wanted === genome) return problems;
-  const message = `must be ${genome}, the size of the genome of ${biologicalType}: leave it out`;
+  const message = `must be ${genome}, the size of the genome of ${types.biologicalType}: leave it out`;
   return [...problems, { path: `${field}.dnaKilobases`, message }];
 }

@@ -138,3 +138,47 @@ export function requestedAmounts(
   }
   return out;
 }
+
+/** The types of a VM that decide which resources it has. */
+export interface VmTypes {
+  readonly biologicalType: BiologicalType;
+  readonly vmType: VmType;
+}
+
+/**
+ * The amounts that a VM asks for. A ledger counts `request`. `cell` limits the cell inside a machine of a pool, and no
+ * ledger counts it; absent: the cell has its full demand, or the machine has no cell.
+ */
+export interface RequestParts {
+  readonly request: Amounts;
+  readonly cell?: Amounts | undefined;
+}
+
+/** Returns every amount that a request of a VM of these types can name, each at its default. */
+export function requestableAmounts({ biologicalType, vmType }: VmTypes): Amounts {
+  const own = fullDemand(biologicalType, vmType);
+  return vmType === "xcpng" ? { ...FULL_DEMAND[biologicalType], ...own } : own;
+}
+
+/**
+ * Returns the amounts of a request. A resource that the request omits gets its amount from `before`; without `before`,
+ * a counted resource gets its default.
+ */
+export function requestParts(
+  types: VmTypes,
+  requested: Readonly<Partial<Record<ResourceName, RequestedAmount | undefined>>>,
+  before?: RequestParts,
+): RequestParts {
+  const full = requestableAmounts(types);
+  const counted = before?.request ?? fullDemand(types.biologicalType, types.vmType);
+  const request = requestedAmounts(requested, full, counted);
+  if (types.vmType !== "xcpng") return { request };
+  const named = CELL_RESOURCES.filter((name) => requested[name] !== undefined).map((name) => [name, 0]);
+  const cell = requestedAmounts(requested, full, { ...before?.cell, ...Object.fromEntries(named) });
+  return Object.keys(cell).length === 0 ? { request } : { request, cell };
+}
+
+/** Returns counted amounts together with those of the cell in the machine, as requests and views have them. */
+export function withCell(counted: Amounts, cell: Amounts | undefined): Amounts {
+  return cell === undefined ? counted : { ...counted, ...cell };
+}

@@ -13,7 +13,7 @@ import { chargedAmounts, type Quota, quotaFree } from "./fold/quota.ts";
 import { PREEMPTION_MODES, VM_STATES, type Vm } from "./fold/vm-state.ts";
 import { recordedHosts } from "./host-fit.ts";
 import { guaranteeOf } from "./preemption.ts";
-import { BIOLOGICAL_TYPES, offeredOf, VM_TYPES } from "./resources.ts";
+import { BIOLOGICAL_TYPES, offeredOf, VM_TYPES, withCell } from "./resources.ts";
 import { recordedAmounts, recordedTaints } from "./schemas.ts";
 
 const checkpointView = z.object({ ...checkpointRecord.shape, atMs: z.int() });
@@ -72,7 +72,9 @@ export const vmView = z
     state: z.enum(VM_STATES),
     reason: z.string().nullable(),
     chassisId: z.string().nullable(),
+    /** The amounts that the VM asks for. Those of the cell in a machine of a pool are not counted by its ledger. */
     request: recordedAmounts,
+    /** The amounts that the VM holds, with those of the cell in a machine; null without a reservation. */
     allocation: recordedAmounts.nullable(),
     /** Maximum amounts that the VM may use when it borrows idle capacity; absent: the VM borrows nothing. */
     burst: recordedAmounts.optional(),
@@ -137,8 +139,8 @@ export function viewOfVm(vmId: string, vm: Vm): VmView {
     state: vm.state,
     reason: vm.reason,
     chassisId: vm.chassisId,
-    request: vm.request,
-    allocation: vm.allocation,
+    request: withCell(vm.request, vm.cell),
+    allocation: vm.allocation && withCell(vm.allocation, vm.cell),
     ...(vm.burst === undefined ? {} : { burst: vm.burst }),
     priority: vm.priority,
     seed: vm.seed,

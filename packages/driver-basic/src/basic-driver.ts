@@ -184,7 +184,8 @@ class Basic implements VmDriver {
   async exec(vmId: string, fence: number, source: string, options: ExecOptions): Promise<ExecOutcome> {
     const guest = this.#alive(vmId, fence);
     if (guest.state !== "running") throw new DriverError("INVALID_STATE", `"${vmId}" is ${guest.state}`);
-    const { timeoutMs } = options;
+    const { timeoutMs, shell = false } = options;
+    if (shell) throw new DriverError("UNSUPPORTED", `"${vmId}" is a cell without a machine: it has no shell`);
     if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > MAX_EXEC_TIMEOUT_MS) {
       throw new DriverError(
         "BAD_REQUEST",

@@ -1,7 +1,7 @@
 /**
  * The fixture that all parts of the conformance suite use: the driver under test and its description. Imports Vitest.
  */
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
 import type { GuestSpec, VmDriver } from "./driver.ts";
 import { type DriverErrorCode, driverErrorCode } from "./driver-error.ts";
 import type { GuestSample } from "./guest-sample.ts";
@@ -47,4 +47,12 @@ export function capIn(sample: GuestSample | undefined, resource: string): number
   if (resource === "atpPerSecond") return sample?.atp?.capPerSecond;
   if (resource === "rnaPolymerases") return sample?.rnaPolymerases?.cap;
   return undefined;
+}
+
+/** Longest wait for a sample that a guest reports by itself, ms. */
+const SAMPLE_WITHIN_MS = 10_000;
+
+/** Repeats the check of a sample until it passes: a guest outside this process reports its samples from time to time. */
+export function untilSampled(check: () => void): Promise<void> {
+  return vi.waitFor(check, { timeout: SAMPLE_WITHIN_MS, interval: 20 });
 }

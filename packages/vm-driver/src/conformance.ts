@@ -7,9 +7,17 @@
  */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { checkpoints, goingOn } from "./conformance-checkpoints.ts";
-import { capIn, type DriverUnderTest, type Fixture, refused, states } from "./conformance-fixture.ts";
+import {
+  capIn,
+  type DriverUnderTest,
+  type Fixture,
+  refused,
+  states,
+  untilSampled,
+} from "./conformance-fixture.ts";
 import { keptSnapshots } from "./conformance-snapshots.ts";
 import type { VmDriver } from "./driver.ts";
+import { capabilitiesOfGuest } from "./guest-capabilities.ts";
 
 export type { DriverUnderTest };
 
@@ -207,9 +215,11 @@ function resizing({ driver, start, subject }: Fixture): void {
     }
     for (const allocation of [half, half, before]) {
       await driver().resize("cell-a", 10, allocation);
-      for (const resource of driver().capabilities.meters) {
-        expect(capIn(driver().sample("cell-a"), resource), resource).toBe(allocation[resource]);
-      }
+      await untilSampled(() => {
+        for (const resource of capabilitiesOfGuest(driver(), "cell-a")?.meters ?? []) {
+          expect(capIn(driver().sample("cell-a"), resource), resource).toBe(allocation[resource]);
+        }
+      });
     }
   });
 }
@@ -225,12 +235,29 @@ function executing({ driver, start, subject }: Fixture): void {
     }
     const program = subject().program;
     if (program === undefined) throw new Error("the fixture of a driver with exec must have a program");
-    // A machine runs no Lua, and its samples have no such count.
+    // A machine without a cell runs no Lua, and its samples have no such count.
     const before = driver().sample("cell-a")?.luaInstructions;
     const outcome = await driver().exec("cell-a", 10, program.source, options);
     expect(outcome.result).toEqual(program.result);
     const after = before === undefined ? undefined : before + outcome.instructions;
-    expect(driver().sample("cell-a")?.luaInstructions).toBe(after);
+    await untilSampled(() => expect(driver().sample("cell-a")?.luaInstructions).toBe(after));
+  });
+
+  it("runs shell in a guest that has one, or is UNSUPPORTED", async () => {
+    if (!driver().capabilities.exec) return;
+    expect(capabilitiesOfGuest(driver(), "cell-a"), "no guest, no capabilities").toBeUndefined();
+    await start("cell-a", 10);
+    const shell = driver().exec("cell-a", 10, "echo one; echo two", { ...options, shell: true });
+    if (capabilitiesOfGuest(driver(), "cell-a")?.shell !== true) return refused(shell, "UNSUPPORTED");
+    expect(await shell).toMatchObject({ result: { exitCode: 0 }, stdout: "one\ntwo\n" });
+  });
+
+  it("has a sample with the fields of a cell exactly where the guest is a cell", async () => {
+    await start("cell-a", 10);
+    await untilSampled(() => {
+      const isCell = capabilitiesOfGuest(driver(), "cell-a")?.cell;
+      expect(driver().sample("cell-a")?.growthRatePerMinute !== undefined).toBe(isCell);
+    });
   });
 
   it("rejects a timeout out of range, and a paused guest", async () => {

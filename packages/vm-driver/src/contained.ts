@@ -16,6 +16,7 @@ import type {
   VmDriver,
 } from "./driver.ts";
 import { DriverError, type DriverErrorCode } from "./driver-error.ts";
+import { capabilitiesOfGuest, type GuestCapabilities } from "./guest-capabilities.ts";
 import type { GuestSample } from "./guest-sample.ts";
 import type { KeptGuest, LeftBehind } from "./remains.ts";
 
@@ -189,6 +190,11 @@ class Contained implements VmDriver {
     if (guest === undefined) this.#guests.delete(vmId);
     else this.#guests.set(vmId, guest);
     return guest;
+  }
+
+  guestCapabilities(vmId: string): GuestCapabilities | undefined {
+    const caps = () => capabilitiesOfGuest(this.#driver, vmId);
+    return this.#guardNow("guestCapabilities", undefined, caps);
   }
 
   keptGuest(vmId: string): KeptGuest | undefined {

@@ -15,6 +15,7 @@
  * excludes the storage of checkpoints. It also excludes the move of a guest between hosts, which consists of a
  * checkpoint, a stop and a start.
  */
+import type { GuestCapabilities } from "./guest-capabilities.ts";
 import type { GuestSample } from "./guest-sample.ts";
 import type { KeptGuest, LeftBehind, Orphan } from "./remains.ts";
 
@@ -33,7 +34,10 @@ export interface DriverCapabilities {
   readonly clock: "host" | "own";
   /** Whether the driver keeps a stopped guest's disks for the guest's next start; see {@link VmDriver.kept}. */
   readonly keepsStopped: boolean;
-  /** Names of the resources whose allocations appear as caps in each {@link GuestSample}. */
+  /**
+   * Names of the resources whose allocations appear as caps in each {@link GuestSample}. A driver whose guests differ
+   * names here those of every guest; `guestCapabilities` has those of one guest.
+   */
   readonly meters: readonly string[];
   /** The longest `timeoutMs` that `exec` accepts, ms; 0 without exec. */
   readonly maxExecTimeoutMs: number;
@@ -169,6 +173,11 @@ export interface ExecOptions {
    * Time limit of the program, ms: 1 to {@link DriverCapabilities.maxExecTimeoutMs}; any other value is `BAD_REQUEST`.
    */
   readonly timeoutMs: number;
+  /**
+   * Whether the source is shell also where the guest runs Lua; default: the guest's own language
+   * ({@link GuestCapabilities.language}). `UNSUPPORTED` where {@link GuestCapabilities.shell} is false.
+   */
+  readonly shell?: boolean | undefined;
 }
 
 export interface StopOptions {
@@ -225,7 +234,7 @@ export interface VmDriver {
   resize(vmId: string, fence: number, allocation: Readonly<Record<string, number>>): Promise<void>;
 
   /**
-   * Runs source in a running guest: Lua in a cell, shell in a machine. The effects of a Lua program are applied
+   * Runs source in a running guest: Lua in a cell, shell in a machine without a cell, or with `shell`. The effects of a Lua program are applied
    * together once it has succeeded.
    *
    * Rejects with `GUEST_ERROR`, `GUEST_TIMEOUT` or `GUEST_OUT_OF_MEMORY` if the source fails; the guest then continues.
@@ -265,6 +274,12 @@ export interface VmDriver {
    * searches `list`.
    */
   guest?(vmId: string): GuestStatus | undefined;
+
+  /**
+   * Returns what the VM's guest can do; undefined if the VM has no guest. Absent if every guest is a cell with the
+   * driver's {@link capabilities}. See {@link capabilitiesOfGuest}.
+   */
+  guestCapabilities?(vmId: string): GuestCapabilities | undefined;
 
   /** Returns what is kept of stopped guests, in order of VM id; empty if the driver keeps nothing after a stop. */
   kept(): readonly KeptGuest[];

@@ -6,6 +6,7 @@ export {
 export * from "./driver.ts";
 export * from "./driver-error.ts";
 export * from "./fences.ts";
+export * from "./guest-capabilities.ts";
 export * from "./guest-sample.ts";
 export * from "./host-room.ts";
 export * from "./remains.ts";

@@ -179,7 +179,8 @@ class Scripted implements ScriptedDriver {
       this.#require("exec");
       const guest = this.#alive(vmId, fence);
       if (guest.state !== "running") throw new DriverError("INVALID_STATE", `"${vmId}" is ${guest.state}`);
-      const { timeoutMs } = options;
+      const { timeoutMs, shell = false } = options;
+      if (shell) throw new DriverError("UNSUPPORTED", "a scripted guest has no shell");
       if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > this.capabilities.maxExecTimeoutMs) {
         throw new DriverError("BAD_REQUEST", `timeoutMs ${timeoutMs} is out of range`);
       }

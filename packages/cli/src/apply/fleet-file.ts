@@ -10,12 +10,12 @@ import { resolve } from "node:path";
 import {
   checkedBy,
   createRequest,
-  fullDemand,
   type ParsedRequestOf,
   type Problem,
   problemsOf,
-  requestedAmounts,
+  requestParts,
   resourceProblems,
+  withCell,
 } from "@bioxen/contracts";
 import { type Amounts, ID_PATTERN } from "@bioxen/kernel";
 import { type Document, isNode, LineCounter, parseDocument } from "yaml";
@@ -191,11 +191,11 @@ async function requestOf(
       })),
     };
   }
-  const { biologicalType, vmType, resources } = parsed.data;
-  const full = fullDemand(biologicalType, vmType);
+  const { resources } = parsed.data;
+  const parts = requestParts(parsed.data, resources);
   const problems = resourceProblems(parsed.data, resources, `${path}.resources`);
   if (problems.length > 0) return { problems };
-  return { state, create: parsed.data, request: requestedAmounts(resources, full, full) };
+  return { state, create: parsed.data, request: withCell(parts.request, parts.cell) };
 }
 
 async function programOf(

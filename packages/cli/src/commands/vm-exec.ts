@@ -11,7 +11,7 @@ import { showReply, withSession } from "../run.ts";
 const EXEC_EXAMPLE = `
 Example:
   bioxen vm exec c1 -e 'return cell.growth_rate()'
-  bioxen vm exec x1 -e 'uname -a'                   shell in a machine of a pool; needs SSH, see docs/how-to/xcpng.md`;
+  bioxen vm exec x1 --shell -e 'uname -a'           shell in a machine of a pool; needs SSH, see docs/how-to/xcpng.md`;
 
 export function addExecCommand(vm: Command): void {
   vm.command("exec <id> [file]")
@@ -22,6 +22,7 @@ export function addExecCommand(vm: Command): void {
       "time limit of the program, ms; default 5000",
       numberOf(ENDPOINTS.vmExec.request.shape.timeoutMs),
     )
+    .option("--shell", "run shell in the machine also where it has a cell (xcpng)")
     .addHelpText("after", EXEC_EXAMPLE)
     .action(async (vmId: string, file: string | undefined, options, command: Command) => {
       if ((options.eval === undefined) === (file === undefined))
@@ -29,7 +30,8 @@ export function addExecCommand(vm: Command): void {
       await withSession(command, async (session, { json }) => {
         const source: string = options.eval ?? (await readSource(file ?? "-"));
         const timeout = options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs as number };
-        const reply = await session.call("vmExec", { vmId, source, ...timeout });
+        const shell = options.shell === true ? { shell: true } : {};
+        const reply = await session.call("vmExec", { vmId, source, ...timeout, ...shell });
         if (json !== true) {
           const { stdout, stderr } = execOutputOf(reply);
           process.stdout.write(stdout);

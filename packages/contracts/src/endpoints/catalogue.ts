@@ -131,8 +131,13 @@ export const ENDPOINTS = {
   vmExec: endpoint(
     "bioxen.cmd.vm.exec",
     "lifecycle",
-    "Run a program in the guest. In a cell the program is Lua, and `result` is its value. In a machine of a pool it is a POSIX shell script, run through SSH where the agent is configured for that (otherwise UNSUPPORTED). There `result` is `{exitCode: 0, stderr}`, any other exit status is GUEST_ERROR with `details` `{exitCode, stdout, stderr}`, and `instructions` is 0. With an UNAVAILABLE that is not retryable, `details.ran` is `no`, or `unknown` when the machine was lost while the program ran.",
-    z.strictObject({ vmId: id, source, timeoutMs: timeoutMs.default(DEFAULT_EXEC_TIMEOUT_MS) }),
+    "Run a program in the guest. In a cell the program is Lua, and `result` is its value. In a machine of a pool without a cell, and in every machine with `shell: true`, it is a POSIX shell script. Programs in machines run through SSH, where the agent is configured for that (otherwise UNSUPPORTED). A `basic` VM has no shell: `shell: true` is UNSUPPORTED. For a shell script `result` is `{exitCode: 0, stderr}`, any other exit status is GUEST_ERROR with `details` `{exitCode, stdout, stderr}`, and `instructions` is 0. With an UNAVAILABLE that is not retryable, `details.ran` is `no`, or `unknown` when the machine was lost while the program ran.",
+    z.strictObject({
+      vmId: id,
+      source,
+      timeoutMs: timeoutMs.default(DEFAULT_EXEC_TIMEOUT_MS),
+      shell: z.boolean().default(false),
+    }),
     execResult,
   ),
   vmGet: paged(

@@ -174,7 +174,14 @@ export const INTERNAL_ENDPOINTS = {
 } as const;
 
 /** The request of an agent's `exec` endpoint. `fence` is the fencing token of the guest's reservation. */
-export const agentExecRequest = z.strictObject({ vmId: id, fence: z.int().min(1), source, timeoutMs });
+export const agentExecRequest = z.strictObject({
+  vmId: id,
+  fence: z.int().min(1),
+  source,
+  timeoutMs,
+  /** Whether the source is shell also where the guest runs Lua; absent: the language is the guest's own. */
+  shell: z.literal(true).optional(),
+});
 export type AgentExecRequest = z.infer<typeof agentExecRequest>;
 
 /** `holder` is the VM that the state is stored for; absent when it is stored for the guest's own VM. */

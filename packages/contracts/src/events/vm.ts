@@ -39,6 +39,11 @@ export const vmCreated = z.object({
   biologicalType: z.enum(BIOLOGICAL_TYPES),
   vmType: z.enum(VM_TYPES),
   request: recordedAmounts,
+  /**
+   * Amounts of the cell in a machine of a pool, which no ledger counts; absent: the request names none, so the cell
+   * has its full demand.
+   */
+  cell: recordedAmounts.optional(),
   /** The amounts that the VM keeps when preemption starves it; absent: its full request. */
   guarantee: recordedAmounts.optional(),
   /** The amounts up to which the VM may borrow idle capacity of its chassis; absent: the VM borrows nothing. */
@@ -138,8 +143,15 @@ export const VM_EVENTS = {
     allocation: recordedAmounts,
     state: z.enum(["running", "paused"]),
   }),
-  /** The request changed. `allocation` is null when the VM holds no place; otherwise it is the new allocation. */
-  "bioxen.vm.resized.v1": z.object({ request: recordedAmounts, allocation: recordedAmounts.nullable() }),
+  /**
+   * The request changed. `allocation` is null when the VM holds no place; otherwise it is the new allocation. `cell` has
+   * the new amounts of the cell in a machine; absent: they are unchanged.
+   */
+  "bioxen.vm.resized.v1": z.object({
+    request: recordedAmounts,
+    allocation: recordedAmounts.nullable(),
+    cell: recordedAmounts.optional(),
+  }),
   "bioxen.vm.destroyed.v1": z.object({ reason: z.string() }),
   ...GUEST_STATE_EVENTS,
   ...MOVE_EVENTS,

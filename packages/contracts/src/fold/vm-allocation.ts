@@ -2,7 +2,7 @@
  * Folds the events that change the allocation of a VM on its present chassis: a preemption, the end of a preemption,
  * and a resize.
  */
-import { type Amounts, type EventPosition, equalAmounts } from "@bioxen/kernel";
+import { type EventPosition, equalAmounts } from "@bioxen/kernel";
 import type { VmEvent } from "../events/vm.ts";
 import { endedPreemption, isPausedByUser } from "../preemption.ts";
 import type { Vm } from "./vm-state.ts";
@@ -25,7 +25,7 @@ export function evolveAllocation(vm: Vm, event: AllocationEvent, at: EventPositi
         preemption: endedPreemption(vm),
       };
     case "bioxen.vm.resized.v1":
-      return resized(vm, event.data.request, event.data.allocation);
+      return resized(event.data.cell === undefined ? vm : { ...vm, cell: event.data.cell }, event.data);
   }
 }
 
@@ -49,7 +49,7 @@ function preempted(vm: Vm, { mode, by, byPriority, reason, allocation }: Preempt
  * Returns the VM after a resize. If the allocation now equals the full request, an active preemption ends. A VM that
  * was paused by that preemption then runs again, unless its user also paused it.
  */
-function resized(vm: Vm, request: Amounts, allocation: Amounts | null): Vm {
+function resized(vm: Vm, { request, allocation }: Pick<Vm, "request" | "allocation">): Vm {
   const next = { ...vm, request, allocation };
   if (vm.preemption?.active !== true || allocation === null || !equalAmounts(request, allocation))
     return next;

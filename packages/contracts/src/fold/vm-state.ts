@@ -144,6 +144,8 @@ export interface Vm extends GuestState {
    */
   readonly machineOn?: string | undefined;
   readonly request: Amounts;
+  /** Amounts of the cell in a machine of a pool, which no ledger counts; absent: the request names none. */
+  readonly cell?: Amounts | undefined;
   /** The minimum that starving leaves the VM; null: the minimum is its full request, so starving takes nothing. */
   readonly guarantee: Amounts | null;
   /**

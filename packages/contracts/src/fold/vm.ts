@@ -91,7 +91,7 @@ function evolveExisting(vm: Vm, event: Exclude<VmEvent, Created>, at: EventPosit
 }
 
 export const vmFold: Fold<VmState> = {
-  schema: 11,
+  schema: 12,
   initial: NO_VM,
   evolve(state, untyped, at) {
     const event = untyped as VmEvent;

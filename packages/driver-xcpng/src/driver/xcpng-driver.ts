@@ -11,6 +11,7 @@ import {
   DriverError,
   type ExecOptions,
   type ExecOutcome,
+  type GuestCapabilities,
   type GuestCheckpoint,
   type GuestEvent,
   type GuestSample,
@@ -236,6 +237,11 @@ class Xcpng implements XcpngDriver {
     if (this.#operations.isClosed) return undefined;
     const vm = this.#pool.inventory.own(vmId);
     return (vm && guestOf(vm)) ?? this.#operations.lost.get(vmId);
+  }
+
+  guestCapabilities(vmId: string): GuestCapabilities | undefined {
+    if (this.guest(vmId) === undefined) return undefined;
+    return { cell: false, language: "shell", shell: this.#programs !== undefined, meters: [] };
   }
 
   keptGuest(vmId: string): KeptGuest | undefined {

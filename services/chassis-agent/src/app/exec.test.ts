@@ -18,6 +18,22 @@ describe("a driver's error as a rejection of the contract", () => {
     expect(await execInGuest(undefined, request)).toMatchObject({ rejection: { code: "UNSUPPORTED" } });
   });
 
+  it("is UNSUPPORTED for shell in a guest that has none, and the guest is not asked", async () => {
+    const driver = createScriptedDriver();
+    await driver.start({
+      vmId: "x1",
+      incarnation: 1,
+      fence: 1,
+      biologicalType: "syn3a",
+      seed: 1,
+      allocation: {},
+      config: {},
+    });
+    const outcome = await execInGuest(driver, { ...request, shell: true });
+    expect(outcome).toMatchObject({ rejection: { code: "UNSUPPORTED" } });
+    expect(driver.calls.map(({ verb }) => verb)).toEqual(["start"]);
+  });
+
   it("is retryable for a temporary state, and not when the program may have run", () => {
     const retryable = (error: DriverError) => refusalOf(error).rejection;
     expect(retryable(new DriverError("UNAVAILABLE", "busy"))).toMatchObject({ retryable: true });

@@ -7,7 +7,13 @@
  */
 import { type AgentExecRequest, type ErrorCode, type Handled, refuse } from "@bioxen/contracts";
 import type { Clock } from "@bioxen/kernel";
-import { DriverError, type DriverErrorCode, type ExecOutcome, type VmDriver } from "@bioxen/vm-driver";
+import {
+  capabilitiesOfGuest,
+  DriverError,
+  type DriverErrorCode,
+  type ExecOutcome,
+  type VmDriver,
+} from "@bioxen/vm-driver";
 
 /** Errors of a guest that temporarily differs from the log, so that a retry can succeed. */
 const TEMPORARY: readonly DriverErrorCode[] = [
@@ -30,13 +36,16 @@ export async function execInGuest(
   driver: VmDriver | undefined,
   request: AgentExecRequest,
 ): Promise<Handled<ExecOutcome>> {
-  const { vmId, fence, source, timeoutMs } = request;
+  const { vmId, fence, source, timeoutMs, shell } = request;
   if (driver?.capabilities.exec !== true) {
     const why = driver?.capabilities.noExec ?? `VMs of the type of ${vmId} cannot run programs`;
     return refuse("UNSUPPORTED", why);
   }
+  if (shell === true && capabilitiesOfGuest(driver, vmId)?.shell === false) {
+    return refuse("UNSUPPORTED", `${vmId} has no shell: run a program in its own language`);
+  }
   try {
-    return { ok: true, result: await driver.exec(vmId, fence, source, { timeoutMs }) };
+    return { ok: true, result: await driver.exec(vmId, fence, source, { timeoutMs, shell }) };
   } catch (thrown) {
     return refusalOf(thrown);
   }

@@ -131,4 +131,17 @@ describe("an agent's next action", () => {
   ])("while guests must be held %s", (_what, state, isHosted, present, kind) => {
     expect(nextAction(state, isHosted, present, true).kind).toBe(kind);
   });
+
+  it("resizes a guest whose machine has a cell with other amounts", () => {
+    const machine = {
+      ...vm("running"),
+      allocation: { vcpus: 2 },
+      cell: { ribosomes: 5 },
+    } as unknown as VmState;
+    expect(nextAction(machine, true, guest({ allocation: { vcpus: 2 } }))).toMatchObject({
+      kind: "resize",
+      allocation: { vcpus: 2, ribosomes: 5 },
+    });
+    expect(nextAction(machine, true, guest({ allocation: { ribosomes: 5, vcpus: 2 } })).kind).toBe("none");
+  });
 });

@@ -4,7 +4,7 @@
  * Each decision yields one action; the next step decides again. A guest whose VM is on another chassis, stopped or on a
  * newer reservation is ended. A missing guest is started, and reported as restarted if the log says that the VM runs.
  */
-import type { StopDeadline, Vm, VmState } from "@bioxen/contracts";
+import { type StopDeadline, type Vm, type VmState, withCell } from "@bioxen/contracts";
 import { type Amounts, equalAmounts } from "@bioxen/kernel";
 
 /** A guest as the driver lists it, with the allocation that it was given last. */
@@ -79,19 +79,19 @@ export function nextAction(
     return guest?.fence === fence ? { kind: "hand-over", fence } : { kind: "report-handed-over", fence };
   }
   if (guest === undefined || guest.fence < fence) {
-    return { kind: "start", vm, fence, allocation: vm.allocation ?? {} };
+    return { kind: "start", vm, fence, allocation: allocationFor(vm) };
   }
   if (guest.fence > fence) return NONE;
   if (guest.state === "failed") {
     return { kind: "report-failed", fence, reason: guest.reason ?? "the guest ended" };
   }
   const reason = whyRestart(vm, guest);
-  if (reason !== undefined) return { kind: "restart", vm, fence, allocation: vm.allocation ?? {}, reason };
+  if (reason !== undefined) return { kind: "restart", vm, fence, allocation: allocationFor(vm), reason };
   // The pause comes before a resize, because a paused guest loses nothing by a smaller allocation.
   const mustPause = vm.state === "paused" || (vm.state === "starting" && vm.startsPaused);
   if (mustPause && guest.state === "running") return { kind: "pause", fence };
-  if (!equalAmounts(guest.allocation, vm.allocation ?? {})) {
-    return { kind: "resize", fence, allocation: vm.allocation ?? {} };
+  if (!equalAmounts(guest.allocation, allocationFor(vm))) {
+    return { kind: "resize", fence, allocation: allocationFor(vm) };
   }
   if (vm.state === "starting") return { kind: "report-started", fence };
   if (vm.state === "running" && guest.state === "paused") return { kind: "resume", fence };
@@ -131,6 +131,11 @@ function whyRestart(vm: Vm, guest: PresentGuest): string | undefined {
   if (guest.restores < vm.restores) return "its VM was restored";
   const isBehind = (vm.checkpoint?.simMinutes ?? 0) > (guest.reachedMinutes ?? Number.POSITIVE_INFINITY);
   return isBehind ? "a later checkpoint was recorded meanwhile" : undefined;
+}
+
+/** Returns the amounts that the guest gets: those that its ledger holds, and those of the cell in a machine. */
+function allocationFor({ allocation, cell }: Vm): Amounts {
+  return withCell(allocation ?? {}, cell);
 }
 
 /** Returns true if the VM has a reservation on another chassis and moves there. */

@@ -5,14 +5,13 @@
 import {
   describeRefusals,
   ENDPOINTS,
-  fullDemand,
   type Handled,
   MAX_PAGE,
   type ParsedRequestOf,
   type Preemption,
   type ResultOf,
   refuse,
-  requestedAmounts,
+  requestParts,
   resourceProblems,
   type Vm,
 } from "@bioxen/contracts";
@@ -112,12 +111,11 @@ export class PlacementQueries {
   }
 
   #hypothetical(request: Exclude<ParsedRequestOf<"placementPlan">, { vmIds: string[] }>): WaitingVm {
-    const full = fullDemand(request.biologicalType, request.vmType);
     return {
       vmId: request.vmId ?? UNNAMED,
       incarnation: 1,
       vmType: request.vmType,
-      request: requestedAmounts(request.resources, full, full),
+      request: requestParts(request, request.resources).request,
       placement: request.placement,
       labels: request.labels,
       priority: request.priority,

@@ -1,15 +1,15 @@
 /** The command resize. For a VM with a place, the ledger first grants all amounts or none; then the VM records them. */
 import {
-  fullDemand,
   type Handled,
   isFollowedBy,
   type ParsedRequestOf,
+  type RequestParts,
   refuse,
-  requestedAmounts,
+  requestParts,
   resourceProblems,
   type Vm,
 } from "@bioxen/contracts";
-import { type Amounts, type Causation, expectingAnyVersion, UNCHANGED } from "@bioxen/kernel";
+import { type Causation, expectingAnyVersion, UNCHANGED } from "@bioxen/kernel";
 import { badRequest } from "../domain/requested-resources.ts";
 import { admit } from "../domain/vm.ts";
 import { placeChanged, preemptedMeanwhile, type VmRejection } from "../domain/vm-decision.ts";
@@ -40,10 +40,10 @@ export class ResizeCommand {
     const { vm } = admitted;
     const wanted = requestOf(vmId, vm, resources);
     if ("ok" in wanted) return wanted;
-    const { request } = wanted;
+    const { request, cell } = wanted;
     const { chassisId, fence, preemption } = vm;
     if (fence === null || chassisId === null) {
-      const command = { type: "resize", vmId, request, granted: null } as const;
+      const command = { type: "resize", vmId, request, cell, granted: null } as const;
       return changedVm(vmId, await executeOn(this.#ports, vmId, causation, command));
     }
     const entry = ledgers.get(chassisId).entries[vmId];
@@ -58,23 +58,18 @@ export class ResizeCommand {
     const resized = await resizeInLedger(this.#ports, resize, causation);
     if (!resized.ok) return resized;
     if (resized.entry?.fence !== fence) return placeChanged(vmId);
-    const command = { type: "resize", vmId, request, granted: resized.entry } as const;
+    const command = { type: "resize", vmId, request, cell, granted: resized.entry } as const;
     return changedVm(vmId, await executeOn(this.#ports, vmId, expectingAnyVersion(causation), command));
   }
 }
 
 /** Returns the requested amounts. A resource that the request does not name keeps its amount. */
-function requestOf(
-  vmId: string,
-  vm: Vm,
-  resources: ResizeRequest["resources"],
-): { readonly request: Amounts } | VmRejection {
+function requestOf(vmId: string, vm: Vm, resources: ResizeRequest["resources"]): RequestParts | VmRejection {
   if (vm.migration?.target) {
     const message = `${vmId} is moving to ${vm.migration.target.chassisId}: resize it when it has arrived`;
     return refuse("CONFLICT", message, { retryable: true });
   }
-  const full = fullDemand(vm.biologicalType, vm.vmType);
   const problems = resourceProblems(vm, resources);
   if (problems.length > 0) return badRequest(problems);
-  return { request: requestedAmounts(resources, full, vm.request) };
+  return requestParts(vm, resources, vm);
 }

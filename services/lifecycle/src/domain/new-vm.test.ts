@@ -76,6 +76,24 @@ describe("a new VM", () => {
   });
 });
 
+describe("the resources of a machine with a cell", () => {
+  const ofMachine = (resources: ParsedRequestOf<"vmCreate">["resources"]) =>
+    newVmOf(request({ vmType: "xcpng", resources }), DEFAULT_SEED);
+
+  it("are those of the machine, which a ledger counts, and those that the request names of the cell", () => {
+    expect(ofMachine({})).toMatchObject({ vm: { request: { memoryMiB: 2_048, vcpus: 2 } } });
+    expect(ofMachine({})).not.toHaveProperty("vm.cell");
+    expect(ofMachine({ vcpus: 4, ribosomes: "50%", atpPerSecond: 1_000 })).toMatchObject({
+      vm: { request: { memoryMiB: 2_048, vcpus: 4 }, cell: { atpPerSecond: 1_000, ribosomes: 252 } },
+    });
+  });
+
+  it("have the genome of the type", () => {
+    expect(ofMachine({ dnaKilobases: 543 })).toMatchObject({ vm: { cell: { dnaKilobases: 543 } } });
+    expect(ofMachine({ dnaKilobases: 544 })).toMatchObject({ rejection: { code: "BAD_REQUEST" } });
+  });
+});
+
 describe("a burst", () => {
   it("has only the named resources; shares are of the full demand", () => {
     expect(burstAmounts({ ribosomes: "50%", atpPerSecond: 20_000 }, FULL)).toEqual({

@@ -11,6 +11,7 @@ import {
   RATE_RESOURCES,
   type RequestedAmount,
   requestedAmounts,
+  requestParts,
   resourceProblems,
   type Vm,
   type VmEvent,
@@ -32,7 +33,7 @@ type CreateRequest = ParsedRequestOf<"vmCreate">;
 export function newVmOf(request: CreateRequest, defaultSeed: number): { readonly vm: NewVm } | VmRejection {
   const { biologicalType, vmType } = request;
   const full = fullDemand(biologicalType, vmType);
-  const amounts = requestedAmounts(request.resources, full, full);
+  const { request: amounts, cell } = requestParts(request, request.resources);
   const guarantee = request.guarantee && requestedAmounts(request.guarantee, full, amounts);
   const burst = request.burst && burstAmounts(request.burst, full);
   const problems = [
@@ -49,6 +50,7 @@ export function newVmOf(request: CreateRequest, defaultSeed: number): { readonly
     biologicalType,
     vmType,
     request: amounts,
+    ...(cell === undefined ? {} : { cell }),
     ...(guarantee === undefined ? {} : { guarantee }),
     ...(burst === undefined ? {} : { burst }),
     priority: request.priority,
@@ -74,6 +76,7 @@ export function forkOf(
     biologicalType: parent.biologicalType,
     vmType: parent.vmType,
     request: parent.request,
+    ...(parent.cell === undefined ? {} : { cell: parent.cell }),
     ...(parent.guarantee === null ? {} : { guarantee: parent.guarantee }),
     priority: parent.priority,
     seed,

@@ -1,8 +1,8 @@
 /**
  * The contract's table of states (§3), cell by cell, and what each command decides beyond the table.
  */
-import type { Vm, VmEvent } from "@bioxen/contracts";
-import { given, vmEvent } from "@bioxen/testkit";
+import { type Vm, type VmEvent, viewOfVm } from "@bioxen/contracts";
+import { createdVm, given, vmEvent } from "@bioxen/testkit";
 import { describe, expect, it } from "vitest";
 import {
   CREATED,
@@ -165,6 +165,38 @@ describe("a resize", () => {
     vm(...LOGS.pending)
       .when({ type: "resize", vmId: VM_ID, request: smaller, granted: null })
       .thenRejected("INVALID_TRANSITION");
+  });
+});
+
+describe("a resize of the cell in a machine", () => {
+  const machine = { memoryMiB: 2_048, vcpus: 2 };
+  const half = { ribosomes: 252 };
+  const created = createdVm({ vmType: "xcpng", request: machine, cell: half });
+  const placed = vmEvent("placed", { chassisId: "here", fence: FENCE, allocation: machine });
+  const granted = { fence: FENCE, amounts: machine, amountsSeq: FENCE };
+  const resize = (cell: Record<string, number> | undefined, place: typeof granted | null) =>
+    ({ type: "resize", vmId: VM_ID, request: machine, cell, granted: place }) as const;
+
+  it("records the new amounts of the cell, which the ledger does not have", () => {
+    const running = vm(created, START, placed, STARTED);
+    const less = { ribosomes: 100 };
+    running
+      .when(resize(less, granted))
+      .thenAppended(vmEvent("resized", { request: machine, allocation: machine, cell: less }));
+    running.when(resize(half, granted)).thenUnchanged();
+    running.when(resize(undefined, granted)).thenUnchanged();
+    vm(created)
+      .when(resize(less, null))
+      .thenAppended(vmEvent("resized", { request: machine, allocation: null, cell: less }));
+  });
+
+  it("appears in the view of the VM beside the amounts of the machine, and stays when the machine is resized", () => {
+    const larger = { memoryMiB: 4_096, vcpus: 4 };
+    const resized = vmEvent("resized", { request: larger, allocation: larger });
+    const { state } = vm(created, START, placed, STARTED, resized);
+    const whole = { ...larger, ...half };
+    expect(state.exists && viewOfVm(VM_ID, state)).toMatchObject({ request: whole, allocation: whole });
+    expect(state).toMatchObject({ request: larger, allocation: larger, cell: half });
   });
 });
 

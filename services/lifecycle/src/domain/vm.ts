@@ -10,19 +10,13 @@ import {
   isHeldByPreemption,
   type LedgerEntry,
   type PlacementRefusal,
+  type RequestParts,
   refuse,
   type Vm,
   type VmEvent,
   type VmState,
 } from "@bioxen/contracts";
-import {
-  type Amounts,
-  accept,
-  type CommandOf,
-  type DecisionTable,
-  equalAmounts,
-  UNCHANGED,
-} from "@bioxen/kernel";
+import { accept, type CommandOf, type DecisionTable, equalAmounts, UNCHANGED } from "@bioxen/kernel";
 import type { NewVm } from "./new-vm.ts";
 import {
   noVm,
@@ -56,7 +50,8 @@ export type UserCommand =
    * `granted`: the entry in which the ledger has already made room for `request`; null for a VM without a
    * reservation.
    */
-  | (OnVm<"resize"> & { readonly request: Amounts; readonly granted: GrantedEntry | null })
+  /** `cell`: the new amounts of the cell in a machine, which no ledger counts; absent: they are unchanged. */
+  | (OnVm<"resize"> & RequestParts & { readonly granted: GrantedEntry | null })
   /** The scheduler found no place for the VM. */
   | { readonly type: "defer"; readonly reasons: readonly PlacementRefusal[] };
 
@@ -205,7 +200,7 @@ function decideDestroy(state: VmState, { vmId }: CommandOf<UserCommand, "destroy
  */
 function decideResize(
   state: VmState,
-  { vmId, request, granted }: CommandOf<UserCommand, "resize">,
+  { vmId, request, cell, granted }: CommandOf<UserCommand, "resize">,
 ): VmDecision {
   const isPreempted = state.exists && state.preemption?.active === true;
   if (granted !== null && isPreempted && !equalAmounts(granted.amounts, request)) {
@@ -215,14 +210,18 @@ function decideResize(
   if ("answer" in admitted) return admitted.answer;
   const { vm } = admitted;
   if ((granted?.fence ?? null) !== vm.fence) return placeChanged(vmId);
+  const isSameCell = cell === undefined || equalAmounts(cell, vm.cell ?? {});
+  const changed = isSameCell ? {} : { cell };
   if (granted === null) {
-    if (equalAmounts(request, vm.request)) return UNCHANGED;
-    return accept<VmEvent>({ type: "bioxen.vm.resized.v1", data: { request, allocation: null } });
+    if (equalAmounts(request, vm.request) && isSameCell) return UNCHANGED;
+    return accept<VmEvent>({ type: "bioxen.vm.resized.v1", data: { request, allocation: null, ...changed } });
   }
   if (!isFollowedBy(vm, granted)) return preemptedMeanwhile(vmId);
   const { amounts } = granted;
-  if (equalAmounts(amounts, vm.allocation ?? {}) && equalAmounts(amounts, vm.request)) return UNCHANGED;
-  return accept<VmEvent>({ type: "bioxen.vm.resized.v1", data: { request: amounts, allocation: amounts } });
+  const isSame = equalAmounts(amounts, vm.allocation ?? {}) && equalAmounts(amounts, vm.request);
+  if (isSame && isSameCell) return UNCHANGED;
+  const data = { request: amounts, allocation: amounts, ...changed };
+  return accept<VmEvent>({ type: "bioxen.vm.resized.v1", data });
 }
 
 /**
