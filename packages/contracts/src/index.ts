@@ -75,6 +75,7 @@ export * from "./request-limits.ts";
 export * from "./resource-problems.ts";
 export * from "./resources.ts";
 export * from "./schemas.ts";
+export * from "./service-access.ts";
 export * from "./sizes.ts";
 export * from "./skipped-messages.ts";
 export * from "./state-pages.ts";

@@ -21,7 +21,7 @@ export { leaseSilence } from "./last-lease.ts";
 export * from "./leases.ts";
 export * from "./log-damage.ts";
 export { type Inspection, LogGuard } from "./log-guard.ts";
-export { LOG_RECORD_FILE } from "./log-record.ts";
+export { LOG_RECORD_FILE, LOG_RECORD_KEY } from "./log-record.ts";
 export * from "./outcomes.ts";
 export * from "./process-identity.ts";
 export { READ_WINDOW } from "./reader-protocol.ts";

@@ -15,9 +15,12 @@ import {
   JOB_OUTCOME_STREAM,
   JOB_STREAM,
   jobAggregatesOf,
+  jobConsumer,
+  jobLease,
   jobQueueOf,
   jobSubjectsOf,
   type ServiceName,
+  STRAY_JOB_LEASE,
   STRAY_JOB_OWNER,
 } from "@bioxen/contracts";
 import { Fault, KeyedQueue, type Lease, type Leases, messageOf, type Timers } from "@bioxen/kernel";
@@ -105,10 +108,10 @@ export async function openJobWorker(options: JobWorkerOptions): Promise<JobWorke
   const maxBytes = () => contentLimitOf(bus.maxPayloadBytes);
   const attempts = { ...options, unavailable, store, maxBytes };
   const stopping = jobAggregatesOf(service).map((aggregate) =>
-    underLease(leases, `jobs-${aggregate}`, (lease) => new KindWorker(bus, aggregate, attempts, lease)),
+    underLease(leases, jobLease(aggregate), (lease) => new KindWorker(bus, aggregate, attempts, lease)),
   );
   if (service === STRAY_JOB_OWNER) {
-    stopping.push(underLease(leases, "jobs-stray", () => new StrayJobs(store, attempts)));
+    stopping.push(underLease(leases, STRAY_JOB_LEASE, () => new StrayJobs(store, attempts)));
   }
   return {
     async stop() {
@@ -218,7 +221,7 @@ class KindWorker implements Endable {
     const js = jetStreamOf(this.#bus);
     const jsm = await streamManagerOf(this.#bus);
     for (const stream of JOB_STREAMS) await restoreStream(this.#bus, stream, this.#storage);
-    const name = `jobs-${this.#aggregate}`;
+    const name = jobConsumer(this.#aggregate);
     await jsm.consumers.delete(JOB_STREAM, name).catch((cause: unknown) => {
       if (!(cause instanceof JetStreamApiError)) throw cause;
     });

@@ -15,7 +15,8 @@ import { BUCKETS, type StorageSettings } from "./storage.ts";
 
 /** Name of the file with the second copy of the record, in the data directory of a local stack. */
 export const LOG_RECORD_FILE = "log-record.json";
-const KEY = "log";
+/** The only key of the bucket. */
+export const LOG_RECORD_KEY = "log";
 const CALL_TIMEOUT_MS = 2_000;
 
 const recordSchema = z.object({
@@ -42,7 +43,9 @@ export async function readLogRecords(jsm: JetStreamManager, file: string | undef
 async function bucketText(jsm: JetStreamManager): Promise<string | undefined> {
   const { name } = BUCKETS.logRecord;
   try {
-    const message = await jsm.streams.getMessage(`KV_${name}`, { last_by_subj: `$KV.${name}.${KEY}` });
+    const message = await jsm.streams.getMessage(`KV_${name}`, {
+      last_by_subj: `$KV.${name}.${LOG_RECORD_KEY}`,
+    });
     return message?.string();
   } catch (cause) {
     if (isStreamNotFound(cause) || isMessageNotFound(cause)) return undefined;
@@ -74,7 +77,7 @@ export class LogRecordWriter {
 
   async write(record: LogRecord): Promise<void> {
     const text = JSON.stringify(record);
-    await this.#bucket.use((kv) => kv.put(KEY, text));
+    await this.#bucket.use((kv) => kv.put(LOG_RECORD_KEY, text));
     if (this.#file === undefined) return;
     const draft = `${this.#file}.${randomUUID()}`;
     await writeFile(draft, `${text}\n`);
@@ -83,7 +86,7 @@ export class LogRecordWriter {
 
   /** Deletes the record and its copy, so that the next start may create an empty log. */
   async remove(): Promise<void> {
-    await this.#bucket.use((kv) => kv.purge(KEY));
+    await this.#bucket.use((kv) => kv.purge(LOG_RECORD_KEY));
     if (this.#file !== undefined) await rm(this.#file, { force: true });
   }
 }

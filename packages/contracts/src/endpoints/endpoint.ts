@@ -6,7 +6,14 @@ import type { PageShape } from "../page-shape.ts";
 import { meantField } from "./field-names.ts";
 import { NO_FIELD, type Problem } from "./problem.ts";
 
-export type ServiceName = "lifecycle" | "allocator" | "chassis-scheduler" | "monitor" | "chassis-agent";
+export const SERVICE_NAMES = [
+  "lifecycle",
+  "allocator",
+  "chassis-scheduler",
+  "monitor",
+  "chassis-agent",
+] as const;
+export type ServiceName = (typeof SERVICE_NAMES)[number];
 
 export interface Endpoint<Request extends z.ZodType = z.ZodType, Result extends z.ZodType = z.ZodType> {
   readonly subject: string;

@@ -17,6 +17,7 @@
  *
  * Not covered: a process that is suspended between its check and one step of simulated time finishes that step.
  */
+import { agentLease } from "@bioxen/contracts";
 import { Fault, type Lease, type ServicePorts } from "@bioxen/kernel";
 
 /**
@@ -58,7 +59,7 @@ export class AgentClaim {
 
   /** Returns the last token of the claim; undefined when no process has ever held the claim on this agent id. */
   tokenOnRecord(): Promise<number | undefined> {
-    return this.#ports.leases.tokenOnRecord(leaseOf(this.#agentId));
+    return this.#ports.leases.tokenOnRecord(agentLease(this.#agentId));
   }
 
   /** The reason why this process waits for the claim; undefined when it does not wait. */
@@ -87,7 +88,7 @@ export class AgentClaim {
         onSuperseded: (holder: string | null) => this.#supersede(holder),
       };
       const options = { ttlMs: AGENT_CLAIM_TTL_MS };
-      this.#lease = this.#ports.leases.contend(leaseOf(this.#agentId), listener, options);
+      this.#lease = this.#ports.leases.contend(agentLease(this.#agentId), listener, options);
     });
   }
 
@@ -114,10 +115,6 @@ export class AgentClaim {
     void this.#lease?.release();
     this.#onSuperseded(reason);
   }
-}
-
-function leaseOf(agentId: string): string {
-  return `agent.${agentId}`;
 }
 
 /** Returns a phrase that names the process of a lease holder, for messages. `holder` has the form `host/pid/…`. */

@@ -1,0 +1,1 @@
+export { type StorageAccess, storageOf } from "./storage-access.ts";

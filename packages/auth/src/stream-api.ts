@@ -1,0 +1,72 @@
+/**
+ * The subjects on which a client asks JetStream to do something with one stream, and the subjects of buckets.
+ *
+ * The server matches permissions against these subjects only. MSG.GET, MSG.DELETE, PURGE and INFO do not name the
+ * subject of the message that they concern, so a permission for one of them covers the whole stream.
+ */
+
+const API = "$JS.API";
+
+/** Every client asks for the account's information first. Without this permission no other request is answered. */
+export const ACCOUNT_INFO = `${API}.INFO`;
+/** Lists all streams of the account with their configuration. */
+export const STREAM_LIST = `${API}.STREAM.LIST`;
+
+export function streamInfo(stream: string): string {
+  return `${API}.STREAM.INFO.${stream}`;
+}
+
+/** Returns the requests that create a stream or change its configuration. */
+export function streamChanges(stream: string): string[] {
+  return ["CREATE", "UPDATE"].map((verb) => `${API}.STREAM.${verb}.${stream}`);
+}
+
+/** Reads messages from the leader of the stream, by sequence or subject. */
+export function messageGet(stream: string): string {
+  return `${API}.STREAM.MSG.GET.${stream}`;
+}
+
+/** Reads the last message of a subject from any server that has a copy. `>` stands for every subject. */
+export function directGet(stream: string, subject = ">"): string {
+  return `${API}.DIRECT.GET.${stream}.${subject}`;
+}
+
+export function messageDelete(stream: string): string {
+  return `${API}.STREAM.MSG.DELETE.${stream}`;
+}
+
+export function streamPurge(stream: string): string {
+  return `${API}.STREAM.PURGE.${stream}`;
+}
+
+/** Returns the requests of a reader that creates consumers with names of its own, pulls messages, and deletes them. */
+export function follow(stream: string): string[] {
+  return [
+    `${API}.CONSUMER.CREATE.${stream}.>`,
+    ...["INFO", "DELETE", "MSG.NEXT"].map((verb) => `${API}.CONSUMER.${verb}.${stream}.*`),
+  ];
+}
+
+/** Returns the requests of a worker on the one consumer `consumer`, which receives the subjects of `filter`. */
+export function work(stream: string, consumer: string, filter: string): string[] {
+  return [
+    `${API}.CONSUMER.CREATE.${stream}.${consumer}.${filter}`,
+    ...["INFO", "DELETE", "MSG.NEXT"].map((verb) => `${API}.CONSUMER.${verb}.${stream}.${consumer}`),
+    `$JS.ACK.${stream}.${consumer}.>`,
+  ];
+}
+
+/** True when JetStream sends several messages as the answer to this request. */
+export function hasManyAnswers(subject: string): boolean {
+  return subject.startsWith(`${API}.CONSUMER.MSG.NEXT.`);
+}
+
+/** Returns the name of the stream behind a bucket. */
+export function bucketStream(bucket: string): string {
+  return `KV_${bucket}`;
+}
+
+/** Returns the subject to which a client writes a key of a bucket. `key` may have wildcards. */
+export function bucketKey(bucket: string, key: string): string {
+  return `$KV.${bucket}.${key}`;
+}
