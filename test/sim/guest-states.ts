@@ -4,6 +4,7 @@
 import { blobsOf, type Vm } from "@bioxen/contracts";
 import type { StoredEvent } from "@bioxen/kernel";
 import type { MemoryBlobs } from "@bioxen/testkit/memory-blobs";
+import { SHARING_QUANTUM_MS } from "../../services/chassis-agent/src/app/sharing.ts";
 import { type SimProcess, SWEEP } from "./processes.ts";
 
 /**
@@ -60,8 +61,8 @@ export function checkRestored(
   for (const [subject, { simMinutes, atMs }] of restored) {
     const samples = processes.map((process) => process.driver?.sample(subject.slice("vm/".length)));
     const lived = samples.find((sample) => sample !== undefined)?.simMinutes;
-    // The snapshot's minute is rounded down.
-    const most = simMinutes + 1 + (nowMs - atMs) / 1_000;
+    // The snapshot's minute is rounded down, and the guest's first tick also covers the time since the tick before.
+    const most = simMinutes + 1 + (nowMs - atMs + SHARING_QUANTUM_MS) / 1_000;
     if (lived !== undefined && lived > most)
       problem(`${subject} was restored and is at minute ${lived}, later than ${most}`);
   }

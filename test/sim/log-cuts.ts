@@ -20,7 +20,7 @@ const CHANCE = 0.2;
 const AT_MS = { least: 8_000, most: 30_000 };
 const EVENTS = { least: 1, most: 25 };
 const LOOK_INTERVAL_MS = 250;
-/** Longest time for which a process may run on in reach of a damaged log, ms: five looks and a late answer. */
+/** Longest time without an interruption for which a process may run on in reach of a damaged log, ms: a call that fails late, and five looks. */
 const MAX_RUNS_ON_MS = 6_000;
 /** Longest time until all processes have ended, ms: the longest cut of an agent, its restart, and a look. */
 const MAX_ENDING_MS = 45_000;
@@ -90,7 +90,7 @@ export interface CutScene {
 export class LogCut {
   readonly #plan: CutPlan;
   readonly #scene: CutScene;
-  /** Time for which each life has run in reach of the damaged log, ms. */
+  /** Time for which each life has run in reach of the damaged log without an interruption, ms. */
   readonly #runsOnMs = new Map<string, number>();
   /** Names of stored states that the older log refers to and that are no longer stored. */
   readonly lostBlobs = new Set<string>();
@@ -143,7 +143,10 @@ export class LogCut {
     const { processes, cluster, problem } = this.#scene;
     const { universe } = cluster;
     for (const process of processes) {
-      if (!process.isInReach) continue;
+      if (!process.isInReach) {
+        this.#runsOnMs.delete(process.lifeName);
+        continue;
+      }
       const ms = (this.#runsOnMs.get(process.lifeName) ?? 0) + LOOK_INTERVAL_MS;
       this.#runsOnMs.set(process.lifeName, ms);
       if (ms === MAX_RUNS_ON_MS)

@@ -35,6 +35,7 @@ const FOUND_A_BUG = [
   8750, // No VM gave way to a VM whose wait had begun at another instance.
   10287, // The guest of a VM that had lost its place grew on while its agent waited for the answer to a report.
   5000455, // A former lease holder cleared an alert on an older value, and it was not raised again.
+  5006713, // A preemption was given up because lifecycle had not heard yet that an unreadable event was skipped.
   77310530, // A rule was removed and set again at once, and its alerts were not raised again.
 ];
 
@@ -45,6 +46,7 @@ const FOUND_BY_CUT = [
   83, // A process that slept at its boot, between its reads of the record and of the log, believed a cut log.
   136, // A repeated command got the stored outcome of an event that the older log no longer had.
   5002102, // A process that met a gap while it read the log named only the end of the gap.
+  5017177, // An agent that came back from a cut looked at the log only after a whole interval.
 ];
 
 const KEPT: readonly { readonly seed: number; readonly without: readonly PlannedFault[] }[] = [

@@ -128,6 +128,17 @@ export function isErrorCode(value: string): value is ErrorCode {
   return Object.hasOwn(ERRORS, value);
 }
 
+/**
+ * Returns true when a process must not repeat a call that was refused with this error.
+ *
+ * UNAVAILABLE is never final for a process. Without `retryable`, people must act first: they skip an unreadable event,
+ * for instance. The process can learn of that before the instance that answered does, and no later event then tells it
+ * to try again.
+ */
+export function isFinalRefusal({ code, retryable }: Pick<Rejection, "code" | "retryable">): boolean {
+  return !retryable && code !== "UNAVAILABLE";
+}
+
 /** Makes a refusal with a code of the catalogue. `retryable` (default false): the same command can succeed later. */
 export function refuse(
   code: ErrorCode,

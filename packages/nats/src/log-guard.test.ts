@@ -1,9 +1,9 @@
 /**
- * What a guard reports of a gap that a reader has met, when the server does not answer.
+ * What a guard does when the server does not answer: the report of a gap that a reader has met, and the next check.
  */
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import type { LogState } from "./log-damage.ts";
-import { LogGuard, type WatchedLog } from "./log-guard.ts";
+import { CONFIRM_WAIT_MS, LogGuard, type WatchedLog } from "./log-guard.ts";
 
 const STATE: LogState = { created: "t", lastSeq: 9, readableSeq: 9, missing: [], drift: [] };
 
@@ -11,6 +11,7 @@ const STATE: LogState = { created: "t", lastSeq: 9, readableSeq: 9, missing: [],
 async function guardWith(later: () => Promise<LogState>) {
   const sentences: string[] = [];
   const waits: (() => void)[] = [];
+  const waitsMs: number[] = [];
   let isOpen = false;
   const log: WatchedLog = {
     copies: 1,
@@ -26,14 +27,15 @@ async function guardWith(later: () => Promise<LogState>) {
     onDrift: () => undefined,
     repair: async () => undefined,
     timers: {
-      after: (_ms, callback) => {
+      after: (ms, callback) => {
         waits.push(callback);
+        waitsMs.push(ms);
         return { cancel: () => undefined };
       },
     },
   });
   isOpen = true;
-  return { guard, sentences, elapse: () => waits.shift()?.() };
+  return { guard, sentences, waitsMs, elapse: () => waits.shift()?.() };
 }
 
 it("reports the gap alone once the deadline of a silent server has passed", async () => {
@@ -49,4 +51,21 @@ it("reports the gap alone at once when the server cannot be asked", async () => 
   const { guard, sentences } = await guardWith(() => Promise.reject(new Error("no connection")));
   await guard.reportGap(4, 4);
   expect(sentences).toEqual([expect.stringMatching(/^event 4 is missing in the event log: restore/)]);
+});
+
+it("checks the log again soon after a check without an answer", async () => {
+  let isAway = true;
+  const { guard, waitsMs, elapse } = await guardWith(async () => {
+    if (isAway) throw new Error("no connection");
+    return STATE;
+  });
+  guard.begin(() => STATE.lastSeq);
+  const [interval] = waitsMs;
+  elapse();
+  await vi.waitUntil(() => waitsMs.length === 2);
+  isAway = false;
+  elapse();
+  await vi.waitUntil(() => waitsMs.length === 3);
+  expect(waitsMs).toEqual([interval, CONFIRM_WAIT_MS, interval]);
+  expect(interval).toBeGreaterThan(CONFIRM_WAIT_MS);
 });

@@ -21,7 +21,7 @@ import { settledWithin } from "./settled-within.ts";
 
 /** Interval between two checks of the log, ms. After a crash, the record is behind the log by at most this time. */
 const LOOK_INTERVAL_MS = 2_000;
-/** Wait before the check is repeated after it has found damage, ms. */
+/** Wait before the check is repeated after it has found damage or got no answer, ms. */
 export const CONFIRM_WAIT_MS = 500;
 /**
  * Number of checks in a row that must find the damage. A server that restarts, or a new leader of a cluster, may for a
@@ -216,9 +216,11 @@ export class LogGuard {
   #after(ms: number): void {
     if (this.#ended) return;
     this.#timer = this.#timers.after(ms, () => {
-      void this.#look()
-        .catch(() => undefined)
-        .finally(() => this.#after(this.#suspicions === 0 ? this.#lookEveryMs : CONFIRM_WAIT_MS));
+      void this.#look().then(
+        () => this.#after(this.#suspicions === 0 ? this.#lookEveryMs : CONFIRM_WAIT_MS),
+        // Without an answer the log is unknown: a process that was cut off must look soon after it is back.
+        () => this.#after(Math.min(this.#lookEveryMs, CONFIRM_WAIT_MS)),
+      );
     });
   }
 

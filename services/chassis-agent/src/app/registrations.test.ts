@@ -2,7 +2,7 @@
  * An agent registers its chassis, and leaves alone a chassis that another agent runs.
  */
 import type { ChassisEvent } from "@bioxen/contracts";
-import { EventFeed, type Reply, type ServicePorts } from "@bioxen/kernel";
+import { EventFeed, type Reply, type ReplyError, type ServicePorts } from "@bioxen/kernel";
 import { envelopeOf, FakeClock, MemoryEventLog, registeredChassis, settle } from "@bioxen/testkit";
 import { describe, expect, it } from "vitest";
 import { GuestView } from "./guest-view.ts";
@@ -17,12 +17,14 @@ async function world({
   owner,
   state,
   isClaimed = true,
+  refusal,
 }: {
   owner?: string;
   state: string;
   isClaimed?: boolean;
+  refusal?: ReplyError["code"];
 }) {
-  const present = { owner, state, isClaimed };
+  const present = { owner, state, isClaimed, refusal };
   const clock = new FakeClock();
   const log = new MemoryEventLog();
   const registered: unknown[] = [];
@@ -40,6 +42,8 @@ async function world({
       if (subject === "bioxen.qry.chassis.get")
         return { ok: true, chassis: { agentId: present.owner, state: present.state } };
       registered.push(payload);
+      if (present.refusal !== undefined)
+        return { ok: false, error: { code: present.refusal, message: "no", retryable: false } };
       return { ok: true, changed: true, chassis: {} };
     },
   };
@@ -85,6 +89,17 @@ describe("an agent", () => {
       expect(registrations.refused()).toEqual([]);
     },
   );
+
+  it("registers again when the scheduler cannot read the chassis, and not when the chassis is refused", async () => {
+    const { present, clock, registered } = await world({ state: "unknown", refusal: "UNAVAILABLE" });
+    expect(registered).toHaveLength(1);
+    await clock.advance(20_000);
+    const tries = registered.length;
+    expect(tries).toBeGreaterThan(1);
+    present.refusal = "BAD_REQUEST";
+    await clock.advance(60_000);
+    expect(registered).toHaveLength(tries + 1);
+  });
 
   it("registers nothing without the claim on its id", async () => {
     const { present, clock, registered } = await world({ state: "unknown", isClaimed: false });

@@ -9,7 +9,7 @@
  *
  * Not covered: two agents that register a new chassis at the same moment. The later registration decides.
  */
-import { callEndpoint, ENDPOINTS } from "@bioxen/contracts";
+import { callEndpoint, ENDPOINTS, isFinalRefusal } from "@bioxen/contracts";
 import { messageOf, Reconciler, type ServicePorts, type StepResult } from "@bioxen/kernel";
 import type { OwnChassis } from "./chassis-config.ts";
 import type { AgentClaim } from "./claim.ts";
@@ -128,8 +128,8 @@ export class Registrations {
     );
     const again = own.capacity && { dueAtMs: ports.clock.nowMs() + CAPACITY_INTERVAL_MS };
     if (reply.ok) return again;
-    const { code, message, retryable } = reply.error;
-    if (retryable) throw new Error(`${code}: ${message}`);
+    const { code, message } = reply.error;
+    if (!isFinalRefusal(reply.error)) throw new Error(`${code}: ${message}`);
     ports.logger.error({ chassisId, code }, `the registration of ${chassisId} was rejected: ${message}`);
     return again;
   }

@@ -1,7 +1,14 @@
 /**
  * Reports to lifecycle about this agent's guests. Each report is repeated until lifecycle has taken it.
  */
-import { callEndpoint, ENDPOINTS, isBeingRemoved, type RequestOf, type VmState } from "@bioxen/contracts";
+import {
+  callEndpoint,
+  ENDPOINTS,
+  isBeingRemoved,
+  isFinalRefusal,
+  type RequestOf,
+  type VmState,
+} from "@bioxen/contracts";
 import { causedBy, Fault, type ReadModel, type ServicePorts } from "@bioxen/kernel";
 import type { AgentClaim } from "./claim.ts";
 
@@ -78,7 +85,7 @@ export class Reports {
       ...(last === undefined ? {} : { causation: causedBy(last) }),
     });
     if (reply.ok) return reply.seq;
-    if (reply.error.retryable) {
+    if (!isFinalRefusal(reply.error)) {
       throw new Fault("UNAVAILABLE", `report of ${vmId}: ${reply.error.message}`, { retryable: true });
     }
     this.#ports.logger.error({ vmId, report, error: reply.error }, "lifecycle rejected a report");

@@ -12,6 +12,7 @@ import {
   type DrainState,
   domainEventOf,
   ENDPOINTS,
+  isFinalRefusal,
   type VmEvent,
 } from "@bioxen/contracts";
 import {
@@ -196,7 +197,7 @@ export class DrainProcess {
       const { subject } = ENDPOINTS.vmCancelMigration;
       const reply = await this.#ports.bus.call(subject, { vmId }, { timeoutMs: CALL_TIMEOUT_MS, causation });
       // A VM that has left meanwhile has no move to cancel: that rejection is final and harmless.
-      if (!reply.ok && reply.error.retryable) throw callFailure(subject, reply.error);
+      if (!reply.ok && !isFinalRefusal(reply.error)) throw callFailure(subject, reply.error);
     });
     if (!isCordonOfCancelledDrain(chassis.get(chassisId).state, drain)) return;
     const { acts } = this.#leadership;
@@ -227,7 +228,7 @@ export class DrainProcess {
     );
     if (!reply.ok) {
       this.#backOff(vmId);
-      if (reply.error.retryable) throw callFailure(ENDPOINTS.vmMove.subject, reply.error);
+      if (!isFinalRefusal(reply.error)) throw callFailure(ENDPOINTS.vmMove.subject, reply.error);
       this.#ports.logger.info(
         { chassisId, vmId, error: reply.error },
         "a drain's request to move was rejected",

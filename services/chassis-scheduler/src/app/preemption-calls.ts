@@ -4,7 +4,7 @@
  * Each call names the reservation it was planned on, so a late or repeated call changes nothing. Whatever a crash
  * leaves undone is planned again in a later round.
  */
-import { callEndpoint, ENDPOINTS } from "@bioxen/contracts";
+import { callEndpoint, ENDPOINTS, isFinalRefusal } from "@bioxen/contracts";
 import { causedBy, type ServicePorts, type Shortage } from "@bioxen/kernel";
 import type { PreemptedVm, Preemption } from "@bioxen/placement";
 import { callFailure } from "./call-failure.ts";
@@ -41,7 +41,8 @@ export class PreemptionCalls {
         { vmId, fence, mode, ...by },
         { timeoutMs: CALL_TIMEOUT_MS, ...this.#causationOf(vm.vmId) },
       );
-      if (!reply.ok && reply.error.retryable) throw callFailure(ENDPOINTS.vmPreempt.subject, reply.error);
+      if (!reply.ok && !isFinalRefusal(reply.error))
+        throw callFailure(ENDPOINTS.vmPreempt.subject, reply.error);
       if (!reply.ok) {
         this.#ports.logger.info({ vmId, by: vm.vmId, error: reply.error }, "a preemption was rejected");
         return last;
@@ -67,7 +68,7 @@ export class PreemptionCalls {
     if (reply.ok) return reply.seq;
     // Another VM took the room first, or a quota blocks this VM. The event that removes the obstacle wakes a new round.
     const isRefused = ["CAPACITY_EXCEEDED", "QUOTA_EXCEEDED"].includes(reply.error.code);
-    if (isRefused || !reply.error.retryable) {
+    if (isRefused || isFinalRefusal(reply.error)) {
       this.#ports.logger.info({ vmId, error: reply.error }, "reinstatement rejected: the VM stays preempted");
       return 0;
     }
