@@ -3,7 +3,8 @@
  *
  * The decision is an event of the chassis. The driver first claims the machine, under its own uuid as the id of a VM that
  * the log does not have, and then ends and removes it like a guest. A restarted agent begins again: every step is
- * idempotent, and a machine that is gone counts as deleted.
+ * idempotent, and a machine that is gone counts as deleted. Each machine has steps and waits of its own, so a machine
+ * that the pool keeps busy does not delay the others.
  */
 import { aggregateOf, callEndpoint, ENDPOINTS, type RequestOf } from "@bioxen/contracts";
 import { type EventFeed, messageOf, Reconciler, type ServicePorts, type StepResult } from "@bioxen/kernel";
@@ -28,7 +29,7 @@ export interface MachineDeletionsOptions {
 
 export class MachineDeletions {
   readonly #options: MachineDeletionsOptions;
-  /** The keys are chassis ids. */
+  /** The keys name one machine each: see {@link keyOf}. */
   readonly #reconciler: Reconciler;
 
   constructor(options: MachineDeletionsOptions) {
@@ -37,48 +38,73 @@ export class MachineDeletions {
     this.#reconciler = new Reconciler({
       clock,
       timers,
-      step: (chassisId) => this.#step(chassisId),
-      onError: (chassisId, thrown) =>
-        logger.warn({ chassisId, err: thrown }, `deleting a machine of ${chassisId}: ${messageOf(thrown)}`),
+      step: (key) => this.#step(key),
+      onError: (key, thrown) => {
+        const { chassisId, uuid } = machineIn(key);
+        const message = `deleting the machine ${uuid} of ${chassisId}: ${messageOf(thrown)}`;
+        logger.warn({ chassisId, uuid, err: thrown }, message);
+      },
     });
   }
 
   begin(feed: EventFeed): void {
     feed.onEvent(({ envelope }) => {
       const { kind, id } = aggregateOf(envelope.subject);
-      if (kind === "chassis") this.#reconciler.wake(id);
+      if (kind === "chassis") this.#wake(id);
     });
-    for (const chassisId of this.#options.view.hosted()) this.#reconciler.wake(chassisId);
+    for (const chassisId of this.#options.view.hosted()) this.#wake(chassisId);
   }
 
   end(): Promise<void> {
     return this.#reconciler.stop();
   }
 
-  async #step(chassisId: string): Promise<StepResult> {
-    const { ports, claim, drivers, view } = this.#options;
+  #wake(chassisId: string): void {
+    for (const uuid of this.#deletingIn(chassisId)) this.#reconciler.wake(keyOf({ chassisId, uuid }));
+  }
+
+  /** Returns the machines that this agent is to delete in the pool of this chassis. */
+  #deletingIn(chassisId: string): readonly string[] {
+    const { view } = this.#options;
+    if (!view.hosted().includes(chassisId)) return [];
+    return view.registered(chassisId)?.deletingMachines ?? [];
+  }
+
+  async #step(key: string): Promise<StepResult> {
+    const { ports, claim, drivers } = this.#options;
+    const { chassisId, uuid } = machineIn(key);
+    if (!this.#deletingIn(chassisId).includes(uuid)) return undefined;
+    // Until the log shows the report, the chassis still names the machine.
     const again = { dueAtMs: ports.clock.nowMs() + LOOK_AGAIN_MS };
-    const driver = drivers.all.find(({ claimOrphan }) => claimOrphan !== undefined);
-    const uuids = view.hosted().includes(chassisId)
-      ? (view.registered(chassisId)?.deletingMachines ?? [])
-      : [];
-    if (uuids.length === 0) return undefined;
     if (!claim.isHeld()) return again;
-    for (const uuid of uuids) {
-      const outcome =
-        driver === undefined
-          ? ({ outcome: "KEPT", reason: "this agent has no pool" } as const)
-          : await outcomeOf(driver, uuid);
-      if (outcome === undefined) continue;
-      const report = { chassisId, uuid, ...outcome };
-      const reply = await callEndpoint(ports.bus, ENDPOINTS.chassisReportMachine, report, {
-        timeoutMs: REPORT_TIMEOUT_MS,
-      });
-      if (!reply.ok) throw new Error(`${reply.error.code}: ${reply.error.message}`);
-    }
-    // Until the log shows the reports, the chassis still names their machines.
+    const driver = drivers.all.find(({ claimOrphan }) => claimOrphan !== undefined);
+    const outcome =
+      driver === undefined
+        ? ({ outcome: "KEPT", reason: "this agent has no pool" } as const)
+        : await outcomeOf(driver, uuid);
+    if (outcome === undefined) return again;
+    const report = { chassisId, uuid, ...outcome };
+    const reply = await callEndpoint(ports.bus, ENDPOINTS.chassisReportMachine, report, {
+      timeoutMs: REPORT_TIMEOUT_MS,
+    });
+    if (!reply.ok) throw new Error(`${reply.error.code}: ${reply.error.message}`);
     return again;
   }
+}
+
+interface DeletingMachine {
+  readonly chassisId: string;
+  readonly uuid: string;
+}
+
+/** Returns the reconciler's key for a machine. No chassis id has a space. */
+function keyOf({ chassisId, uuid }: DeletingMachine): string {
+  return `${chassisId} ${uuid}`;
+}
+
+function machineIn(key: string): DeletingMachine {
+  const [chassisId = "", uuid = ""] = key.split(" ");
+  return { chassisId, uuid };
 }
 
 /** Deletes a machine. Resolves with undefined while the driver still tries to. */
