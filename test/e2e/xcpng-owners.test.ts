@@ -200,4 +200,16 @@ it("an agent with another id leaves the machines of the former agent alone", {
   await world.bioxenJson("pool", "delete", keep1);
   await orphansAre(world, "keep2 agent");
   await eventually("the machine is deleted", () => !machines().has(keep1) || undefined);
+
+  const silent = { chassisId: "xcpng-2", chassisType: "xcpng", agentId: "absent" };
+  await world.done("cmd.chassis.register", { ...silent, capacity: { vcpus: 1, memoryMiB: 1024 } });
+  const listed = await world.bioxenProcess("pool", "orphans");
+  expect(listed).toMatchObject({ code: 3, stdout: expect.stringContaining("keep2") });
+  expect(listed.stderr).toContain("pool xcpng-2: UNAVAILABLE");
+  expect(await world.bioxenJson("pool", "orphans")).toMatchObject({
+    ok: false,
+    total: 1,
+    orphans: [{ vmId: "keep2" }],
+    unanswered: [{ chassisId: "xcpng-2", error: { code: "UNAVAILABLE" } }],
+  });
 });

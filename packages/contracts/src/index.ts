@@ -22,7 +22,6 @@ export { MAX_LISTED_MESSAGES, type SkippedView, type UnreadableView } from "./en
 export { HEALTH_CODES } from "./endpoints/monitor.ts";
 export {
   agentOrphans,
-  MAX_LISTED_ORPHANS,
   type OrphanView,
   orphanView,
 } from "./endpoints/orphans.ts";

@@ -154,7 +154,6 @@ const BOUNDED: Readonly<Record<string, string>> = {
   "unreadable.first": "the first MAX_LISTED_MESSAGES, and each problem has at most 300 characters",
   "skipped.first": "the first MAX_LISTED_MESSAGES, and a reason has at most MAX_SKIP_REASON characters",
   hosts: "a pool has at most MAX_HOSTS",
-  orphans: "the first MAX_LISTED_ORPHANS, and the name of a machine in a pool has a few hundred characters",
   points: "the reply ends where the next point does not fit, and nextSinceMs names it",
   reasons: "there is one reason for each code of HEALTH_CODES",
 };

@@ -2,15 +2,16 @@
  * `bioxen pool …`: orphans, which are machines in a pool that a BioXen made and that this one does not own. They are never
  * touched, until an operator adopts or deletes one.
  */
-import { BIOLOGICAL_TYPES, type ChassisView, type OrphanView } from "@bioxen/contracts";
+import { BIOLOGICAL_TYPES, type OrphanView } from "@bioxen/contracts";
 import type { Command } from "commander";
-import { CommandEnd, EXIT_REFUSED, refused } from "../outcome.ts";
+import { refused } from "../outcome.ts";
 import { oneOf } from "../parse.ts";
 import { amountsLine } from "../quantities.ts";
-import { say, sayJson, showReply, withSession } from "../run.ts";
+import { note, say, sayJson, showReply, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
 import { table } from "../table.ts";
 import type { Finding } from "./finding.ts";
+import { endOfUnanswered, orphanNamed, orphansOf, type PoolOrphan, poolsOf } from "./pool-orphans.ts";
 import { startAndWait } from "./vm-start.ts";
 import { vmWords } from "./vm-words.ts";
 
@@ -21,16 +22,6 @@ export const ORPHAN_CAUSES: Readonly<Record<OrphanView["cause"], string>> = {
   log: "the log does not have its reservation",
   duplicate: "its VM has a newer machine",
 };
-
-export interface PoolOrphan extends OrphanView {
-  /** The pool that has the machine. */
-  readonly chassisId: string;
-}
-
-interface Orphans {
-  readonly total: number;
-  readonly orphans: readonly PoolOrphan[];
-}
 
 export function addPoolCommands(program: Command): void {
   const pool = program.command("pool").description("machines in a pool that this BioXen does not own");
@@ -46,11 +37,13 @@ function addOrphans(pool: Command): void {
     .option("--chassis <id>", "one pool; default: every pool")
     .action(async ({ chassis }: { chassis?: string }, command: Command) => {
       await withSession(command, async (session, { json }) => {
-        const { total, orphans } = await orphansOf(session, chassis);
-        if (json === true) return sayJson({ ok: true, total, orphans });
-        if (total === 0) return say("no machine of another owner");
-        say(orphanTable(orphans));
-        if (total > orphans.length) say(`${total - orphans.length} more are not listed`);
+        const { total, orphans, unanswered } = await orphansOf(session, chassis);
+        if (json === true) sayJson({ ok: unanswered.length === 0, total, orphans, unanswered });
+        else say(total === 0 ? "no machine of another owner" : orphanTable(orphans));
+        if (unanswered.length === 0) return;
+        const { message, exitCode } = endOfUnanswered(unanswered);
+        note(message);
+        process.exitCode = exitCode;
       });
     });
 }
@@ -109,34 +102,6 @@ function addDelete(pool: Command): void {
     });
 }
 
-/** Returns the orphans in one pool, or in every pool whose agent answers. */
-export async function orphansOf(session: Session, chassisId?: string): Promise<Orphans> {
-  const ids = chassisId === undefined ? (await poolsOf(session)).map((pool) => pool.chassisId) : [chassisId];
-  const replies = await Promise.all(
-    ids.map(async (id) => ({ id, reply: await session.ask("chassisOrphans", { chassisId: id }) })),
-  );
-  const orphans = replies.flatMap(({ id, reply }) => reply.orphans.map((one) => ({ chassisId: id, ...one })));
-  return { total: replies.reduce((sum, { reply }) => sum + reply.total, 0), orphans };
-}
-
-async function poolsOf(session: Session): Promise<ChassisView[]> {
-  const { chassis } = await session.ask("chassisList", {});
-  return chassis.filter(({ chassisType }) => chassisType === "xcpng");
-}
-
-/** Returns the only orphan with this uuid or VM id. Ends the command when none or several have it. */
-async function orphanNamed(session: Session, machine: string, chassisId?: string): Promise<PoolOrphan> {
-  const { orphans } = await orphansOf(session, chassisId);
-  const named = orphans.filter(({ uuid, vmId }) => uuid === machine || vmId === machine);
-  const [first] = named;
-  if (first !== undefined && named.length === 1) return first;
-  const message =
-    first === undefined
-      ? `no machine of another owner is named ${machine}: list them with bioxen pool orphans`
-      : `${named.length} machines of other owners are of VM ${machine}: give the uuid of one`;
-  throw new CommandEnd(EXIT_REFUSED, message, { code: "CONFLICT", message, retryable: false });
-}
-
 function orphanTable(orphans: readonly PoolOrphan[]): string {
   return table(
     ["MACHINE", "CHASSIS", "VM", "STATE", "RESOURCES", "BIOXEN", "AGENT", "WHY"],
@@ -161,7 +126,7 @@ export function orphansLine(count: number): string {
 /** Returns a warning for each pool with orphans; none for a pool whose agent does not answer. */
 export async function orphanFindings(session: Session): Promise<Finding[]> {
   const pools = await poolsOf(session).catch(() => []);
-  const found = pools.map(async ({ chassisId }): Promise<Finding[]> => {
+  const found = pools.map(async (chassisId): Promise<Finding[]> => {
     const { total } = await orphansOf(session, chassisId).catch(() => ({ total: 0 }));
     const remedy = "bioxen pool orphans lists them; adopt or delete each, or leave it to its owner";
     return total === 0

@@ -16,7 +16,8 @@ import { CommandEnd, EXIT_REFUSED, EXIT_UNREACHABLE, endOf, usage } from "../out
 import { conclude, globalsOf, note, say, sayJson } from "../run.ts";
 import { Session } from "../session.ts";
 import { CONNECTION_KEYS, settingOptions } from "../settings.ts";
-import { orphansLine, orphansOf } from "./pool.ts";
+import { orphansLine } from "./pool.ts";
+import { endOfUnanswered, orphansOf } from "./pool-orphans.ts";
 import { type PoolOptions, poolOf, withPoolOptions } from "./up-pool.ts";
 
 /** Longest wait for a stack that starts in the background, ms. It exceeds every deadline within the start itself. */
@@ -141,7 +142,8 @@ async function noteOrphans(url: string, { xcpng }: UpOptions): Promise<void> {
   if (xcpng === undefined) return;
   try {
     const session = await Session.open({ server: url, fromFlags: ["server"] });
-    const { total } = await orphansOf(session).finally(() => session.close());
+    const { total, unanswered } = await orphansOf(session).finally(() => session.close());
+    if (unanswered.length > 0) throw endOfUnanswered(unanswered);
     if (total > 0) note(`${orphansLine(total)}: list them with \`bioxen pool orphans\``);
   } catch (thrown) {
     note(`the machines of other owners in the pool are unknown: ${messageOf(thrown)}`);

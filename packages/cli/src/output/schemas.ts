@@ -9,7 +9,6 @@ import {
   ENDPOINTS,
   type EndpointName,
   ledgerView,
-  orphanView,
   publishedSchema,
   serviceSample,
   snapshotView,
@@ -17,6 +16,8 @@ import {
   vmView,
 } from "@bioxen/contracts";
 import * as z from "zod";
+import { errorOutput } from "./error-schema.ts";
+import { orphansOutput } from "./orphans-schema.ts";
 import { statusOutput } from "./status-schema.ts";
 
 export interface Output {
@@ -29,17 +30,6 @@ export interface Output {
 const leftInPool = serviceSample.shape.agent.unwrap().shape.left.unwrap();
 
 const ok = z.literal(true);
-
-/** The `--json` output of a command that was refused or used wrongly. */
-export const errorOutput = z.strictObject({
-  ok: z.literal(false),
-  error: z.strictObject({
-    code: z.string(),
-    message: z.string(),
-    retryable: z.boolean(),
-    details: z.record(z.string(), z.unknown()).optional(),
-  }),
-});
 
 function replyOf(name: EndpointName): z.ZodObject {
   return z.object({ ok, ...(ENDPOINTS[name].result as z.ZodObject).shape });
@@ -311,7 +301,7 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
       }),
     ),
   }),
-  "pool orphans": shaped({ total: count, orphans: z.array(orphanView.extend({ chassisId: z.string() })) }),
+  "pool orphans": document(orphansOutput),
   // For a machine that is up the reply is that of `vm.start`, which has the same fields.
   "pool adopt": reply("vmCreate"),
   "pool delete": reply("chassisDeleteMachine"),

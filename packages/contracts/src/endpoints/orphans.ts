@@ -4,13 +4,13 @@
  */
 import * as z from "zod";
 import { MACHINE_OUTCOMES } from "../events/chassis.ts";
+import type { PageShape } from "../page-shape.ts";
+import { pageRequest, pageResult } from "../pages.ts";
 import { expectedVersion, id, recordedAmounts } from "../schemas.ts";
 import { agentOrphansSubject } from "../subjects.ts";
 import { chassisView } from "../views.ts";
-import { type Endpoint, endpoint } from "./endpoint.ts";
+import { type Endpoint, endpoint, paged } from "./endpoint.ts";
 
-/** Maximum number of orphans in one answer; `total` also counts the others. */
-export const MAX_LISTED_ORPHANS = 200;
 const machineUuid = z.string().regex(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, "must be a uuid");
 
 export const orphanView = z
@@ -39,18 +39,24 @@ export type OrphanView = z.infer<typeof orphanView>;
 const listed = z.object({
   /** The id of this BioXen. */
   clusterId: z.string(),
-  /** Number of orphans; `orphans` has the first {@link MAX_LISTED_ORPHANS} of them, in order of uuid. */
+  /** Number of all orphans in the pool now. */
   total: z.int().min(0),
+  /** The orphans of this page, in order of uuid. A page shows them as they are when it is asked for. */
   orphans: z.array(orphanView),
+  ...pageResult,
 });
+const ORPHAN_PAGES: PageShape = { orphans: "items" };
 
 export const ORPHAN_ENDPOINTS = {
-  chassisOrphans: endpoint(
-    "bioxen.qry.chassis.orphans",
-    "chassis-scheduler",
-    "The machines in the pool of a chassis that a BioXen made and that do not belong to the chassis' agent: the first 200 by uuid, and their number. The agent never changes them. A chassis that is no pool has none.",
-    z.strictObject({ chassisId: id }),
-    listed,
+  chassisOrphans: paged(
+    endpoint(
+      "bioxen.qry.chassis.orphans",
+      "chassis-scheduler",
+      "The machines in the pool of a chassis that a BioXen made and that do not belong to the chassis' agent, in order of uuid, and their number. The agent never changes them. A chassis that is no pool has none.",
+      z.strictObject({ chassisId: id, ...pageRequest }),
+      listed,
+    ),
+    ORPHAN_PAGES,
   ),
   chassisDeleteMachine: endpoint(
     "bioxen.cmd.chassis.delete-machine",
@@ -74,10 +80,11 @@ export const ORPHAN_ENDPOINTS = {
   ),
 } as const;
 
-const agentOrphansRequest = z.strictObject({ chassisId: id });
+const agentOrphansRequest = z.strictObject({ chassisId: id, ...pageRequest });
 
 /** Returns the endpoint of one agent that lists the orphans in the pool of its chassis. */
 export function agentOrphans(agentId: string): Endpoint<typeof agentOrphansRequest, typeof listed> {
   const summary = "List the machines in the pool of a chassis that do not belong to this agent.";
-  return endpoint(agentOrphansSubject(agentId), "chassis-agent", summary, agentOrphansRequest, listed, true);
+  const subject = agentOrphansSubject(agentId);
+  return paged(endpoint(subject, "chassis-agent", summary, agentOrphansRequest, listed, true), ORPHAN_PAGES);
 }

@@ -3,7 +3,15 @@
  *
  * A machine of another agent of the same BioXen is no orphan while that agent runs a chassis: two agents may share a pool.
  */
-import { MAX_LISTED_ORPHANS } from "@bioxen/contracts";
+import {
+  badCursor,
+  done,
+  type Handled,
+  PageBuilder,
+  positionOfCursor,
+  type RequestOf,
+  type ResultOf,
+} from "@bioxen/contracts";
 import type { Orphan } from "@bioxen/vm-driver";
 import type { Drivers } from "./drivers.ts";
 import type { GuestView } from "./guest-view.ts";
@@ -23,13 +31,34 @@ export class PoolOrphans {
     this.#options = options;
   }
 
-  /** Returns the answer to the scheduler's question for the orphans in the pool that this chassis is. */
-  listed(chassisId: string) {
+  /**
+   * Returns one page of the orphans in the pool that this chassis is, at most `maxBytes` bytes. The cursor is the last
+   * uuid of the page, so the next page shows the pool as it is then.
+   */
+  listed(
+    { chassisId, cursor, limit }: RequestOf<"chassisOrphans">,
+    maxBytes: number,
+  ): Handled<ResultOf<"chassisOrphans">> {
+    const read = cursor === undefined ? undefined : positionOfCursor(cursor);
+    if (read?.ok === false) return read;
+    const position = read?.position ?? { after: "" };
+    if (!("after" in position)) return badCursor("is not a cursor of this listing");
+    const { after } = position;
     const all = this.#of(chassisId);
-    const orphans = all
-      .slice(0, MAX_LISTED_ORPHANS)
-      .map((one) => ({ ...one, resources: { ...one.resources } }));
-    return { clusterId: this.#options.clusterId, total: all.length, orphans };
+    const head = { clusterId: this.#options.clusterId, total: all.length, orphans: [] };
+    const builder = new PageBuilder(head, maxBytes, limit);
+    let last = after;
+    for (const orphan of all.filter(({ uuid }) => uuid > after)) {
+      const added = builder.add({
+        value: orphan,
+        field: "orphans",
+        add: (page) => (page["orphans"] as Orphan[]).push(orphan),
+      });
+      if (added === "full") return done(builder.end(last) as never);
+      if (added !== undefined) return added;
+      last = orphan.uuid;
+    }
+    return done(builder.end(null) as never);
   }
 
   /** Returns the orphans in the pool that this chassis is, in order of uuid; none for a chassis that is no pool. */
@@ -38,7 +67,10 @@ export class PoolOrphans {
     if (!poolIds.includes(chassisId)) return [];
     const agents = new Set<string>();
     for (const [, chassis] of view.chassis.entries()) if (chassis.registered) agents.add(chassis.agentId);
-    return drivers.orphans().filter(({ cause, agentId }) => cause !== "agent" || !agents.has(agentId));
+    return drivers
+      .orphans()
+      .filter(({ cause, agentId }) => cause !== "agent" || !agents.has(agentId))
+      .sort((a, b) => (a.uuid < b.uuid ? -1 : 1));
   }
 
   /** Returns the counts for the heartbeat of a chassis; undefined for a chassis that is no pool. */

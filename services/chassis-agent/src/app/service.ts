@@ -7,7 +7,6 @@ import {
   agentExec,
   agentOrphans,
   type DriftPolicy,
-  done,
   LOST_AFTER_MS,
   MAX_LEFT_BEHIND,
   serve,
@@ -151,9 +150,9 @@ function agentEndpoints({ agentId, claim, execs, view, drivers, states, orphans 
       claim.require();
       return states.checkpointFor(request);
     }),
-    serve(agentOrphans(agentId), ({ chassisId }) => {
+    serve(agentOrphans(agentId), (request, _causation, maxBytes) => {
       claim.require();
-      return done(orphans.listed(chassisId));
+      return orphans.listed(request, maxBytes);
     }),
   ];
 }

@@ -76,14 +76,13 @@ export class ChassisCommands {
     return this.#execute(report.chassisId, causation, () => ({ type: "report-machine", ...report }));
   }
 
-  /** Asks the agent of the chassis for the orphans in its pool. */
-  async orphans({
-    chassisId,
-  }: ParsedRequestOf<"chassisOrphans">): Promise<Handled<ResultOf<"chassisOrphans">>> {
+  /** Asks the agent of the chassis for one page of the orphans in its pool. */
+  async orphans(request: ParsedRequestOf<"chassisOrphans">): Promise<Handled<ResultOf<"chassisOrphans">>> {
+    const { chassisId } = request;
     const { state } = await this.#cluster.chassis.refresh(chassisId);
     if (!state.registered) return chassisNotFound(chassisId);
     const endpoint = agentOrphans(state.agentId);
-    const reply = await callEndpoint(this.#caller, endpoint, { chassisId }, { timeoutMs: AGENT_TIMEOUT_MS });
+    const reply = await callEndpoint(this.#caller, endpoint, request, { timeoutMs: AGENT_TIMEOUT_MS });
     if (reply.ok) return { ok: true, result: reply };
     const { code, message, retryable } = reply.error;
     return refuse(isErrorCode(code) ? code : "INTERNAL", message, { retryable });
