@@ -49,6 +49,23 @@ describe("sessions", () => {
     });
   });
 
+  it("a session that cannot be recorded is ended at once", async () => {
+    await withPool(async (fake) => {
+      const sessions = {
+        load: async () => [],
+        add: () => Promise.reject(new Error("the disk is full")),
+        remove: async () => undefined,
+      };
+      const client = clientOf(fake, { sessions });
+      for (let tries = 0; tries < 3; tries += 1) {
+        await expect(client.call("pool.get_all_records", [])).rejects.toThrow("the disk is full");
+      }
+      expect(fake.counts().sessions).toBe(0);
+      expect(fake.statistics.byMethod.get("session.login_with_password")).toBe(3);
+      await client.close();
+    });
+  });
+
   it("concurrent calls that find the session lost share one new login", async () => {
     await withPool(async (fake, client) => {
       await client.call("pool.get_all_records", []);

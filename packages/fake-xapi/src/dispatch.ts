@@ -28,6 +28,8 @@ export interface CallStatistics {
   /** Sum of the durations of all calls, without waits for events, ms. */
   busyMs: number;
   readonly byMethod: Map<string, number>;
+  /** The sessions of logins that a call has used, also those that have ended. */
+  readonly usedSessions: Set<string>;
 }
 
 const LOGIN = "session.login_with_password";
@@ -48,6 +50,7 @@ export class Dispatch {
     mostInFlight: 0,
     busyMs: 0,
     byMethod: new Map(),
+    usedSessions: new Set(),
   };
   /** Delay of each call before it runs, ms. */
   callMs = 0;
@@ -111,6 +114,7 @@ export class Dispatch {
     const session = String(params[0] ?? "");
     if (faults.strike("lose-session", method) !== undefined) db.remove("session", session);
     if (db.find("session", session) === undefined) throw new Refusal("SESSION_INVALID", session);
+    if (this.#pool.roles.has(session)) this.statistics.usedSessions.add(session);
     return session;
   }
 

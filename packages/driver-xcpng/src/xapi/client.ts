@@ -227,7 +227,7 @@ export class XapiClient {
       try {
         const session = String(await this.#send("session.login_with_password", params, {}));
         this.#sessionNumber += 1;
-        await this.#options.sessions?.add(session);
+        await this.#record(session);
         return session;
       } catch (thrown) {
         const master = hasCode(thrown, "HOST_IS_SLAVE") ? thrown.params[0] : undefined;
@@ -243,6 +243,16 @@ export class XapiClient {
         }
         this.#address = parseAddress(master, this.#configured.port);
       }
+    }
+  }
+
+  /** Records a new session. A session that cannot be recorded would be lost at a crash, so it is ended at once. */
+  async #record(session: string): Promise<void> {
+    try {
+      await this.#options.sessions?.add(session);
+    } catch (thrown) {
+      await this.#logout(session).catch(() => undefined);
+      throw thrown;
     }
   }
 
