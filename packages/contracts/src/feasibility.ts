@@ -10,7 +10,7 @@ import { type Amounts, fits, shortages } from "@bioxen/kernel";
 import type { Chassis } from "./fold/chassis.ts";
 import { freeAmounts, type Ledger } from "./fold/ledger.ts";
 import type { Vm } from "./fold/vm-state.ts";
-import { hostMisfit } from "./host-fit.ts";
+import { hostMisfit, hostNeeds } from "./host-fit.ts";
 import type { Misfit } from "./misfit.ts";
 import { misfitAmong, type Neighbour, type Neighbours } from "./neighbours.ts";
 import { isPool, offeredOf } from "./resources.ts";
@@ -121,7 +121,11 @@ function taintWords({ key, value, effect }: Taint): string {
 
 /** Applies the whole feasibility rule. Returns why the chassis cannot host the VM now; undefined when it can. */
 export function misfitOf(
-  vm: Neighbour & PlacementNeeds & { readonly request: Amounts },
+  vm: Neighbour &
+    PlacementNeeds & {
+      readonly request: Amounts;
+      readonly config?: Vm["config"] | undefined;
+    },
   site: {
     readonly chassisId: string;
     readonly chassis: Chassis;
@@ -132,7 +136,7 @@ export function misfitOf(
 ): Misfit | undefined {
   return (
     mismatchOf(vm, site.chassisId, site.chassis) ??
-    hostMisfit(site.chassis.hosts, vm.request, "in all") ??
+    hostMisfit(site.chassis.hosts, hostNeeds(vm.request, vm.config), "in all") ??
     roomFor(vm.request, site.room) ??
     misfitAmong(vm, site.neighbours, hasPlacedMatch)
   );

@@ -2,7 +2,7 @@
  * Whether a host of a pool can run a machine, and which host a started machine takes its memory from.
  */
 import { expect, it } from "vitest";
-import { hostMisfit, withoutRoomFor } from "./host-fit.ts";
+import { hostMisfit, hostNeeds, withoutRoomFor } from "./host-fit.ts";
 
 const host = (name: string, vcpus: number, memoryMiB: number) => ({ name, vcpus, memoryMiB });
 const HOSTS = [host("a", 4, 3_000), host("b", 16, 2_000)];
@@ -12,6 +12,17 @@ it("a machine fits when one host has both the processors and the memory", () => 
   expect(hostMisfit(HOSTS, vm(4, 3_000))).toBeUndefined();
   expect(hostMisfit(HOSTS, vm(8, 2_000))).toBeUndefined();
   expect(hostMisfit(undefined, vm(999, 999_999)), "a chassis without hosts").toBeUndefined();
+});
+
+it("a machine needs a host with as many processors as it may get virtual CPUs", () => {
+  const needs = hostNeeds(vm(2, 1_000), { maxVcpus: 8 });
+  expect(needs).toEqual(vm(8, 1_000));
+  expect(hostMisfit([host("a", 4, 3_000)], needs)?.message).toBe(
+    "no host of the pool has 8 processors: the largest has 4",
+  );
+  expect(hostMisfit(HOSTS, needs)).toBeUndefined();
+  expect(hostNeeds(vm(4, 1), { maxVcpus: 2 }), "a request that was resized above it").toEqual(vm(4, 1));
+  expect(hostNeeds(vm(4, 1))).toEqual(vm(4, 1));
 });
 
 it("the reason names what is short, and the host that has most of it", () => {

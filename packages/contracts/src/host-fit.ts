@@ -3,7 +3,8 @@
  *
  * A pool has one ledger, over all its hosts, but a machine runs on one host. A VM that fits the sum and no single host
  * is refused for lack of room. Processors of a host are time-shared: a machine needs a host with at least as many as it
- * has virtual CPUs (xapi-project/xen-api, xapi_vm_helpers.ml, `assert_enough_pcpus`), and takes none away. Memory is
+ * may get virtual CPUs without a restart, and takes none away. XAPI compares the host with `VCPUs_max`, not with the
+ * number at the start (xapi-project/xen-api, xapi_vm_helpers.ml, `assert_enough_pcpus`; HOST_NOT_ENOUGH_PCPUS). Memory is
  * taken. The pool chooses the host at the start; this file assumes the one with the most free memory.
  */
 import { type Amounts, amountOf } from "@bioxen/kernel";
@@ -25,10 +26,23 @@ export const hostRooms = z.array(hostRoom).max(MAX_HOSTS);
 /** Schema of the hosts in an event, a view or a sample. */
 export const recordedHosts = z.array(z.object(hostRoom.shape)).max(MAX_HOSTS);
 
+/**
+ * Returns what a machine needs of its host: its request, with `config.maxVcpus` processors if that is more. `config` is
+ * that of the VM.
+ */
+export function hostNeeds(request: Amounts, config: Readonly<Record<string, unknown>> = {}): Amounts {
+  const most = config["maxVcpus"];
+  if (typeof most !== "number" || most <= amountOf(request, "vcpus")) return request;
+  return { ...request, vcpus: most };
+}
+
 const fitsOn = ({ vcpus, memoryMiB }: HostRoom, request: Amounts): boolean =>
   amountOf(request, "vcpus") <= vcpus && amountOf(request, "memoryMiB") <= memoryMiB;
 
-/** Returns why no host can run the VM; undefined when one can, or when the chassis has no hosts of its own. */
+/**
+ * Returns why no host can run a VM that needs this of its host ({@link hostNeeds}); undefined when one can, or when the
+ * chassis has no hosts of its own.
+ */
 export function hostMisfit(
   hosts: readonly HostRoom[] | undefined,
   request: Amounts,

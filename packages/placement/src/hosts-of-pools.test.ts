@@ -59,6 +59,19 @@ describe("a machine that fits the sum of a pool", () => {
     expect(placedIn([machine("m", 500)], rooms)).toEqual(["m"]);
   });
 
+  it("and no host with as many processors as it may get is refused, unless a smaller one of its kind fits", () => {
+    const rooms = pool([host("a", 1_000), host("b", 1_000)]);
+    const wide = machine("wide", 100, { config: { maxVcpus: 2 * VCPUS } });
+    const plan = planPlacements(
+      [wide, machine("small", 100), machine("grows", 100, { config: { maxVcpus: VCPUS } })],
+      [rooms],
+    );
+    expect(plan.placements.map(({ vm }) => vm.vmId).sort()).toEqual(["grows", "small"]);
+    expect(plan.deferrals[0]?.reasons).toMatchObject([
+      { code: "CAPACITY_EXCEEDED", message: "no host of the pool has 16 processors: the largest has 8" },
+    ]);
+  });
+
   it("waits behind a machine of higher priority that takes the only host with room", () => {
     const rooms = pool([host("a", 1_000), host("b", 400)]);
     const vms = [machine("low", 700), machine("high", 700, { priority: 5 })];

@@ -15,6 +15,7 @@
  *   its place in the end. At most one chassis in {@link CHASSIS_PER_HOLD} is held: most of the cluster stays usable.
  */
 import {
+  hostNeeds,
   MAX_RECORDED_CANDIDATES,
   type Misfit,
   type PlacementDecision,
@@ -101,17 +102,14 @@ export function candidatesFor(
 
 const NEEDS = new WeakMap<WaitingVm, string>();
 
-/**
- * Returns a key that is equal for VMs that fit on the same chassis with the same scores, in a plan without affinity
- * terms.
- */
+/** Returns a key that is equal for VMs with the same chassis and scores, in a plan without affinity terms. */
 function needsOf(vm: WaitingVm): string {
-  let needs = NEEDS.get(vm);
-  if (needs === undefined) {
-    const { vmType, request, placement, excludeChassisIds = [], heldOff = null } = vm;
-    needs = JSON.stringify([vmType, Object.entries(request).sort(), placement, excludeChassisIds, heldOff]);
-    NEEDS.set(vm, needs);
-  }
+  const known = NEEDS.get(vm);
+  if (known !== undefined) return known;
+  const { vmType, request, config, placement, excludeChassisIds = [], heldOff = null } = vm;
+  const amounts = [request, hostNeeds(request, config)].map((one) => Object.entries(one).sort());
+  const needs = JSON.stringify([vmType, amounts, placement, excludeChassisIds, heldOff]);
+  NEEDS.set(vm, needs);
   return needs;
 }
 

@@ -10,6 +10,7 @@
 import {
   type HostRoom,
   hostMisfit,
+  hostNeeds,
   type Misfit,
   mismatchOf,
   type PlacementNeeds,
@@ -201,7 +202,9 @@ export class RoomIndex {
   /** Returns why no host of a pool can run the VM, after the placements of the plan so far; undefined when one can. */
   hostMisfitAt(at: number, { vm }: FitQuery): Misfit | undefined {
     const { hosts } = (this.rooms[at] as ChassisRoom).chassis;
-    return hostMisfit(hosts, vm.request, "in all") ?? hostMisfit(this.#hosts.get(at), vm.request);
+    if (hosts === undefined) return undefined;
+    const needs = hostNeeds(vm.request, vm.config);
+    return hostMisfit(hosts, needs, "in all") ?? hostMisfit(this.#hosts.get(at), needs);
   }
 
   /**
@@ -230,7 +233,7 @@ export class RoomIndex {
     this.#shift(at, amounts, -1);
     const hosts = this.#hosts.get(at);
     this.#taken.push({ at, amounts, hosts });
-    if (hosts !== undefined) this.#hosts.set(at, withoutRoomFor(hosts, vm.request));
+    if (hosts !== undefined) this.#hosts.set(at, withoutRoomFor(hosts, hostNeeds(vm.request, vm.config)));
     this.affinity.add(at, vm);
   }
 
@@ -314,7 +317,8 @@ export class RoomIndex {
     if (query.admits[at] === 0 || this.#shut[at] !== 0 || query.excluded.has(at)) return undefined;
     if (query.refusedAt === at) return undefined;
     const { maxVms, hosts } = (this.rooms[at] as ChassisRoom).chassis;
-    if (maxVms < 1 || hostMisfit(hosts, query.vm.request) !== undefined) return undefined;
+    if (maxVms < 1 || hostMisfit(hosts, hostNeeds(query.vm.request, query.vm.config)) !== undefined)
+      return undefined;
     const row = at * query.amounts.length;
     let most = (this.#placesLeft[at] as number) < 1 ? 1 : 0;
     for (let r = 0; r < query.amounts.length; r += 1) {

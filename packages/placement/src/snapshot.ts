@@ -10,6 +10,8 @@ export interface WaitingVm {
   readonly incarnation: number;
   readonly vmType: "basic" | "xcpng";
   readonly request: Amounts;
+  /** The VM's config, of which `maxVcpus` decides about the hosts of a pool. Default: an empty one. */
+  readonly config?: Readonly<Record<string, unknown>> | undefined;
   readonly placement: Readonly<Record<string, unknown>>;
   readonly labels: Readonly<Record<string, string>>;
   readonly priority: number;
@@ -50,8 +52,8 @@ export function waitingVm(
   vm: Vm,
   waitingSinceMs = vm.pendingSinceMs ?? vm.updatedAtMs,
 ): WaitingVm {
-  const { incarnation, vmType, request, placement, labels, priority } = vm;
-  return { vmId, incarnation, vmType, request, placement, labels, priority, waitingSinceMs };
+  const { incarnation, vmType, request, config, placement, labels, priority } = vm;
+  return { vmId, incarnation, vmType, request, config, placement, labels, priority, waitingSinceMs };
 }
 
 /** Returns the chassis in order of id. A list that is already in order, like the scheduler's, is not copied. */

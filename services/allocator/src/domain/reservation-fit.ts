@@ -7,6 +7,7 @@
 import {
   type Chassis,
   hostMisfit,
+  hostNeeds,
   type Ledger,
   type Misfit,
   misfitAmong,
@@ -66,7 +67,7 @@ export function partitionByFit(
       : taken.has(one.vmId)
         ? { code: "CONFLICT", message: `${one.vmId} already has a reservation on ${chassisId}` }
         : ((vmOf && demandMisfit(vmOf(one.vmId), one)) ??
-          hostMisfit(affinity?.chassis.hosts, one.amounts, "in all") ??
+          hostMisfit(affinity?.chassis.hosts, needsOf(one, vmOf), "in all") ??
           roomFor(one.amounts, room) ??
           affinityMisfit(chassisId, one, neighbours, affinity));
     if (misfit !== undefined) {
@@ -80,6 +81,12 @@ export function partitionByFit(
     fit.push(one);
   }
   return { fit, refused };
+}
+
+/** Returns what the machine of the VM needs of its host. */
+function needsOf({ vmId, amounts }: ProposedReservation, vmOf: ReservationFacts["vmOf"]): Amounts {
+  const vm = vmOf?.(vmId);
+  return hostNeeds(amounts, vm?.exists === true ? vm.config : undefined);
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   type Chassis,
   type ChassisState,
   type DrainState,
+  hostNeeds,
   type Ledger,
   type Misfit,
   type Neighbour,
@@ -82,7 +83,9 @@ export class ChassisRooms {
       const isTold = this.#folds.vms.lastSeq(vmId) <= told.appliedSeq;
       const runs = vm.exists && vm.fence === fence && (vm.state === "running" || vm.state === "paused");
       const isUp = runs && isTold;
-      if (!isUp && !(vm.exists && vm.state === "stopping")) hosts = withoutRoomFor(hosts, amounts);
+      if (!isUp && !(vm.exists && vm.state === "stopping")) {
+        hosts = withoutRoomFor(hosts, vm.exists ? hostNeeds(amounts, vm.config) : amounts);
+      }
     }
     return { ...made, hosts };
   }

@@ -4,6 +4,7 @@ import {
   type ChassisState,
   emptyRoom,
   hostMisfit,
+  hostNeeds,
   mismatchOf,
   type PlacementRefusal,
   roomFor,
@@ -20,7 +21,7 @@ export function registeredOf(chassis: Iterable<Named<ChassisState>>): Named<Chas
 export function neverFits(vm: Vm, [chassisId, chassis]: Named<Chassis>) {
   return (
     mismatchOf(vm, chassisId, chassis) ??
-    hostMisfit(chassis.hosts, vm.request, "in all") ??
+    hostMisfit(chassis.hosts, hostNeeds(vm.request, vm.config), "in all") ??
     roomFor(vm.request, emptyRoom(chassis))
   );
 }
