@@ -39,6 +39,8 @@ const NEVER_CAPTURED = [
   "bioxen.chassis.recovered.v1",
   "bioxen.chassis.machine-deletion-requested.v1",
   "bioxen.chassis.machine-deletion-ended.v1",
+  "bioxen.chassis.removal-failed.v1",
+  "bioxen.chassis.removal-completed.v1",
   "bioxen.drain.given-up.v1",
   "bioxen.alert.retry-requested.v1",
   "bioxen.log.skipped.v1",

@@ -36,9 +36,12 @@ async function run(vmId: string): Promise<void> {
   await world.reach(vmId, "running");
 }
 
-/** Destroys the VM while the pool keeps a disk, and expects that it is not destroyed before the disk is gone. */
-async function destroysLate(vmId: string): Promise<void> {
-  fake.faults.add({ kind: "refuse", method: "VDI.destroy", code: "VDI_IN_USE" }, 3);
+/**
+ * Destroys the VM while the pool keeps its disks for three tries each, and expects that it is not destroyed before they
+ * are gone.
+ */
+async function destroysLate(vmId: string, disks: number): Promise<void> {
+  fake.faults.add({ kind: "refuse", method: "VDI.destroy", code: "VDI_IN_USE" }, 3 * disks);
   await world.done("cmd.vm.destroy", { vmId });
   await eventually("vm show says what the pool keeps", async () => {
     const shown = await world.bioxenProcess("vm", "show", vmId);
@@ -52,14 +55,21 @@ async function destroysLate(vmId: string): Promise<void> {
 it("a running VM keeps its allocation until nothing of it is left", { timeout: TIMEOUT_MS }, async () => {
   await run("r1");
   await world.done("cmd.vm.snapshot", { vmId: "r1", snapshotId: "kept" });
-  await destroysLate("r1");
+  // The machine has a disk; its snapshot has another one, and a memory image.
+  await destroysLate("r1", 3);
 });
 
 it("a stopped VM is stopping until its machine is removed", { timeout: TIMEOUT_MS }, async () => {
   await run("r2");
   await world.done("cmd.vm.stop", { vmId: "r2" });
   await world.reach("r2", "stopped");
-  await destroysLate("r2");
+  await destroysLate("r2", 1);
+  const words = await eventually("the log says that the pool kept a disk, and that it is gone", async () => {
+    const { stdout } = await world.bioxenProcess("events", "tail", "--from", "1", "--no-follow");
+    return /the disk \S+ of r2 is gone from the pool/.test(stdout) ? stdout : undefined;
+  });
+  expect(words).toMatch(/the pool keeps the disk \S+ of r2 after 1 try: .*VDI_IN_USE/);
+  expect((await world.done("qry.chassis.get", { chassisId: "xcpng-1" })).chassis.leftBehind).toBeUndefined();
   expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
 });
 

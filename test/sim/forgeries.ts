@@ -34,6 +34,7 @@ const SHA256 = "0".repeat(64);
 const MACHINE = "00000000-0000-4000-8000-0123456789ab";
 
 const INTERNAL = [
+  "chassisReportLeft",
   "chassisReportMachine",
   "ledgerReserve",
   "ledgerResize",
@@ -148,6 +149,10 @@ export class Forger {
         return { deferrals: [{ vmId, reasons: this.#reasons(chassisId) }] };
       case "vmReport":
         return this.#report(vmId, vm);
+      case "chassisReportLeft": {
+        const left = { vmId, kind: "disk", tries: 11, reason: "forged", nextTryAtMs: null };
+        return { chassisId, uuid: MACHINE, left: this.#chance.chance(0.5) ? left : null };
+      }
       case "chassisReportMachine":
         return {
           chassisId,

@@ -24,6 +24,7 @@ const OF_EVERY_CLIENT = ["_INBOX.>"];
 const UNUSED: Readonly<Record<string, string>> = {
   "bioxen.agent.*.orphans": "only for a pool of machines (test/e2e/xcpng-owners.test.ts)",
   "bioxen.cmd.chassis.report-machine": "only for a pool of machines",
+  "bioxen.cmd.chassis.report-left": "only for a pool of machines (test/e2e/xcpng-destroy.test.ts)",
   "bioxen.qry.chassis.get": "an agent asks only about a chassis that another agent has registered",
   "bioxen.tel.chassis.*": "an agent listens only while another process holds the claim on its id",
   "$JS.API.CONSUMER.INFO.BIOXEN_EVENTS.*": "the client asks only after a missed heartbeat",

@@ -48,6 +48,7 @@ const AGENT_SUBJECTS: ReadonlySet<string> = new Set([
   "bioxen.cmd.vm.report",
   "bioxen.cmd.chassis.register",
   "bioxen.cmd.chassis.report-machine",
+  "bioxen.cmd.chassis.report-left",
   "bioxen.qry.chassis.get",
 ]);
 

@@ -143,6 +143,8 @@ const BOUNDED: Readonly<Record<string, string>> = {
   snapshots: "a VM has at most MAX_SNAPSHOTS",
   taints: "a chassis has at most MAX_TERMS",
   reserved: "a plan has at most MAX_PAGE reservations, and the request that names them fits in a message",
+  overcommitted: "an agent has one pool",
+  leftBehind: "a chassis names at most MAX_LEFT_OBJECTS",
   left: "an agent lists at most MAX_LEFT_BEHIND objects",
   refused: "a plan has at most MAX_PAGE reservations, and the scheduler proposes at most MAX_BATCH",
   moves: "one rebalancing has at most MAX_REBALANCE_MOVES",

@@ -48,6 +48,7 @@ export const ENDPOINT_CALLERS: Readonly<Partial<Record<EndpointName, readonly Se
   chassisGet: ["chassis-agent"],
   chassisRegister: ["chassis-agent"],
   chassisReportMachine: ["chassis-agent"],
+  chassisReportLeft: ["chassis-agent"],
 };
 
 /** The endpoints of one agent, each with the service that calls it. */

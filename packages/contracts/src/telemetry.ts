@@ -116,6 +116,13 @@ export const serviceSample = z
         agentId: z.string(),
         refused: z.array(z.object({ chassisId: z.string(), reason: z.string() })),
         /**
+         * The pools of the agent whose high availability is overcommitted: they are to tolerate `toTolerate` failures of
+         * hosts, and have a plan for `planned`. Absent without any, and in samples of older agents.
+         */
+        overcommitted: z
+          .array(z.object({ chassisId: z.string(), toTolerate: z.int().min(0), planned: z.int().min(0) }))
+          .optional(),
+        /**
          * What the agent removes from a pool and the pool keeps, at most {@link MAX_LEFT_BEHIND} objects. Absent when
          * nothing is left, and in samples of older agents.
          */

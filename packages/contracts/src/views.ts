@@ -4,6 +4,7 @@
  */
 import { type Amounts, subtract } from "@bioxen/kernel";
 import * as z from "zod";
+import { leftObject } from "./events/chassis.ts";
 import { checkpointRecord } from "./events/guest-state.ts";
 import { MOVE_CODES } from "./events/move.ts";
 import { placementRefusal } from "./events/vm.ts";
@@ -262,6 +263,8 @@ export const chassisView = z
     taints: recordedTaints,
     /** The hosts of a pool, each with what it has for VMs when it is empty; absent for a chassis without hosts. */
     hosts: recordedHosts.optional(),
+    /** What the pool keeps although the agent was to remove it, in order of the first failures; absent without any. */
+    leftBehind: z.array(leftObject).optional(),
     /**
      * `ready`: heartbeats arrive. `suspect`: heartbeats are missing, and the chassis takes no VM. `lost`: heartbeats
      * were missing for so long that the chassis' VMs are placed elsewhere; this lasts until the chassis recovers.
@@ -302,6 +305,7 @@ export function viewOfChassis(
     agentId: chassis.agentId,
     taints: [...(chassis.taints ?? [])],
     ...(chassis.hosts === undefined ? {} : { hosts: [...chassis.hosts] }),
+    ...(chassis.leftBehind === undefined ? {} : { leftBehind: [...chassis.leftBehind] }),
     cordoned: chassis.cordoned,
     lostAtMs: chassis.lost?.atMs ?? null,
     registeredAtMs: chassis.registeredAtMs,

@@ -85,14 +85,22 @@ describe("the capacity of a pool", () => {
       const setHa = (failures: number) =>
         fake.pool.db.update("pool", fake.pool.ref, {
           ha_enabled: true,
-          ha_host_failures_to_tolerate: failures,
+          ha_host_failures_to_tolerate: 2,
+          ha_plan_exists_for: failures,
+          ha_overcommitted: failures < 2,
         });
       setHa(1);
       const one = await driver.capacity();
       expect(one.memoryMiB).toBe(without.memoryMiB - offered(5_000));
       expect(one.hosts, "each host can still run a machine of its size").toEqual(without.hosts);
+      expect(driver.failoverGap()).toEqual({ toTolerate: 2, planned: 1 });
       setHa(2);
       expect((await driver.capacity()).memoryMiB).toBe(without.memoryMiB - offered(8_000));
+      expect(driver.failoverGap()).toBeUndefined();
+      fake.pool.db.update("pool", fake.pool.ref, { ha_allow_overcommit: true });
+      expect((await driver.capacity()).memoryMiB, "a pool that allows it refuses no start").toBe(
+        without.memoryMiB,
+      );
     }, OPTIONS);
   });
 });
@@ -113,4 +121,27 @@ it("a pool whose only host is in maintenance mode refuses a start for lack of ro
     },
     { hosts: 1 },
   );
+});
+
+it("a start that would break the pool's failover plan is refused for lack of room, unless the pool allows it", async () => {
+  await withDriver(async ({ fake, driver }) => {
+    foreign(fake, "host-1", 6_000, { ha_restart_priority: "restart", ha_always_run: true });
+    const setHa = (allows: boolean) =>
+      fake.pool.db.update("pool", fake.pool.ref, {
+        ha_enabled: true,
+        ha_host_failures_to_tolerate: 1,
+        ha_plan_exists_for: 1,
+        ha_allow_overcommit: allows,
+      });
+    foreign(fake, "host-1", 8_000);
+    // The hosts that stay have about 6 200 MiB free together: enough for the protected machine, and not for a new one too.
+    for (const name of ["host-2", "host-3"]) foreign(fake, name, 12_000);
+    setHa(false);
+    expect(await thrownBy(driver.start(machineSpec("x1", 10)))).toMatchObject({
+      code: "CAPACITY_EXCEEDED",
+      hostCode: "HA_OPERATION_WOULD_BREAK_FAILOVER_PLAN",
+    });
+    setHa(true);
+    await driver.start(machineSpec("x1", 11));
+  }, OPTIONS);
 });

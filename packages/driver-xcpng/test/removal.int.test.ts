@@ -70,7 +70,7 @@ describe("what the pool does not remove", () => {
     );
   });
 
-  it("is given up after a limited number of tries, and stays listed", async () => {
+  it("is given up after a limited number of tries, and stays listed until a person removes it", async () => {
     await withDriver(
       async ({ fake, driver }) => {
         const gaveUp: GuestEvent[] = [];
@@ -84,9 +84,16 @@ describe("what the pool does not remove", () => {
         await eventually("it is given up", () => gaveUp[0]);
         expect(driver.leftBehind?.()).toMatchObject([{ kind: "disk", tries: MAX_REMOVAL_TRIES }]);
         expect(fake.statistics.byMethod.get("VDI.destroy")).toBe(MAX_REMOVAL_TRIES);
+        const [{ uuid = "" } = {}] = driver.leftBehind?.() ?? [];
+        expect(await driver.stillHas?.("disk", uuid)).toBe(true);
+        fake.faults.clear();
+        const [ref] = fake.pool.db.all("VDI").find(([, disk]) => disk["uuid"] === uuid) ?? [];
+        await fake.outside("VDI.destroy", ref);
+        await eventually("a person has removed it", () => driver.leftBehind?.().length === 0 || undefined);
+        expect(await driver.stillHas?.("disk", uuid)).toBe(false);
       },
       {},
-      { firstRemovalWaitMs: 1 },
+      { firstRemovalWaitMs: 1, removalLookMs: 20 },
     );
   });
 

@@ -5,6 +5,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import * as copies from "./copies.ts";
 import { NULL } from "./copies.ts";
+import { assertKeepsPlan } from "./failover-plan.ts";
 import {
   assertAllowed,
   assertPowerState,
@@ -237,6 +238,7 @@ export class Operations {
     const { db } = this.#pool;
     const record = db.get("VM", vm);
     const host = this.#pool.hostFor(record);
+    assertKeepsPlan(this.#pool, record, host);
     const address = this.hasTools() ? await this.#pool.addressFor(vm) : undefined;
     db.update("VM", vm, { power_state: state, resident_on: host, domid: this.#pool.nextDomain() });
     db.update("VM_metrics", record["metrics"] as string, {

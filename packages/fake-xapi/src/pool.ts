@@ -242,14 +242,21 @@ export class Pool {
   }
 
   /**
-   * Returns the live and enabled host with the most free memory (xapi_vm_helpers.ml, `assert_can_boot_here`). Throws XAPI's error when no host has enough memory for the VM.
+   * Returns the live and enabled host with the most free memory that has as many processors as the VM's `VCPUs_max`
+   * (xapi_vm_helpers.ml, `assert_can_boot_here`, `assert_enough_pcpus`). Throws XAPI's error when no host can run the VM.
    */
   hostFor(vm: FakeRecord): string {
     const needed = neededBy(vm);
     const hosts = this.db.all("host").filter(([, host]) => host["enabled"] === true && this.#isLive(host));
-    const [best] = hosts
-      .map(([ref]) => ({ ref, free: this.freeMemory(ref) }))
-      .sort((a, b) => b.free - a.free);
+    const able = hosts.filter(([, host]) => cpusOf(host) >= Number(vm["VCPUs_max"]));
+    if (able.length === 0 && hosts.length === 1) {
+      throw new Refusal(
+        "HOST_NOT_ENOUGH_PCPUS",
+        String(vm["VCPUs_max"]),
+        String(cpusOf(hosts[0]?.[1] ?? {})),
+      );
+    }
+    const [best] = able.map(([ref]) => ({ ref, free: this.freeMemory(ref) })).sort((a, b) => b.free - a.free);
     if (best === undefined) throw new Refusal("NO_HOSTS_AVAILABLE");
     if (best.free >= needed) return best.ref;
     if (hosts.length > 1) throw new Refusal("NO_HOSTS_AVAILABLE");
@@ -292,6 +299,10 @@ export class Pool {
   }
 }
 
-function neededBy(vm: FakeRecord): number {
+function cpusOf({ cpu_info }: FakeRecord): number {
+  return Number((cpu_info as Readonly<Record<string, string>> | undefined)?.["cpu_count"] ?? 0);
+}
+
+export function neededBy(vm: FakeRecord): number {
   return Number(vm["memory_dynamic_max"]) + Number(vm["memory_overhead"]);
 }

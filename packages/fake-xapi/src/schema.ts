@@ -49,6 +49,9 @@ export const SCHEMA: Readonly<Record<string, Readonly<Record<string, string>>>> 
     tags: "string set",
     ha_enabled: "bool",
     ha_host_failures_to_tolerate: "int",
+    ha_plan_exists_for: "int",
+    ha_overcommitted: "bool",
+    ha_allow_overcommit: "bool",
   },
   host: {
     uuid: "string",

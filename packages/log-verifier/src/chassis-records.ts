@@ -2,7 +2,7 @@
  * A record of each chassis, to check the order of its events: the chassis is registered first, and is lost before it
  * recovers.
  */
-import type { ChassisEvent } from "@bioxen/contracts";
+import type { ChassisEvent, LeftObject } from "@bioxen/contracts";
 
 interface ChassisRecord {
   registered: boolean;
@@ -10,6 +10,8 @@ interface ChassisRecord {
   everLost: boolean;
   /** Uuids of the machines whose deletion was requested and has not ended. */
   readonly deleting: Set<string>;
+  /** By uuid: whether the agent still tries to remove the object that the pool keeps. */
+  readonly left: Map<string, boolean>;
 }
 
 export class ChassisRecords {
@@ -23,6 +25,7 @@ export class ChassisRecords {
       lost: false,
       everLost: false,
       deleting: new Set<string>(),
+      left: new Map<string, boolean>(),
     };
     this.#records.set(chassisId, record);
     if (type === "bioxen.chassis.registered.v1") {
@@ -30,6 +33,7 @@ export class ChassisRecords {
       record.registered = true;
       record.lost = false;
       record.deleting.clear();
+      record.left.clear();
       return problem;
     }
     if (!record.registered) return `${type} of a chassis that is not registered`;
@@ -51,6 +55,10 @@ export class ChassisRecords {
     if (type === "bioxen.chassis.machine-deletion-ended.v1" && !record.deleting.delete(event.data.uuid)) {
       return `the deletion of the machine ${event.data.uuid} ends without having been requested`;
     }
+    if (type === "bioxen.chassis.removal-failed.v1") return failedRemoval(record, event.data);
+    if (type === "bioxen.chassis.removal-completed.v1" && !record.left.delete(event.data.uuid)) {
+      return `the removal of the ${event.data.kind} ${event.data.uuid} is completed without having failed`;
+    }
     return undefined;
   }
 
@@ -58,4 +66,11 @@ export class ChassisRecords {
   wasLost(chassisId: string): boolean {
     return this.#records.get(chassisId)?.everLost === true;
   }
+}
+
+function failedRemoval({ left }: ChassisRecord, { kind, uuid, nextTryAtMs }: LeftObject): string | undefined {
+  const isTried = nextTryAtMs !== null;
+  if (left.get(uuid) === isTried) return `the failed removal of the ${kind} ${uuid} is recorded already`;
+  left.set(uuid, isTried);
+  return undefined;
 }

@@ -42,7 +42,7 @@ export const entry = (verb: string, fence: number): Line => [
 ];
 export const vm = (verb: string, data: unknown = {}): Line => ["vm/a", `vm.${verb}`, data];
 export const REGISTERED: Line = ["chassis/c", "chassis.registered", { capacity: { ribosomes: 10 } }];
-export const chassis = (verb: string): Line => ["chassis/c", `chassis.${verb}`, {}];
+export const chassis = (verb: string, data: object = {}): Line => ["chassis/c", `chassis.${verb}`, data];
 
 export const checkpointed = (simMinutes: number, more: object = {}): Line => {
   const record = { checkpointId: `c${simMinutes}`, simMinutes, bytes: 1, sha256: "a".repeat(64) };

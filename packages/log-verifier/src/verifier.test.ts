@@ -38,7 +38,16 @@ import {
   WITH_RIVALS,
 } from "./testing.ts";
 
+const OBJECT = { vmId: "a", kind: "disk", uuid: "d1" };
+const LEFT = chassis("removal-failed", { ...OBJECT, tries: 1, reason: "in use", nextTryAtMs: 5 });
+const GIVEN_UP = chassis("removal-failed", { ...OBJECT, tries: 11, reason: "in use", nextTryAtMs: null });
+
 describe("the verifier", () => {
+  it("accepts a removal that each run of an agent fails again, until it is completed", () => {
+    const completed = chassis("removal-completed", OBJECT);
+    expect(verify([REGISTERED, LEFT, GIVEN_UP, LEFT, completed, LEFT])).toEqual([]);
+  });
+
   it("accepts the whole life of a VM, and every beginning of it", () => {
     for (let length = 0; length <= WHOLE_LIFE.length; length += 1)
       expect(verify(WHOLE_LIFE.slice(0, length))).toEqual([]);
@@ -154,6 +163,8 @@ describe("the verifier", () => {
     ["chassis-transition", [chassis("lost")]],
     ["chassis-transition", [REGISTERED, chassis("recovered")]],
     ["chassis-transition", [REGISTERED, chassis("lost"), chassis("lost")]],
+    ["chassis-transition", [REGISTERED, LEFT, LEFT]],
+    ["chassis-transition", [REGISTERED, chassis("removal-completed", OBJECT)]],
     ["chassis-transition", [REGISTERED, REGISTERED]],
     ["sequence", [opened(), [...created.slice(0, 3), { seq: 1 }] as unknown as Line]],
     ["version", [[...created.slice(0, 3), { version: 2 }] as unknown as Line]],

@@ -299,6 +299,12 @@ export interface VmDriver {
    */
   leftBehind?(): readonly LeftBehind[];
 
+  /**
+   * Resolves with whether such an object is still there, also one that {@link leftBehind} does not list because an earlier
+   * run of the driver noted it. Present with `leftBehind`. Rejects with `UNAVAILABLE`.
+   */
+  stillHas?(kind: LeftBehind["kind"], uuid: string): Promise<boolean>;
+
   /** Returns the machines that other owners left where this driver runs its guests. Absent if there can be none. */
   orphans?(): readonly Orphan[];
 

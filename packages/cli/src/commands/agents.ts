@@ -4,6 +4,7 @@
  */
 import type { ServiceSample } from "@bioxen/contracts";
 import type { ServiceInstance } from "@bioxen/nats";
+import { given } from "../parse.ts";
 import type { Session } from "../session.ts";
 import type { Finding } from "./finding.ts";
 
@@ -70,7 +71,39 @@ export async function agentFindings(session: Session): Promise<Finding[]> {
       }),
     ),
   );
-  return [...contested, ...agents.flatMap(({ left = [] }) => left.map(leftFinding))];
+  const overcommitted = agents.flatMap((agent) => (agent.overcommitted ?? []).map(overcommittedFinding));
+  return [...contested, ...overcommitted, ...(await leftInPools(session, agents)).map(leftFinding)];
+}
+
+/**
+ * Returns what pools keep although their agents remove it: what the agents report, and, while an agent does not report,
+ * what the log has of its pool.
+ */
+async function leftInPools(session: Session, agents: readonly AgentSample[]): Promise<readonly Left[]> {
+  const reported = agents.flatMap(({ left = [] }) => left);
+  const silent = (agentId: string) => !agents.some((agent) => agent.agentId === agentId);
+  const reply = await session.call("chassisList", {}).catch(() => undefined);
+  const recorded = (reply?.ok === true ? reply.chassis : []).flatMap(({ agentId, leftBehind = [] }) =>
+    silent(agentId) ? leftBehind : [],
+  );
+  return [
+    ...reported,
+    ...recorded.map(({ nextTryAtMs, ...left }) => ({
+      ...left,
+      ...given({ nextTryAtMs: nextTryAtMs ?? undefined }),
+    })),
+  ];
+}
+
+type Overcommitted = NonNullable<AgentSample["overcommitted"]>[number];
+
+export function overcommittedFinding({ chassisId, toTolerate, planned }: Overcommitted): Finding {
+  return {
+    check: `pool ${chassisId}`,
+    verdict: "warn",
+    found: `its high availability is overcommitted: it is to tolerate ${toTolerate} failed hosts, and has a plan for ${planned}`,
+    remedy: "add a host, stop protected machines, or lower ha-host-failures-to-tolerate of the pool",
+  };
 }
 
 export function leftFinding(left: Left): Finding {
@@ -86,8 +119,8 @@ export function leftLine({ kind, uuid, tries, reason }: Left): string {
 
 /** Returns what the pool of this VM keeps although the VM's agent removes it. */
 export async function leftOf(session: Session, vmId: string): Promise<Left[]> {
-  const agents = await agentSamples(session);
-  return agents.flatMap(({ left = [] }) => left.filter((one) => one.vmId === vmId));
+  const left = await leftInPools(session, await agentSamples(session));
+  return left.filter((one) => one.vmId === vmId);
 }
 
 /** Returns the lines that `status` prints for processes that wait. */

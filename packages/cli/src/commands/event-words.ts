@@ -177,6 +177,11 @@ const HAPPENED: Happened = {
     d.outcome === "DELETED"
       ? `the machine ${d.uuid} of another owner is deleted`
       : `the machine ${d.uuid} of another owner stays: ${d.reason}`,
+  "bioxen.chassis.removal-failed.v1": (d) =>
+    `the pool keeps the ${d.kind} ${d.uuid} of ${d.vmId} after ${d.tries === 1 ? "1 try" : `${d.tries} tries`}${
+      d.nextTryAtMs === null ? ", and a person must remove it" : ""
+    }: ${d.reason}`,
+  "bioxen.chassis.removal-completed.v1": (d) => `the ${d.kind} ${d.uuid} of ${d.vmId} is gone from the pool`,
 };
 
 /** Returns a text that says what happened in the event; for an unknown type, the name of the type and the data. */
@@ -296,6 +301,8 @@ const CAUSES: Readonly<Record<string, string>> = {
   "chassis.recovered": "recovered",
   "chassis.machine-deletion-requested": "was to delete a machine",
   "chassis.machine-deletion-ended": "ended the deletion of a machine",
+  "chassis.removal-failed": "did not remove an object",
+  "chassis.removal-completed": "removed an object",
 };
 
 function becauseOf({ subject }: ReportedEvent, cause: EventReference): string {

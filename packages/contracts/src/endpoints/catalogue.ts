@@ -27,6 +27,7 @@ import { endpoint, paged } from "./endpoint.ts";
 import { GUEST_STATE_ENDPOINTS } from "./guest-state.ts";
 import { execResult, INTERNAL_ENDPOINTS, timeoutMs } from "./internal.ts";
 import { JOB_ENDPOINTS } from "./jobs.ts";
+import { LEFT_OBJECT_ENDPOINTS } from "./left-objects.ts";
 import { LOG_ENDPOINTS } from "./log.ts";
 import { MONITOR_ENDPOINTS } from "./monitor.ts";
 import { ORPHAN_ENDPOINTS } from "./orphans.ts";
@@ -226,6 +227,7 @@ export const ENDPOINTS = {
     { chassis: "items" },
   ),
   ...ORPHAN_ENDPOINTS,
+  ...LEFT_OBJECT_ENDPOINTS,
   ...DRAIN_ENDPOINTS,
   ...PLACEMENT_ENDPOINTS,
   ledgerGet: paged(

@@ -30,6 +30,27 @@ const registration = z.object({
  */
 export const MACHINE_OUTCOMES = ["DELETED", "KEPT"] as const;
 
+/** What a pool can keep although its agent was to remove it. */
+export const LEFT_KINDS = ["machine", "snapshot", "disk"] as const;
+
+/** An object of a VM that its agent was to remove from a pool, and that the pool still has. */
+export const leftObject = z.object({
+  vmId: z.string(),
+  kind: z.enum(LEFT_KINDS),
+  /** Names the object in the pool. */
+  uuid: z.string(),
+  /** Number of tries to remove it, all of which failed. */
+  tries: z.int().min(1),
+  /** Why the last try failed. */
+  reason: z.string(),
+  /** Time of the next try, epoch ms; null when the agent tries no more, and a person must remove the object. */
+  nextTryAtMs: z.int().min(0).nullable(),
+});
+export type LeftObject = z.infer<typeof leftObject>;
+
+/** Maximum number of objects left behind that the state of one chassis names. Further ones are recorded when one is gone. */
+export const MAX_LEFT_OBJECTS = 100;
+
 export const CHASSIS_EVENTS = {
   "bioxen.chassis.registered.v1": registration,
   /** The agent registered the chassis again, with other values. */
@@ -63,6 +84,13 @@ export const CHASSIS_EVENTS = {
     outcome: z.enum(MACHINE_OUTCOMES),
     reason: z.string(),
   }),
+  /**
+   * The pool has not removed an object of a VM that the agent was to remove. Recorded at the first failed try, when the
+   * agent gives up, and when another run of the agent tries again.
+   */
+  "bioxen.chassis.removal-failed.v1": leftObject,
+  /** An object that the pool had not removed is gone: the agent removed it later, or a person did. */
+  "bioxen.chassis.removal-completed.v1": leftObject.pick({ vmId: true, kind: true, uuid: true }),
 } as const;
 
 export type ChassisEvent = {

@@ -75,6 +75,10 @@ export const EVENT_SUMMARIES: Readonly<Record<EventTypeName, string>> = {
     "An operator had a machine of another owner deleted from the pool.",
   "bioxen.chassis.machine-deletion-ended.v1":
     "The deletion of a machine of another owner has ended; `outcome` says how.",
+  "bioxen.chassis.removal-failed.v1":
+    "The pool keeps a machine, snapshot or disk that the agent was to remove; `nextTryAtMs` is null when it has given up.",
+  "bioxen.chassis.removal-completed.v1":
+    "What the pool had kept although the agent was to remove it is gone.",
   "bioxen.drain.started.v1": "A drain began: the chassis takes no VM, and its VMs move away.",
   "bioxen.drain.progressed.v1": "VMs of the drain have left the chassis, or have joined the drain.",
   "bioxen.drain.completed.v1": "No VM remains on the chassis.",

@@ -2,7 +2,7 @@
  * Folds the events of a chassis into its state.
  */
 import type { Amounts, Fold } from "@bioxen/kernel";
-import type { ChassisEvent } from "../events/chassis.ts";
+import type { ChassisEvent, LeftObject } from "../events/chassis.ts";
 import type { HostRoom } from "../host-fit.ts";
 import type { Taint } from "../schemas.ts";
 
@@ -43,6 +43,8 @@ export interface Chassis {
   readonly recoveredAtMs: number | null;
   /** Uuids of machines of other owners that the agent deletes, in order of the requests; absent without any. */
   readonly deletingMachines?: readonly string[] | undefined;
+  /** What the pool keeps although the agent was to remove it, in order of the first failures; absent without any. */
+  readonly leftBehind?: readonly LeftObject[] | undefined;
   readonly registeredAtMs: number;
   readonly version: number;
 }
@@ -101,8 +103,25 @@ export const chassisFold: Fold<ChassisState> = {
         const left = deletingMachines.filter((uuid) => uuid !== event.data.uuid);
         return { ...others, ...(left.length === 0 ? {} : { deletingMachines: left }), version: at.version };
       }
+      case "bioxen.chassis.removal-failed.v1":
+      case "bioxen.chassis.removal-completed.v1":
+        return { ...withLeft(state, event), version: at.version };
       case "bioxen.chassis.removed.v1":
         return NO_CHASSIS;
     }
   },
 };
+
+type RemovalEvent = Extract<ChassisEvent, { readonly type: `bioxen.chassis.removal-${string}` }>;
+
+function withLeft(state: Chassis, event: RemovalEvent): Chassis {
+  const { leftBehind = [], ...others } = state;
+  const at = leftBehind.findIndex(({ uuid }) => uuid === event.data.uuid);
+  const left =
+    event.type === "bioxen.chassis.removal-completed.v1"
+      ? leftBehind.filter(({ uuid }) => uuid !== event.data.uuid)
+      : at < 0
+        ? [...leftBehind, event.data]
+        : leftBehind.with(at, event.data);
+  return left.length === 0 ? others : { ...others, leftBehind: left };
+}

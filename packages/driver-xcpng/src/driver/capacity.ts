@@ -4,8 +4,10 @@
  *
  * Processors are time-shared, so other VMs do not reduce their number. A host in maintenance mode (`enabled` is false)
  * takes no VM (xapi-project/xen-api, xapi_vm_helpers.ml, `assert_host_is_enabled`) and counts with nothing. With high
- * availability the pool keeps memory for the restart of protected VMs, and refuses a start that would use it
- * (message_forwarding.ml, `VM.start`; xapi_ha_vm_failover.ml). That memory is not offered.
+ * availability the pool keeps memory for the restart of protected VMs, and refuses a start that would use it with
+ * HA_OPERATION_WOULD_BREAK_FAILOVER_PLAN (xapi_ha_vm_failover.ml, `assert_configuration_change_preserves_ha_plan`). That
+ * memory is not offered. The pool holds to the failures that it has a plan for (`ha_plan_exists_for`), which are fewer
+ * than it is to tolerate while it is overcommitted, and to none with `ha_allow_overcommit`.
  */
 import type { HostRoom } from "@bioxen/vm-driver";
 import type { XapiClient } from "../xapi/client.ts";
@@ -19,6 +21,12 @@ export interface PoolCapacity {
   readonly memoryMiB: number;
   /** The hosts that take VMs, each with what it has when it runs none of BioXen's VMs, in order of name. */
   readonly hosts: readonly HostRoom[];
+}
+
+/** Failures of hosts: how many the pool is to tolerate, and for how many it has a plan to restart the protected VMs. */
+export interface FailoverGap {
+  readonly toTolerate: number;
+  readonly planned: number;
 }
 
 /** The records of a pool that decide about its capacity, as read at one time. */
@@ -55,6 +63,12 @@ export function freeHostsOf(known: PoolHosts, inventory: Inventory): readonly Ho
   return roomsOf(known, inventory, () => true);
 }
 
+/** Returns by how much the pool's high availability falls short; undefined while it does not. */
+export function failoverGapOf({ pool }: PoolHosts): FailoverGap | undefined {
+  if (pool?.ha_enabled !== true || !pool.ha_overcommitted) return undefined;
+  return { toTolerate: Number(pool.ha_host_failures_to_tolerate), planned: Number(pool.ha_plan_exists_for) };
+}
+
 /** Returns whether the host takes VMs: it is alive and not in maintenance mode. */
 export function takesVms({ enabled, metrics }: HostRecord, measured: PoolHosts["metrics"]): boolean {
   return enabled && measured[metrics]?.live === true;
@@ -80,17 +94,17 @@ function roomsOf(
 
 /**
  * Returns the memory that the pool keeps for the restart of protected VMs, bytes: that of the protected VMs on as many
- * hosts as may fail at once, those with the most. 0 without high availability.
+ * hosts as the pool has a plan for, those with the most. 0 without high availability.
  */
 function haReserveBytes({ hosts, pool }: PoolHosts, inventory: Inventory): number {
-  if (pool?.ha_enabled !== true) return 0;
+  if (pool?.ha_enabled !== true || pool.ha_allow_overcommit) return 0;
   const onHost = new Map<string, number>();
   for (const [, vm] of inventory.entries()) {
     if (!isProtected(vm) || hosts[vm.resident_on] === undefined) continue;
     onHost.set(vm.resident_on, (onHost.get(vm.resident_on) ?? 0) + memoryOf(vm));
   }
   const most = [...onHost.values()].sort((a, b) => b - a);
-  const failures = Number(pool.ha_host_failures_to_tolerate);
+  const failures = Number(pool.ha_plan_exists_for);
   return most.slice(0, failures).reduce((sum, bytes) => sum + bytes, 0);
 }
 

@@ -34,3 +34,10 @@ export function explainAccess(thrown: unknown, url: string): string {
   }
   return `${url}: ${messageOf(thrown)}`;
 }
+
+/** Resolves with the result of `work`; rejects with its failure as an error of the port. `doing` names the work. */
+export async function orDriverError<T>(work: Promise<T>, doing: string): Promise<T> {
+  return work.catch((thrown: unknown) => {
+    throw asDriverError(thrown, doing);
+  });
+}

@@ -2,12 +2,12 @@
  * What BioXen could not remove from the pool: machines, snapshots and disks whose removal the pool has rejected.
  *
  * Each removal is tried again after growing waits, up to a maximum number of tries. After that the object stays listed
- * with the pool's last reason, until the driver closes: a person has to remove it.
+ * with the pool's last reason, until a person has removed it.
  */
-import type { LeftBehind } from "@bioxen/vm-driver";
+import type { GuestEvent, LeftBehind } from "@bioxen/vm-driver";
 import { XapiUnreachable } from "../xapi/errors.ts";
 import { asDriverError } from "./failures.ts";
-import { FIRST_REMOVAL_WAIT_MS, MAX_REMOVAL_TRIES } from "./limits.ts";
+import { FIRST_REMOVAL_WAIT_MS, LOOK_AFTER_LEFT_MS, MAX_REMOVAL_TRIES } from "./limits.ts";
 
 /** An object in the pool that BioXen removes. */
 export interface Remains {
@@ -20,9 +20,13 @@ export interface Remains {
 export interface LeftoversOptions {
   /** Tries to remove an object. Idempotent. */
   readonly remove: (remains: Remains) => Promise<void>;
+  /** Resolves with whether the pool still has the object. */
+  readonly isThere: (remains: Remains) => Promise<boolean>;
   /** Called when an object is left behind, and when the last try to remove it has failed. */
   readonly onLeft: (left: LeftBehind) => void;
   readonly firstWaitMs?: number | undefined;
+  /** Interval of the looks after the last try, ms. Default {@link LOOK_AFTER_LEFT_MS}. */
+  readonly lookMs?: number | undefined;
 }
 
 interface Entry {
@@ -78,12 +82,27 @@ export class Leftovers {
     }
   }
 
+  /** Forgets the object once a person has removed it. */
+  async #look(entry: Entry): Promise<void> {
+    // A pool that does not answer is asked again.
+    const isThere = await this.#options.isThere(entry.remains).catch(() => true);
+    if (isThere) this.#lookLater(entry);
+    else this.#entries.delete(entry.remains.ref);
+  }
+
+  #lookLater(entry: Entry): void {
+    if (this.#isClosed) return;
+    entry.timer = setTimeout(() => void this.#look(entry), this.#options.lookMs ?? LOOK_AFTER_LEFT_MS);
+    entry.timer.unref();
+  }
+
   #wait(entry: Entry, thrown: unknown): void {
     const failure = asDriverError(thrown, `removing ${entry.remains.kind} ${entry.remains.uuid}`);
     const reason = failure instanceof Error ? failure.message : String(failure);
     const { nextTryAtMs: _, ...left } = entry.left;
     if (left.tries >= MAX_REMOVAL_TRIES) {
       entry.left = { ...left, reason };
+      this.#lookLater(entry);
       return;
     }
     const waitMs = (this.#options.firstWaitMs ?? FIRST_REMOVAL_WAIT_MS) * 2 ** (left.tries - 1);
@@ -91,4 +110,15 @@ export class Leftovers {
     entry.timer = setTimeout(() => void this.#try(entry), waitMs);
     entry.timer.unref();
   }
+}
+
+/** Returns what the driver tells about an object that is left behind, also as a line of its VM's log. */
+export function leftEvents(left: LeftBehind): readonly GuestEvent[] {
+  const { vmId, kind, uuid, reason, nextTryAtMs } = left;
+  const next = nextTryAtMs === undefined ? "no further try: remove it in the pool" : "it is tried again";
+  const line = `the pool keeps the ${kind} ${uuid}; ${next}: ${reason}`;
+  return [
+    { kind: "left", vmId, left },
+    { kind: "log", vmId, fence: 0, line },
+  ];
 }

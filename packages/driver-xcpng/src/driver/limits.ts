@@ -71,3 +71,5 @@ export const MAX_REVERTS = 3;
 export const FIRST_REMOVAL_WAIT_MS = 1_000;
 /** Maximum number of tries to remove an object. With the first wait of 1 s, the tries take 17 minutes. */
 export const MAX_REMOVAL_TRIES = 11;
+/** Interval at which the driver looks whether a person has removed what it has given up, ms: one read for each object. */
+export const LOOK_AFTER_LEFT_MS = 60_000;

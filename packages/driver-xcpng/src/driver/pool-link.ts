@@ -37,6 +37,8 @@ export interface PoolLinkOptions extends Omit<XapiClientOptions, "originator"> {
   readonly deadlines?: Partial<Deadlines> | undefined;
   /** Wait before the second try to remove an object from the pool, ms. Default `FIRST_REMOVAL_WAIT_MS`. */
   readonly firstRemovalWaitMs?: number | undefined;
+  /** Interval of the looks at objects that the driver has given up, ms. Default `LOOK_AFTER_LEFT_MS`. */
+  readonly removalLookMs?: number | undefined;
   /** Called with a message when the pool fails, and when it answers again. No message contains a secret. */
   readonly onTrouble?: ((message: string) => void) | undefined;
 }
@@ -102,6 +104,7 @@ export class PoolLink {
       inTurn: (vmId, work) => this.queue.run(vmId, work),
       onLeft: listener.onLeft,
       firstWaitMs: options.firstRemovalWaitMs,
+      lookMs: options.removalLookMs,
     });
     this.statistics = new Statistics(client, inventory);
     const onError = (thrown: unknown): void => this.#report(messageOf(thrown));

@@ -15,7 +15,7 @@ import type { Inventory } from "./inventory.ts";
 import { Leftovers, type LeftoversOptions, type Remains } from "./leftovers.ts";
 import { type Agent, removalMark, removedFor, vmIdIn } from "./tags.ts";
 
-export interface VmRemovalOptions extends Pick<LeftoversOptions, "onLeft" | "firstWaitMs"> {
+export interface VmRemovalOptions extends Pick<LeftoversOptions, "onLeft" | "firstWaitMs" | "lookMs"> {
   readonly client: XapiClient;
   readonly inventory: Inventory;
   readonly owner: Agent;
@@ -33,8 +33,14 @@ export class VmRemoval {
 
   constructor(options: VmRemovalOptions) {
     this.#options = options;
-    const { onLeft, firstWaitMs } = options;
-    this.#leftovers = new Leftovers({ remove: (remains) => this.#again(remains), onLeft, firstWaitMs });
+    const { onLeft, firstWaitMs, lookMs } = options;
+    this.#leftovers = new Leftovers({
+      remove: (remains) => this.#again(remains),
+      isThere: ({ kind, uuid }) => this.isThere(kind, uuid),
+      onLeft,
+      firstWaitMs,
+      lookMs,
+    });
   }
 
   /** Returns what the pool still has although BioXen has tried to remove it. */
@@ -45,6 +51,14 @@ export class VmRemoval {
   /** Returns whether the object with this reference is being removed: no operation uses it any more. */
   isLeaving(ref: string): boolean {
     return this.#leftovers.has(ref);
+  }
+
+  /** Resolves with whether the pool has the object. Rejects when the pool is unreachable. */
+  async isThere(kind: Remains["kind"], uuid: string): Promise<boolean> {
+    const { client, inventory } = this.#options;
+    if (kind !== "disk") return [...inventory.entries()].some(([, record]) => record.uuid === uuid);
+    const disks = await client.call("VDI.get_all_records", []);
+    return Object.values(disks).some((disk) => disk.uuid === uuid);
   }
 
   close(): void {

@@ -28,9 +28,18 @@ import {
 } from "@bioxen/vm-driver";
 import { bringUp } from "./bring-up.ts";
 import { capabilitiesOf } from "./capabilities.ts";
-import { capacityOf, freeHostsOf, type PoolCapacity, type PoolHosts, readPoolHosts } from "./capacity.ts";
-import { asDriverError } from "./failures.ts";
+import {
+  capacityOf,
+  type FailoverGap,
+  failoverGapOf,
+  freeHostsOf,
+  type PoolCapacity,
+  type PoolHosts,
+  readPoolHosts,
+} from "./capacity.ts";
+import { orDriverError } from "./failures.ts";
 import { guestOf, keptOf, type OwnVm } from "./inventory.ts";
+import { leftEvents } from "./leftovers.ts";
 import { DEFAULT_SHUTDOWN_GRACE_MS } from "./limits.ts";
 import { MachineOperations } from "./machine-operations.ts";
 import { machineSettingsOf } from "./machine-settings.ts";
@@ -55,6 +64,8 @@ export interface XcpngDriver extends VmDriver {
   capacity(): Promise<PoolCapacity>;
   /** The hosts that take VMs, each with its free memory now; undefined before the first call of {@link capacity}. */
   freeHosts(): readonly HostRoom[] | undefined;
+  /** By how much the pool's high availability falls short, at the last call of {@link capacity}; undefined without gap. */
+  failoverGap(): FailoverGap | undefined;
 }
 
 /** Changes outside BioXen that end every program in the machine. */
@@ -83,7 +94,9 @@ class Xcpng implements XcpngDriver {
     this.#pool = new PoolLink(options, {
       onObserved: (observed) => this.#observed(observed),
       onChanged: (vmId, fence) => this.#emit({ kind: "changed", vmId, fence }),
-      onLeft: (left) => this.#left(left),
+      onLeft: (left) => {
+        for (const event of leftEvents(left)) this.#emit(event);
+      },
     });
     this.#operations = new MachineOperations(this.#pool);
     this.snapshots = new PoolSnapshots(this.#pool, this.#operations);
@@ -262,6 +275,11 @@ class Xcpng implements XcpngDriver {
     return this.#pool.removal.left();
   }
 
+  async stillHas(kind: LeftBehind["kind"], uuid: string): Promise<boolean> {
+    await this.whenReady();
+    return orDriverError(this.#pool.removal.isThere(kind, uuid), `looking for the ${kind} ${uuid}`);
+  }
+
   orphans(): readonly Orphan[] {
     return this.#operations.isClosed ? [] : this.#pool.orphans.list();
   }
@@ -281,14 +299,16 @@ class Xcpng implements XcpngDriver {
 
   async capacity(): Promise<PoolCapacity> {
     await this.whenReady();
-    this.#hosts = await readPoolHosts(this.#pool.client).catch((thrown) => {
-      throw asDriverError(thrown, "reading the pool's capacity");
-    });
+    this.#hosts = await orDriverError(readPoolHosts(this.#pool.client), "reading the pool's capacity");
     return capacityOf(this.#hosts, this.#pool.inventory);
   }
 
   freeHosts(): readonly HostRoom[] | undefined {
     return this.#hosts && freeHostsOf(this.#hosts, this.#pool.inventory);
+  }
+
+  failoverGap(): FailoverGap | undefined {
+    return this.#hosts && failoverGapOf(this.#hosts);
   }
 
   onGuestEvent(listener: (event: GuestEvent) => void): void {
@@ -319,18 +339,6 @@ class Xcpng implements XcpngDriver {
     if (guest?.state === "failed" && before?.state !== "failed") {
       this.#emit({ kind: "failed", vmId, fence, reason: guest.reason ?? "it ended" });
     }
-  }
-
-  #left(left: LeftBehind): void {
-    const { vmId, kind, uuid, reason, nextTryAtMs } = left;
-    const next = nextTryAtMs === undefined ? "no further try: remove it in the pool" : "it is tried again";
-    this.#emit({ kind: "left", vmId, left });
-    this.#emit({
-      kind: "log",
-      vmId,
-      fence: 0,
-      line: `the pool keeps the ${kind} ${uuid}; ${next}: ${reason}`,
-    });
   }
 
   #emit(event: GuestEvent): void {

@@ -59,6 +59,12 @@ export interface PoolRecord {
   readonly ha_enabled: boolean;
   /** Number of hosts that may fail at once so that every protected VM can be restarted. */
   readonly ha_host_failures_to_tolerate: number;
+  /** Number of host failures, at most that one, for which the pool has a plan now. */
+  readonly ha_plan_exists_for: number;
+  /** True when the pool has no plan for as many failures as it is to tolerate. */
+  readonly ha_overcommitted: boolean;
+  /** True when the pool also allows operations that break its plan. */
+  readonly ha_allow_overcommit: boolean;
 }
 
 export interface HostRecord {
@@ -162,7 +168,17 @@ export const READ_FIELDS: { readonly [C in keyof RecordsByClass]: readonly (keyo
     "suspend_VDI",
   ],
   task: ["name_label", "status", "progress", "result", "error_info"],
-  pool: ["uuid", "name_label", "master", "default_SR", "ha_enabled", "ha_host_failures_to_tolerate"],
+  pool: [
+    "uuid",
+    "name_label",
+    "master",
+    "default_SR",
+    "ha_enabled",
+    "ha_host_failures_to_tolerate",
+    "ha_plan_exists_for",
+    "ha_overcommitted",
+    "ha_allow_overcommit",
+  ],
   host: ["uuid", "name_label", "address", "enabled", "memory_overhead", "cpu_info", "metrics"],
   host_metrics: ["memory_total", "live"],
   VM_metrics: ["start_time", "VCPUs_number"],

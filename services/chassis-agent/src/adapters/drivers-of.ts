@@ -68,9 +68,10 @@ export async function driversOf(
   };
   const hosts = async () => (await xcpng.capacity()).hosts;
   const freeHosts = () => xcpng.freeHosts();
+  const failoverGap = () => xcpng.failoverGap();
   return {
     drivers: [basic, xcpng],
-    pools: [{ chassisId: pool.chassisId, chassisType: "xcpng", capacity, hosts, freeHosts }],
+    pools: [{ chassisId: pool.chassisId, chassisType: "xcpng", capacity, hosts, freeHosts, failoverGap }],
     drift: pool.drift,
   };
 }

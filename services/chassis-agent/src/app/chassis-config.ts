@@ -16,6 +16,11 @@ export interface OwnChassis {
   readonly hosts?: () => Promise<readonly HostRoom[]>;
   /** Returns the hosts with the memory that is free now, for heartbeats; undefined while it is unknown. */
   readonly freeHosts?: () => readonly HostRoom[] | undefined;
+  /**
+   * Returns how many failures of hosts a pool is to tolerate, and for how many it has a plan; undefined unless the plan
+   * falls short. Absent for a chassis without hosts.
+   */
+  readonly failoverGap?: () => { readonly toTolerate: number; readonly planned: number } | undefined;
   /** Share of the real capacity that the ledger offers, in permille by resource. Absent without oversubscription. */
   readonly oversubscribePermille?: Amounts;
 }

@@ -23,6 +23,7 @@ import { GuestActions } from "./guest-actions.ts";
 import { GuestStates } from "./guest-states.ts";
 import { GuestView } from "./guest-view.ts";
 import { Guests } from "./guests.ts";
+import { LeftObjects } from "./left-objects.ts";
 import { MachineDeletions } from "./machine-deletions.ts";
 import { olderAgentGone } from "./older-agent.ts";
 import { PoolOrphans } from "./pool-orphans.ts";
@@ -84,6 +85,7 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
   const rounds = new CheckpointRounds({ ports, view, states, reports, intervalMs });
   const own = [...options.chassis, ...(options.pools ?? [])];
   const deletions = new MachineDeletions({ ports, claim, drivers, view });
+  const leftObjects = new LeftObjects({ ports, claim, drivers, view, poolIds });
   const registrations = new Registrations({ ports, claim, view, agentId, chassis: own });
   return {
     sinks: [view.vms, view.chassis],
@@ -98,11 +100,14 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
       if (isFirstClaim && view.hosted().length > 0) await olderAgentGone({ ports, agentId, onWait });
     },
     mustEnd: claim.superseded,
-    sampled: () => {
-      const left = drivers.leftBehind().slice(0, MAX_LEFT_BEHIND);
-      const refused = refusedBy(claim, registrations, view, own);
-      return { agent: { agentId, refused, ...(left.length === 0 ? {} : { left }) } };
-    },
+    sampled: () => ({
+      agent: agentSample({
+        agentId,
+        drivers,
+        refused: refusedBy(claim, registrations, view, own),
+        pools: options.pools ?? [],
+      }),
+    }),
     begin(feed: EventFeed) {
       feed.onEvent(({ envelope }) => {
         if (envelope.type === "bioxen.chassis.registered.v1") telemetry.heartbeat(feed);
@@ -113,12 +118,14 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
       rounds.begin(feed);
       registrations.begin();
       deletions.begin(feed);
+      leftObjects.begin();
     },
     async end() {
       telemetry.end();
       contact.end();
       await registrations.end();
       await deletions.end();
+      await leftObjects.end();
       await rounds.end();
       await guests.end();
       await drivers.close();
@@ -155,6 +162,28 @@ function agentEndpoints({ agentId, claim, execs, view, drivers, states, orphans 
       return orphans.listed(request, maxBytes);
     }),
   ];
+}
+
+interface AgentSampleParts {
+  readonly agentId: string;
+  readonly drivers: Drivers;
+  readonly refused: readonly RefusedChassis[];
+  readonly pools: readonly OwnChassis[];
+}
+
+/** Returns what the agent adds to the status sample of its process. */
+function agentSample({ agentId, drivers, refused, pools }: AgentSampleParts) {
+  const left = drivers.leftBehind().slice(0, MAX_LEFT_BEHIND);
+  const overcommitted = pools.flatMap(({ chassisId, failoverGap }) => {
+    const gap = failoverGap?.();
+    return gap === undefined ? [] : [{ chassisId, ...gap }];
+  });
+  return {
+    agentId,
+    refused: [...refused],
+    ...(left.length === 0 ? {} : { left }),
+    ...(overcommitted.length === 0 ? {} : { overcommitted }),
+  };
 }
 
 /** Returns the chassis that this process should run, by its configuration or the log, but that another process runs. */

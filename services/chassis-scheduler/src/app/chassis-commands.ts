@@ -76,6 +76,13 @@ export class ChassisCommands {
     return this.#execute(report.chassisId, causation, () => ({ type: "report-machine", ...report }));
   }
 
+  reportLeft(
+    { chassisId, uuid, left }: ParsedRequestOf<"chassisReportLeft">,
+    causation: Causation,
+  ): Promise<Handled<ResultOf<"chassisReportLeft">>> {
+    return this.#execute(chassisId, causation, () => ({ type: "report-left", uuid, left }));
+  }
+
   /** Asks the agent of the chassis for one page of the orphans in its pool. */
   async orphans(request: ParsedRequestOf<"chassisOrphans">): Promise<Handled<ResultOf<"chassisOrphans">>> {
     const { chassisId } = request;

@@ -60,6 +60,7 @@ export function createChassisScheduler(ports: ServicePorts, options: SchedulerOp
       serve(ENDPOINTS.chassisReportMachine, (request, causation) =>
         commands.reportMachine(request, causation),
       ),
+      serve(ENDPOINTS.chassisReportLeft, (request, causation) => commands.reportLeft(request, causation)),
       serve(ENDPOINTS.chassisOrphans, (request) => commands.orphans(request)),
       serveChange(ENDPOINTS.chassisDrain, (...command) => drainCommands.drain(...command)),
       serveChange(ENDPOINTS.chassisCancelDrain, (...command) => drainCommands.cancel(...command)),

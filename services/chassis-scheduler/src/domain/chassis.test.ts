@@ -1,4 +1,11 @@
-import { type Chassis, type ChassisEvent, type ChassisState, type Drain, drainFold } from "@bioxen/contracts";
+import {
+  type Chassis,
+  type ChassisEvent,
+  type ChassisState,
+  type Drain,
+  drainFold,
+  type LeftObject,
+} from "@bioxen/contracts";
 import { deciderLaws, given, nthPosition, SEQ_STEP, stateAfter, TIME_STEP_MS } from "@bioxen/testkit";
 import { describe, expect, it } from "vitest";
 import { chassisDecider, isCordonOfCancelledDrain } from "./chassis.ts";
@@ -49,6 +56,13 @@ const declaresRecovered = {
   evacuating: 0,
   nowMs: 2 * TIME_STEP_MS + 4_000,
 } as const;
+
+type Left = Omit<LeftObject, "uuid">;
+const tried: Left = { vmId: "x1", kind: "disk", tries: 1, reason: "VDI_IN_USE", nextTryAtMs: 5_000 };
+const givenUp: Left = { ...tried, tries: 11, nextTryAtMs: null };
+const tells = (left: Left | null, uuid = "d1") => ({ type: "report-left", uuid, left }) as const;
+const failed = (left: Left, uuid = "d1") => event("removal-failed", { uuid, ...left });
+const completed = event("removal-completed", { vmId: "x1", kind: "disk", uuid: "d1" });
 
 describe("registration", () => {
   it("fills in the defaults of the chassis type", () => {
@@ -236,7 +250,31 @@ deciderLaws("a chassis", chassisDecider, {
     { events: [registered, lost], command: declaresRecovered },
     { events: [registered], command: deletes() },
     { events: [registered, requested], command: reports("DELETED") },
+    { events: [registered], command: tells(tried) },
+    { events: [registered, failed(tried), failed(givenUp)], command: tells(null) },
   ],
+});
+
+describe("an object that the pool keeps although the agent was to remove it", () => {
+  it("is recorded at the first failed try, at the last one, and when it is gone", () => {
+    given(chassisDecider, registered).when(tells(tried)).thenAppended(failed(tried));
+    const once = given(chassisDecider, registered, failed(tried));
+    once.when(tells({ ...tried, tries: 2, nextTryAtMs: 9_000 })).thenUnchanged();
+    once.when(tells(givenUp)).thenAppended(failed(givenUp));
+    const last = given(chassisDecider, registered, failed(tried), failed(givenUp));
+    last.when(tells(givenUp)).thenUnchanged();
+    last.when(tells(tried)).thenAppended(failed(tried));
+    last.when(tells(null)).thenAppended(completed);
+    given(chassisDecider, registered, failed(tried), completed).when(tells(null)).thenUnchanged();
+  });
+
+  it("is not recorded for an unknown chassis, and beyond 100 objects only once there is place", () => {
+    given(chassisDecider).when(tells(tried)).thenUnchanged();
+    const many = Array.from({ length: 100 }, (_, i) => failed(tried, `d${i}`));
+    const full = given(chassisDecider, registered, ...many);
+    full.when(tells(tried, "another")).thenUnchanged();
+    full.when(tells(givenUp)).thenAppended(failed(givenUp));
+  });
 });
 
 describe("the deletion of a machine of another owner", () => {

@@ -12,7 +12,9 @@ import {
   chassisFold,
   type Drain,
   type DrainState,
+  type LeftObject,
   type MACHINE_OUTCOMES,
+  MAX_LEFT_OBJECTS,
   refuse,
 } from "@bioxen/contracts";
 import { accept, type Decision, deciderOf, UNCHANGED } from "@bioxen/kernel";
@@ -50,6 +52,8 @@ export type ChassisCommand =
       readonly outcome: MachineOutcome;
       readonly reason: string;
     }
+  /** `left` is null when the object is gone. */
+  | { readonly type: "report-left"; readonly uuid: string; readonly left: Omit<LeftObject, "uuid"> | null }
   | { readonly type: "declare-lost"; readonly silence: Silence; readonly nowMs: number }
   /** `evacuating` is the number of VMs that the loss displaces and that the log still has on the chassis. */
   | {
@@ -130,6 +134,25 @@ export const chassisDecider = deciderOf<ChassisState, ChassisCommand, ChassisEve
     if (!state.registered || !(state.deletingMachines ?? []).includes(uuid)) return UNCHANGED;
     const data = { uuid, outcome, reason };
     return accept<ChassisEvent>({ type: "bioxen.chassis.machine-deletion-ended.v1", data });
+  },
+
+  "report-left"(state, { uuid, left }) {
+    if (!state.registered) return UNCHANGED;
+    const all = state.leftBehind ?? [];
+    const known = all.find((one) => one.uuid === uuid);
+    if (left === null) {
+      if (known === undefined) return UNCHANGED;
+      const { vmId, kind } = known;
+      return accept<ChassisEvent>({
+        type: "bioxen.chassis.removal-completed.v1",
+        data: { vmId, kind, uuid },
+      });
+    }
+    const isFull = known === undefined && all.length >= MAX_LEFT_OBJECTS;
+    // Of the tries of one run of the agent only the first and the last are recorded.
+    const isTold = known !== undefined && (known.nextTryAtMs === null) === (left.nextTryAtMs === null);
+    if (isFull || isTold) return UNCHANGED;
+    return accept<ChassisEvent>({ type: "bioxen.chassis.removal-failed.v1", data: { uuid, ...left } });
   },
 
   "declare-lost"(state, { silence, nowMs }) {
