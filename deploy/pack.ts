@@ -22,6 +22,7 @@ import {
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { OLDEST_NODE } from "@bioxen/kernel";
+import { buildBundle } from "../packages/guest-agent/scripts/build.ts";
 import { bundleCommand, copyPackages, nameWorkers } from "./bundle.ts";
 import { packageServer, SERVER_PACKAGE } from "./server-package.ts";
 
@@ -60,6 +61,8 @@ const ENGINES = { node: `>=${OLDEST_NODE}` };
 const KEYWORDS = ["bioxen", "cell", "simulation", "hypervisor", "nats", "event-sourcing"];
 /** The package of the command: it is bundled, so that a call starts fast. */
 const COMMAND = "packages/cli";
+/** The package of the guest agent: its tarball also has the agent as one file, which runs in a machine by itself. */
+const AGENT = "packages/guest-agent";
 
 const manifestIn = (folder: string) =>
   JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
@@ -132,6 +135,10 @@ async function stage(folder: string): Promise<string> {
   const manifest = packedManifest(join(ROOT, folder));
   const packed = folder === COMMAND ? await stageCommand(staged, manifest) : manifest;
   if (folder !== COMMAND) stageModules(folder, staged);
+  if (folder === AGENT) {
+    await buildBundle(staged);
+    copyFileSync(join(ROOT, AGENT, "bioxen-cell.service"), join(staged, "bioxen-cell.service"));
+  }
   if (folder === "packages/nats") await copyPackages(ROOT, staged);
   copyFileSync(join(ROOT, folder, "README.md"), join(staged, "README.md"));
   copyFileSync(join(ROOT, "LICENSE"), join(staged, "LICENSE"));

@@ -6,7 +6,7 @@
  * all. Therefore neither a guest's Lua nor the loss of the worker leaves a cell half changed. Simulated time passes
  * only in `tick`, and only for running guests.
  */
-import { type CellModel, WEISSE } from "@bioxen/cell-models";
+import { type CellEnvironment, type CellModel, WEISSE } from "@bioxen/cell-models";
 import {
   type DriverCapabilities,
   DriverError,
@@ -63,8 +63,16 @@ const CAPABILITIES: DriverCapabilities = {
   maxExecTimeoutMs: MAX_EXEC_TIMEOUT_MS,
 };
 
+export interface BasicDriver extends VmDriver {
+  /**
+   * Replaces the whole environment of a running or paused guest; absent fields return to the default of the type.
+   * Rejects with the errors of `pause`, and with `BAD_REQUEST`.
+   */
+  setEnvironment(vmId: string, fence: number, environment: CellEnvironment): Promise<void>;
+}
+
 /** Returns a driver without guests. Throws `RangeError` if the time scale is out of range. */
-export function createBasicDriver(options: BasicDriverOptions = {}): VmDriver {
+export function createBasicDriver(options: BasicDriverOptions = {}): BasicDriver {
   return new Basic(options);
 }
 
@@ -73,7 +81,7 @@ interface Held {
   readonly started: Promise<void>;
 }
 
-class Basic implements VmDriver {
+class Basic implements BasicDriver {
   readonly capabilities = CAPABILITIES;
   readonly #fences = new Fences();
   readonly #held = new Map<string, Held>();
@@ -179,6 +187,10 @@ class Basic implements VmDriver {
 
   async resize(vmId: string, fence: number, allocation: Readonly<Record<string, number>>): Promise<void> {
     this.#alive(vmId, fence).resize(allocation);
+  }
+
+  async setEnvironment(vmId: string, fence: number, environment: CellEnvironment): Promise<void> {
+    this.#alive(vmId, fence).setEnvironment(environment);
   }
 
   async exec(vmId: string, fence: number, source: string, options: ExecOptions): Promise<ExecOutcome> {

@@ -4,6 +4,7 @@
 import {
   type BiologicalType,
   type CellAllocation,
+  type CellEnvironment,
   type CellModel,
   type LivingCell,
   type ParameterSetName,
@@ -152,6 +153,10 @@ export class CellGuest implements Clocked {
 
   resize(allocation: CellAllocation): void {
     badRequestUnless(() => this.cell.setAllocation(allocation));
+  }
+
+  setEnvironment(environment: CellEnvironment): void {
+    badRequestUnless(() => this.cell.setEnvironment(environment));
   }
 
   /**

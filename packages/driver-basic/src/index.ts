@@ -1,4 +1,4 @@
-export { type BasicDriverOptions, createBasicDriver } from "./basic-driver.ts";
+export { type BasicDriver, type BasicDriverOptions, createBasicDriver } from "./basic-driver.ts";
 export {
   DEFAULT_EXEC_TIMEOUT_MS,
   DEFAULT_TIME_SCALE,

@@ -12,9 +12,9 @@
  *   called. That frame restores the stack pointer.
  * - wasmoon's wrappers put strings on that stack. Strings are therefore passed as pointers into the heap.
  */
-import { createRequire } from "node:module";
 import { invariant } from "@bioxen/kernel";
 import { LuaFactory } from "wasmoon";
+import { luaModuleFile } from "./lua-files.ts";
 
 /** An address in the module's memory; 0 is null. */
 export type Pointer = number;
@@ -116,8 +116,7 @@ export const MASK_COUNT = 8;
 /** Loads a new instance of the module with its own memory; takes about 7 ms. */
 export async function loadLuaAbi(): Promise<LuaAbi> {
   // The path to the file is explicit, because wasmoon otherwise guesses it and may request the file from the web.
-  const file = createRequire(import.meta.url).resolve("wasmoon/dist/glue.wasm");
-  const wasmoon = await new LuaFactory(file).getLuaModule();
+  const wasmoon = await new LuaFactory(luaModuleFile()).getLuaModule();
   const module: unknown = wasmoon.module;
   invariant(
     typeof module === "object" && module !== null && "_lua_newstate" in module,

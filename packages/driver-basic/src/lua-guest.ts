@@ -8,7 +8,6 @@
  * A state that is no longer trusted, or has too little memory to run code, is lost: its owner closes it and boots
  * another one. The cell is in another thread and is not affected.
  */
-import { readFileSync } from "node:fs";
 import {
   GUEST_MEMORY_BYTES,
   GUEST_MEMORY_RESERVE_BYTES,
@@ -17,6 +16,7 @@ import {
   STATE_GLOBAL,
 } from "./limits.ts";
 import { type LuaState, type Pointer, REGISTRY, REGISTRY_GLOBALS, STATUS, TYPE } from "./lua-abi.ts";
+import { type SandboxFile, sandboxFile } from "./lua-files.ts";
 import { pushJson, ResultError } from "./lua-json.ts";
 import { type KeptLua, pushKept, readKept } from "./lua-kept.ts";
 import { MemoryAccount } from "./lua-memory.ts";
@@ -59,9 +59,6 @@ const KEPT = {
   random: 109n,
 };
 const LIBRARIES = ["string", "table", "utf8", "math"] as const;
-type SandboxFile = "arguments" | "string" | "table" | "base" | "cell";
-const sandboxFile = (name: SandboxFile): Uint8Array =>
-  readFileSync(new URL(`./sandbox/${name}.lua`, import.meta.url));
 /** The sandbox files in the order in which they run. */
 const SANDBOX: Readonly<Record<SandboxFile, Uint8Array>> = {
   arguments: sandboxFile("arguments"),

@@ -10,7 +10,7 @@
  * The worker starts with the first call, so an agent whose guests use no Lua has no worker.
  */
 import { once } from "node:events";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { DriverError } from "@bioxen/vm-driver";
 import {
   DEFAULT_EXEC_TIMEOUT_MS,
@@ -39,6 +39,7 @@ import {
   type ToWorker,
   type WorkerData,
 } from "./lua-protocol.ts";
+import { startLuaThread } from "./lua-thread.ts";
 
 export interface LuaHostOptions {
   readonly onPrinted: (key: GuestKey, lines: readonly string[], leftOut: number) => void;
@@ -197,9 +198,8 @@ export class LuaHost {
   #spawn(): Worker {
     this.#signals = new Int32Array(new SharedArrayBuffer(SIGNAL_BYTES));
     this.#ready = false;
-    const url = this.#options.workerUrl ?? new URL("./lua-worker.ts", import.meta.url);
     const data: WorkerData = { signals: this.#signals.buffer as SharedArrayBuffer };
-    const worker = new Worker(url, {
+    const worker = startLuaThread(this.#options.workerUrl, {
       workerData: data,
       name: "bioxen-lua",
       resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MB },

@@ -3,15 +3,9 @@
  */
 
 import { Cell, StepLimitError } from "@bioxen/cell-models";
-import {
-  type DriverErrorCode,
-  driverErrorCode,
-  type GuestEvent,
-  type GuestSpec,
-  type VmDriver,
-} from "@bioxen/vm-driver";
+import { type DriverErrorCode, driverErrorCode, type GuestEvent, type GuestSpec } from "@bioxen/vm-driver";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { createBasicDriver } from "../src/index.ts";
+import { type BasicDriver, createBasicDriver } from "../src/index.ts";
 import { cellSpec } from "./fleet.ts";
 
 async function codeOf(call: Promise<unknown>): Promise<DriverErrorCode | "ok" | undefined> {
@@ -19,8 +13,8 @@ async function codeOf(call: Promise<unknown>): Promise<DriverErrorCode | "ok" | 
 }
 
 describe("cells of the basic driver", () => {
-  let driver: VmDriver;
-  const open = (timeScaleMinutesPerSecond = 60): VmDriver => {
+  let driver: BasicDriver;
+  const open = (timeScaleMinutesPerSecond = 60): BasicDriver => {
     driver = createBasicDriver({ timeScaleMinutesPerSecond, now: () => 0 });
     return driver;
   };
@@ -50,6 +44,22 @@ describe("cells of the basic driver", () => {
     expect(driver.sample("cell-b")?.doublingTimeMinutes).toBeCloseTo(150.6, 0);
     expect(driver.sample("cell-a")?.doublingTimeMinutes).toBeCloseTo(150.6, 0);
     expect(driver.sample("cell-a")?.ribosomes?.cap).toBe(252);
+  });
+
+  it("a new environment replaces the whole one, and acts on the living cell", async () => {
+    open();
+    await driver.start(cellSpec("cell-a", 1, { environment: { chloramphenicolMicromolar: 1 } }));
+    await driver.setEnvironment("cell-a", 1, { nutrientQuality: 0.05 });
+    for (let i = 0; i < 6; i += 1) driver.tick(10_000);
+    const twin = Cell.boot({ ...cellSpec("cell-a", 1), biologicalType: "syn3a" });
+    twin.setEnvironment({ nutrientQuality: 0.05 });
+    twin.advance(3_600);
+    expect(driver.sample("cell-a")?.doublingTimeMinutes).toBeCloseTo(
+      twin.sample().doublingTimeMinutes ?? 0,
+      0,
+    );
+    expect(await codeOf(driver.setEnvironment("cell-a", 1, { nutrientQuality: -1 }))).toBe("BAD_REQUEST");
+    expect(await codeOf(driver.setEnvironment("cell-a", 2, {}))).toBe("GUEST_NOT_FOUND");
   });
 
   it("equal specs and minutes give equal cells, for any sequence of ticks", async () => {

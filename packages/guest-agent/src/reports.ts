@@ -1,0 +1,43 @@
+/** The reports of the agent in xenstore: its state and the latest sample, each written when it has changed. */
+import { AGENT_KEY, type AgentReport, SAMPLE_KEY, type SampleReport, xenstoreValue } from "./protocol.ts";
+import type { Xenstore } from "./xenstore.ts";
+
+/** Longest reason in a report, characters. With it, the report is well below the limit of xenstore. */
+const MAX_REASON_CHARS = 1_000;
+
+export class Reports {
+  readonly #xenstore: Xenstore;
+  readonly #log: (line: string) => void;
+  readonly #written = new Map<string, string>();
+  #trouble: string | undefined;
+
+  constructor(xenstore: Xenstore, log: (line: string) => void) {
+    this.#xenstore = xenstore;
+    this.#log = log;
+  }
+
+  /** Writes what has changed since the last successful write. Does nothing without the tools. */
+  async write(agent: AgentReport, sample: SampleReport | undefined): Promise<void> {
+    if (!this.#xenstore.isPresent()) return;
+    const { reason } = agent;
+    await this.#put(AGENT_KEY, reason === undefined ? agent : { ...agent, reason: plain(reason) });
+    if (sample !== undefined) await this.#put(SAMPLE_KEY, sample);
+  }
+
+  async #put(key: string, report: object): Promise<void> {
+    const value = xenstoreValue(key, JSON.stringify(report));
+    if (this.#written.get(key) === value) return;
+    const trouble = await this.#xenstore.write(key, value);
+    if (trouble === undefined) this.#written.set(key, value);
+    else if (trouble !== this.#trouble) this.#log(`xenstore-write: ${trouble}`);
+    this.#trouble = trouble;
+  }
+}
+
+/** Returns a text that JSON and the xenstore tools leave unchanged. */
+function plain(text: string): string {
+  return text
+    .slice(0, MAX_REASON_CHARS)
+    .replaceAll('"', "'")
+    .replaceAll(/[^ -~]|\\/g, "?");
+}
