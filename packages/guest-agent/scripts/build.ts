@@ -9,7 +9,7 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Plugin, rolldown } from "rolldown";
 
@@ -40,7 +40,7 @@ export async function buildBundle(target: string): Promise<string> {
   const code = await bundled(join(PACKAGE, "src", "bin.ts"), "esm", [await workerInline()]);
   mkdirSync(target, { recursive: true });
   const path = join(target, BUNDLE);
-  writeFileSync(path, code);
+  writeFileSync(path, `${code}\n/*!\n${licences()}\n*/\n`);
   chmodSync(path, 0o755);
   return path;
 }
@@ -68,6 +68,14 @@ export async function buildExecutable(target: string): Promise<string> {
   });
   for (const left of [script, blob, config]) rmSync(left);
   return path;
+}
+
+/** Returns the licences of the packages that the file contains. */
+function licences(): string {
+  const folders = [join(DRIVER, "node_modules", "wasmoon"), join(PACKAGE, "node_modules", "zod")];
+  return folders
+    .map((folder) => `${basename(folder)}\n\n${readFileSync(join(folder, "LICENSE"), "utf8")}`)
+    .join("\n");
 }
 
 /** Name of the worker's entry. A thread that gets its source as text runs it as a script, which has no `await` of its own. */

@@ -23,6 +23,7 @@ export class CellKeeper {
   #cell: HeldCell | undefined;
   #failure: string | undefined;
   #changes: Promise<unknown> = Promise.resolve();
+  #isClosed = false;
 
   constructor(store: CellStore, log: (line: string) => void) {
     this.#store = store;
@@ -106,7 +107,9 @@ export class CellKeeper {
 
   /** Ends the cell. The stored cell stays. */
   async close(): Promise<void> {
-    await this.#change(async () => this.#cell?.close());
+    const last = this.#change(async () => this.#cell?.close());
+    this.#isClosed = true;
+    await last;
   }
 
   #requireNewest(wanted: CellSpec, held: CellSpec): void {
@@ -183,6 +186,7 @@ export class CellKeeper {
 
   /** Runs `change` after all earlier changes have ended, whatever their outcome. */
   #change<T>(change: () => Promise<T>): Promise<T> {
+    if (this.#isClosed) return Promise.reject(new DriverError("UNAVAILABLE", "the agent ends"));
     const result = this.#changes.then(change);
     this.#changes = result.catch(() => undefined);
     return result;

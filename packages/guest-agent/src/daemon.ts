@@ -13,7 +13,7 @@ import { type AgentReport, type CellReply, PROTOCOL_VERSION, type SampleReport }
 import { Pulse } from "./pulse.ts";
 import { Reports } from "./reports.ts";
 import { type AgentView, replyTo } from "./requests.ts";
-import { listenAt, prepareSocket } from "./socket-server.ts";
+import { listenAt, prepareSocket, usable } from "./socket-server.ts";
 import { Xenstore } from "./xenstore.ts";
 
 export const AGENT_VERSION: string = manifest.version;
@@ -46,17 +46,20 @@ export class Daemon implements AgentView {
     this.keeper = new CellKeeper(this.#store, settings.log);
     this.#xenstore = new Xenstore(settings.path);
     this.#identity = new MachineIdentity(this.#xenstore, this.keeper);
-    this.#reports = new Reports(this.#xenstore, settings.log);
+    this.#reports = new Reports(this.#xenstore, settings.log, () => performance.now());
   }
 
   /** Starts the agent. Rejects with a `SettingsError` if the settings are wrong. */
   async start(): Promise<void> {
     const { socket, pollMs, saveMs, log } = this.#settings;
     await prepareSocket(socket);
-    await this.#store.open();
+    await usable(`state folder ${this.#settings.stateDir}`, this.#store.open());
     // A stored cell lives before the first request arrives.
     await this.#follow();
-    this.#server = await listenAt(socket, (line) => replyTo(line, this));
+    this.#server = await usable(
+      `socket ${socket}`,
+      listenAt(socket, (line) => replyTo(line, this)),
+    );
     const repeat = (everyMs: number, body: () => unknown) => {
       this.#repeated.push(new Repeated(everyMs, body, log));
     };

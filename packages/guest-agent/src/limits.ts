@@ -9,6 +9,11 @@ export const TICK_MS = 100;
 export const MAX_GAP_MS = 5_000;
 /** Time between two reports in xenstore, ms. Each report that changed starts one process. */
 export const REPORT_MS = 1_000;
+/**
+ * Time after which an unchanged report is written again, ms. A machine that was suspended finds its xenstore as XAPI has
+ * filled it, without the latest reports.
+ */
+export const REPORT_AGAIN_MS = 30_000;
 /** Time between two writes of the cell to disk, ms. A crash loses at most this much of the cell's life. */
 export const SAVE_MS = 60_000;
 /** Number of damaged files that are kept for inspection. Each has at most about 1 MiB. */

@@ -73,6 +73,9 @@ export class MachineIdentity {
       await this.#continueOnce(undefined);
       return this.#keeper.cell === undefined ? "no xenstore tools: waiting for the request boot" : undefined;
     }
+    // Each call is a process, so a machine without an identity reads one key.
+    const first = await this.#xenstore.read(identityKeyNames.slice(0, 1));
+    if (first.trouble !== undefined) return `no identity in xenstore: ${first.trouble}`;
     const { values, trouble } = await this.#xenstore.read(identityKeyNames);
     const identity = identityOfKeys(values);
     if (identity === undefined) return `no identity in xenstore: ${trouble}`;
@@ -96,8 +99,7 @@ export class MachineIdentity {
 
   async #boot(identity: CellIdentity): Promise<void> {
     const held = this.#keeper.cell?.spec;
-    const isHeld = held !== undefined && isSameCell(identity, held) && identity.fence <= held.fence;
-    if (isHeld) return;
+    if (held !== undefined && !isNewer(identity, held)) return;
     await this.#keeper.boot({ spec: specOf(identity), timeScale: identity.timeScale, applied: this.#seen });
   }
 
@@ -114,6 +116,16 @@ export class MachineIdentity {
       cell.applied = seen;
     });
   }
+}
+
+/**
+ * Returns whether the identity is that of a newer start than the cell's. A request can have brought a newer one than
+ * xenstore has.
+ */
+function isNewer(identity: CellIdentity, held: CellSpec): boolean {
+  if (identity.vmId !== held.vmId || identity.incarnation > held.incarnation) return true;
+  const isSameIncarnation = identity.incarnation === held.incarnation;
+  return isSameIncarnation && (identity.fence > held.fence || identity.restores > (held.restores ?? 0));
 }
 
 function specOf({ timeScale: _, boot: __, ...spec }: CellIdentity): CellSpec {

@@ -1,6 +1,7 @@
 /** The command `bioxen-cell`. */
 import { parseArgs } from "node:util";
 import { messageOf } from "@bioxen/kernel";
+import { DriverError } from "@bioxen/vm-driver";
 import { call, NoAgentError } from "./call.ts";
 import { AGENT_VERSION, Daemon } from "./daemon.ts";
 import { SAVE_MS } from "./limits.ts";
@@ -16,6 +17,7 @@ import {
 import { SettingsError } from "./socket-server.ts";
 import { statusText } from "./status-text.ts";
 
+const EXIT_FAILED = 1;
 /** `EX_USAGE` and `EX_CONFIG` of sysexits.h. */
 const EXIT_USAGE = 64;
 const EXIT_MISCONFIGURED = 78;
@@ -108,6 +110,8 @@ async function answered(body: () => Promise<string>): Promise<number> {
     return printed(await body());
   } catch (error) {
     if (error instanceof NoAgentError) return refused(EXIT_NO_DAEMON, error.message);
+    // What answers is no agent, or one of another protocol.
+    if (error instanceof DriverError) return refused(EXIT_FAILED, error.message);
     throw error;
   }
 }

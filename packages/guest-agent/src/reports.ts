@@ -1,4 +1,5 @@
 /** The reports of the agent in xenstore: its state and the latest sample, each written when it has changed. */
+import { REPORT_AGAIN_MS } from "./limits.ts";
 import { AGENT_KEY, type AgentReport, SAMPLE_KEY, type SampleReport, xenstoreValue } from "./protocol.ts";
 import type { Xenstore } from "./xenstore.ts";
 
@@ -8,15 +9,21 @@ const MAX_REASON_CHARS = 1_000;
 export class Reports {
   readonly #xenstore: Xenstore;
   readonly #log: (line: string) => void;
-  readonly #written = new Map<string, string>();
+  readonly #now: () => number;
+  readonly #written = new Map<string, { readonly value: string; readonly atMs: number }>();
   #trouble: string | undefined;
 
-  constructor(xenstore: Xenstore, log: (line: string) => void) {
+  /** `now` is a monotonic clock, ms. */
+  constructor(xenstore: Xenstore, log: (line: string) => void, now: () => number) {
+    this.#now = now;
     this.#xenstore = xenstore;
     this.#log = log;
   }
 
-  /** Writes what has changed since the last successful write. Does nothing without the tools. */
+  /**
+   * Writes what has changed since the last successful write, or was last written {@link REPORT_AGAIN_MS} ago. Does
+   * nothing without the tools.
+   */
   async write(agent: AgentReport, sample: SampleReport | undefined): Promise<void> {
     if (!this.#xenstore.isPresent()) return;
     const { reason } = agent;
@@ -26,9 +33,10 @@ export class Reports {
 
   async #put(key: string, report: object): Promise<void> {
     const value = xenstoreValue(key, JSON.stringify(report));
-    if (this.#written.get(key) === value) return;
+    const last = this.#written.get(key);
+    if (last?.value === value && this.#now() - last.atMs < REPORT_AGAIN_MS) return;
     const trouble = await this.#xenstore.write(key, value);
-    if (trouble === undefined) this.#written.set(key, value);
+    if (trouble === undefined) this.#written.set(key, { value, atMs: this.#now() });
     else if (trouble !== this.#trouble) this.#log(`xenstore-write: ${trouble}`);
     this.#trouble = trouble;
   }

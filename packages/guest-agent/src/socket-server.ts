@@ -6,6 +6,7 @@
 import { mkdir, rm, stat } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
+import { messageOf } from "@bioxen/kernel";
 import { DriverError } from "@bioxen/vm-driver";
 import { isAnswered } from "./call.ts";
 import { MAX_CONNECTIONS, REQUEST_TIMEOUT_MS } from "./limits.ts";
@@ -13,6 +14,15 @@ import { failureOf, MAX_MESSAGE_BYTES } from "./protocol.ts";
 
 /** Thrown if the agent cannot start where its settings say. A restart does not help. */
 export class SettingsError extends Error {}
+
+/** Waits for `opened`. Throws {@link SettingsError} that names the thing if the system refuses it. */
+export async function usable<T>(name: string, opened: Promise<T>): Promise<T> {
+  try {
+    return await opened;
+  } catch (cause) {
+    throw new SettingsError(`the ${name} cannot be used: ${messageOf(cause)}`, { cause });
+  }
+}
 
 /**
  * Prepares the socket at `path`. Throws {@link SettingsError} if another agent answers there, or if other users may open
@@ -40,7 +50,7 @@ export async function listenAt(path: string, answer: (line: string) => Promise<s
 }
 
 async function requirePrivate(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await usable(`folder ${folder} of the socket`, mkdir(folder, { recursive: true, mode: 0o700 }));
   const { mode, uid } = await stat(folder);
   if ((mode & 0o077) === 0 && uid === process.getuid?.()) return;
   throw new SettingsError(

@@ -45,6 +45,7 @@ export class Xenstore {
         trouble: undefined,
       };
     }
+    if (names.length === 1) return { values: {}, trouble: together.error ?? "it printed more than one line" };
     const values: Record<string, string> = {};
     let trouble: string | undefined;
     for (const name of names) {

@@ -54,11 +54,12 @@ describe.each(["xen", "xe"] as const)("a machine with the xenstore tools of %s",
       reason: expect.stringMatching(/^no identity in xenstore/),
     });
     // A value that makes JSON need a backslash would not survive both tools.
-    await machine.xenstore.set(identityKeys({ ...IDENTITY, biologicalType: "yeast" }));
+    const identity = { ...IDENTITY, allocation: { ribosomes: 252, vcpus: 2 } };
+    await machine.xenstore.set(identityKeys({ ...identity, biologicalType: "yeast" }));
     await machine.until("the reason is reported", async () =>
       (await machine.xenstore.get(AGENT_KEY))?.includes("'yeast' is none of"),
     );
-    await machine.xenstore.set(identityKeys({ ...IDENTITY, allocation: { ribosomes: 252, vcpus: 2 } }));
+    await machine.xenstore.set(identityKeys(identity));
     expect(await reported("running")).toMatchObject({
       incarnation: 1,
       fence: 10,
