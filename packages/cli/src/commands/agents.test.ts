@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { agentsOf, leftFinding, twinFindings, waitingLines } from "./agents.ts";
+import { agentsOf, leftFinding, overcommittedFinding, twinFindings, waitingLines } from "./agents.ts";
 
 const instance = (agentId: string | null, pid: number | null, waiting: string | null = null) => ({
   name: "chassis-agent",
@@ -49,5 +49,14 @@ it("an object that a pool keeps is a warning with the reason; the remedy depends
   expect(leftFinding({ ...left, tries: 11 })).toMatchObject({
     found: "the pool keeps the disk u1 after 11 tries to remove it: VDI_IN_USE",
     remedy: "remove it in the pool",
+  });
+});
+
+it("a pool whose high availability is overcommitted is named with both numbers and the remedy", () => {
+  expect(overcommittedFinding({ chassisId: "xcpng-1", toTolerate: 2, planned: 1 })).toEqual({
+    check: "pool xcpng-1",
+    verdict: "warn",
+    found: "its high availability is overcommitted: it is to tolerate 2 failed hosts, and has a plan for 1",
+    remedy: "add a host, stop protected machines, or lower ha-host-failures-to-tolerate of the pool",
   });
 });
