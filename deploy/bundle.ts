@@ -7,8 +7,11 @@ import { builtinModules, createRequire } from "node:module";
 import { basename, join } from "node:path";
 import { rolldown } from "rolldown";
 
-/** Packages that stay outside of the bundle: they start processes of their own files, or have native parts. */
-const OUTSIDE = ["@bioxen/local-stack", "@bioxen/fake-xapi"];
+/**
+ * Packages that stay outside of the bundle: they start processes of their own files, have native parts, or are needed by
+ * another one of these packages as well.
+ */
+const OUTSIDE = ["@bioxen/local-stack", "@bioxen/fake-xapi", "@bioxen/certs"];
 
 export interface Bundled {
   /** Names of the packages that the bundle imports. */

@@ -116,6 +116,12 @@ describe("--json", () => {
     expect(new Set(processes.map(({ pid }: { pid: number }) => pid))).toHaveProperty("size", 5);
     await runBoth("doctor");
     await run("completion", ["bash"]);
+    const certs = join(home, "certs");
+    await run("certs init", ["--out", certs, "--host", "nats.example", "--client", "bob"]);
+    await run("certs init", ["--out", certs], 1);
+    await run("certs add", [certs, "--client", "carol"]);
+    await run("certs renew", [certs, "--within", "30"]);
+    await runBoth("certs show", [certs]);
     await run("config set", ["timeout", "15000"]);
     expect(await run("config get", ["timeout"])).toMatchObject({ value: 15_000, origin: "file" });
     await runBoth("config show");

@@ -176,6 +176,19 @@ describe.each(WIDTHS)("on a terminal of %i columns", (columns) => {
     await run("alerts remove", [rule]);
     await run("metrics export");
     await run("completion", ["bash"]);
+    const certs = join(dir, `certs-${columns}`);
+    await run("certs init", [
+      "--out",
+      certs,
+      "--host",
+      `${"long.".repeat(20)}example`,
+      "--client",
+      longId("client", columns),
+    ]);
+    await run("certs init", ["--out", certs], { code: 1 });
+    await run("certs add", [certs, "--client", longId("other", columns)]);
+    await run("certs renew", [certs]);
+    await run("certs show", [certs]);
     await run("config show", ["--origin"]);
     await run("config set", ["up.data", `/tmp/${"long/".repeat(30)}`]);
     await run("config show", ["--origin"]);

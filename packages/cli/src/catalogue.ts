@@ -77,6 +77,7 @@ export const CATALOGUE: readonly (CommandModule | CommandGroup)[] = [
     names: ["report", "metrics"],
     load: async () => (await import("./commands/report.ts")).addReportCommands,
   },
+  { names: ["certs"], load: async () => (await import("./commands/certs.ts")).addCertsCommands },
   { names: ["config"], load: async () => (await import("./commands/config.ts")).addConfigCommands },
   { names: ["version"], load: async () => (await import("./commands/version.ts")).addVersionCommand },
   {

@@ -10,6 +10,7 @@ import {
   connectBus,
   findServer,
   hasLogin,
+  localStackAt,
   tlsOf,
 } from "@bioxen/nats";
 import { CommandEnd, EXIT_UNREACHABLE, refused, usage } from "./outcome.ts";
@@ -65,8 +66,8 @@ export class Session extends Calls {
    * names, or else to the running local stack.
    */
   static async open(options: GlobalOptions, session: SessionOptions = {}): Promise<Session> {
-    const servers = options.server ?? (await findServer());
-    if (servers === undefined) {
+    const connection = await connectionOf(options);
+    if (connection === undefined) {
       throw new CommandEnd(
         EXIT_UNREACHABLE,
         "no BioXen is reachable: start one with `bioxen up`, or name its server with --server or `bioxen config set server`",
@@ -75,7 +76,7 @@ export class Session extends Calls {
     }
     const timeoutMs = options.timeout ?? DEFAULT_TIMEOUT_MS;
     const bus = await connectBus({
-      ...connectionOf(options, servers),
+      ...connection,
       name: "bioxen-cli",
       connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS, timeoutMs),
       requestTimeoutMs: Math.min(REQUEST_TIMEOUT_MS, timeoutMs),
@@ -103,16 +104,23 @@ export class Session extends Calls {
 }
 
 /**
- * Returns the settings of the connection. A login in the URL of `--server` is not replaced by credentials that the
- * environment or the settings file names: the flag was given for this command.
+ * Returns the settings of the connection; undefined when no server is named and no local stack runs.
+ *
+ * A login in the URL of `--server` is not replaced by credentials that the environment or the settings file names: the
+ * flag was given for this command. The local stack's own certificates take precedence over those of the environment and
+ * the settings file, which belong to another server.
  */
-function connectionOf(options: GlobalOptions, servers: string): ConnectionSettings {
+export async function connectionOf(options: GlobalOptions): Promise<ConnectionSettings | undefined> {
+  const servers = options.server ?? (await findServer());
+  if (servers === undefined) return undefined;
   const { creds, ca, cert, key, domain, fromFlags = [] } = options;
   const isLoggedIn = fromFlags.includes("server") && !fromFlags.includes("creds") && hasLogin(servers);
+  const hasTlsFlags = fromFlags.some((name) => name === "ca" || name === "cert" || name === "key");
+  const stack = hasTlsFlags ? undefined : await localStackAt(servers);
   return {
     servers,
     creds: isLoggedIn ? undefined : creds,
-    tls: tlsOf(ca, cert, key),
+    tls: stack?.tls ?? tlsOf(ca, cert, key),
     domain,
     names: connectionNames(fromFlags),
   };

@@ -23,7 +23,7 @@ export async function startLocalStack(options: LocalStackOptions = {}): Promise<
   try {
     const stack = await start(options);
     // Credentials in the environment are not used: they belong to another server, not to the new stack.
-    const bioxen = remembered(await connectTo({ servers: stack.url }));
+    const bioxen = remembered(await connectTo(stack.connection));
     bioxen.onClose(() => stack.stop());
     return bioxen;
   } catch (thrown) {

@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { callEndpoint, ENDPOINTS } from "@bioxen/contracts";
 import { Fault } from "@bioxen/kernel";
-import { connectBus } from "@bioxen/nats";
+import { type ConnectionSettings, connectBus } from "@bioxen/nats";
 
 const READY_DEADLINE_MS = 20_000;
 const CALL_TIMEOUT_MS = 2_000;
@@ -21,13 +21,13 @@ function countOf(chassis: string): number {
  * UNAVAILABLE after 20 s, or at once when the scheduler reports that it cannot serve.
  */
 export async function whenChassisReady(
-  url: string,
+  connection: ConnectionSettings,
   chassis: string,
   pools = 0,
   signal?: AbortSignal,
 ): Promise<void> {
   const wanted = countOf(chassis) + pools;
-  const bus = await connectBus({ servers: url, name: "bioxen-local-stack" });
+  const bus = await connectBus({ ...connection, name: "bioxen-local-stack" });
   try {
     const deadline = Date.now() + READY_DEADLINE_MS;
     for (;;) {

@@ -1,5 +1,5 @@
 /**
- * The stack's nats-server: its configuration, its port and its start.
+ * The stack's nats-server: its ports and its start. Its configuration is in server-config.ts.
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { createConnection, createServer } from "node:net";
@@ -9,31 +9,21 @@ import { Fault } from "@bioxen/kernel";
 import { SupervisedChild } from "./child.ts";
 import { SERVER_CONFIG, serverArguments } from "./leftovers.ts";
 import type { ServerBinary } from "./server-binary.ts";
+import { checkConfiguration, configOf, HOST, type ServerSettings } from "./server-config.ts";
 
-const HOST = "127.0.0.1";
 /** Longest wait for the server to listen, ms: it first reloads its store, which may be large. */
 const LISTEN_DEADLINE_MS = 30_000;
 const POLL_INTERVAL_MS = 25;
 /** Longest attempt to connect to a port of this machine, ms. */
 const CONNECT_TIMEOUT_MS = 1_000;
-/**
- * Limit of the server's file store. It is above the size of every disk, so that the disk itself is the limit. The
- * server's default limit is three quarters of the disk space that is free at its start, and the data that it already
- * stores counts towards that limit. A store above three sevenths of the disk would therefore refuse every append after
- * a restart.
- */
-const MAX_FILE_STORE = "1024TB";
-
 export interface OwnServer {
   readonly child: SupervisedChild;
   readonly url: string;
 }
 
-export interface ServerOptions {
+export interface ServerOptions extends Omit<ServerSettings, "port"> {
   readonly binary: ServerBinary;
-  readonly dataDir: string;
   readonly port: number | undefined;
-  readonly durability: "always" | "relaxed";
   readonly onChange: (child: SupervisedChild) => void;
   /** Called with the child before it starts, so that the caller can stop it during the start. */
   readonly onChild?: (child: SupervisedChild) => void;
@@ -41,16 +31,20 @@ export interface ServerOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/**
+ * Starts the server, and resolves when it listens. Throws `Fault` CONFLICT when a port is in use, BAD_REQUEST when the
+ * server does not accept its configuration, and UNAVAILABLE when it does not listen in time.
+ */
 export async function startServer(options: ServerOptions): Promise<OwnServer> {
+  const { websocket, tls } = options;
   const port = options.port ?? (await freePort());
-  if (await isOpen(port)) {
-    const message = `port ${port} is in use: choose another with --port, or omit --port for a free one`;
-    throw new Fault("CONFLICT", message, { retryable: false });
-  }
+  await refuseUsedPort(port, "choose another with --port, or omit --port for a free one");
+  if (websocket !== undefined) await refuseUsedPort(websocket.port, "choose another with --websocket");
   const configFile = join(options.dataDir, SERVER_CONFIG);
   const logFile = join(options.dataDir, "log", "nats-server.log");
   await mkdir(join(options.dataDir, "log"), { recursive: true });
-  await writeFile(configFile, configOf(options, port));
+  await writeFile(configFile, configOf({ ...options, port }));
+  await checkConfiguration(options.binary, configFile);
   const child = new SupervisedChild(
     {
       name: "nats-server",
@@ -79,19 +73,12 @@ export async function startServer(options: ServerOptions): Promise<OwnServer> {
     }
     await sleep(POLL_INTERVAL_MS, undefined, { signal: options.signal });
   }
-  return { child, url: `nats://${HOST}:${port}` };
+  return { child, url: `${tls === undefined ? "nats" : "tls"}://${HOST}:${port}` };
 }
 
-function configOf({ dataDir, durability }: ServerOptions, port: number): string {
-  // `always`: an acknowledged append is on disk. By default the server syncs every 2 minutes, so that a power cut can
-  // lose up to 2 minutes of appends.
-  const sync = durability === "always" ? "\n  sync_interval: always" : "";
-  return `listen: ${JSON.stringify(`${HOST}:${port}`)}
-jetstream {
-  store_dir: ${JSON.stringify(join(dataDir, "jetstream"))}
-  max_file_store: ${MAX_FILE_STORE}${sync}
-}
-`;
+async function refuseUsedPort(port: number, remedy: string): Promise<void> {
+  if (!(await isOpen(port))) return;
+  throw new Fault("CONFLICT", `port ${port} is in use: ${remedy}`, { retryable: false });
 }
 
 /** Returns a port of the loopback interface that is free now. */

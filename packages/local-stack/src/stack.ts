@@ -11,7 +11,16 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { ServiceName } from "@bioxen/contracts";
 import { Fault } from "@bioxen/kernel";
-import { bioxenHome, LOG_RECORD_FILE, type StackRecord, startOf, withoutConnection } from "@bioxen/nats";
+import {
+  bioxenHome,
+  type ConnectionSettings,
+  LOG_RECORD_FILE,
+  type StackRecord,
+  startOf,
+  variablesOf,
+  withoutConnection,
+} from "@bioxen/nats";
+import { stackCertificates, type TlsMode } from "./certificates.ts";
 import { whenChassisReady } from "./chassis-ready.ts";
 import { checkLog } from "./check-log.ts";
 import { SupervisedChild } from "./child.ts";
@@ -21,6 +30,7 @@ import { serviceMark } from "./leftovers.ts";
 import { agentEnvironment, type LocalPool, withoutPool } from "./pool.ts";
 import { startServer } from "./server.ts";
 import { findServerBinary } from "./server-binary.ts";
+import { type WebSocketOptions, webSocketUrl } from "./server-config.ts";
 import { removePointer, writePointer } from "./stack-file.ts";
 
 /** Longest time until all services are ready, ms. */
@@ -47,6 +57,13 @@ export interface LocalStackOptions {
   /** Simulated minutes per real second; default 10. */
   readonly timeScale?: number | undefined;
   readonly durability?: "always" | "relaxed" | undefined;
+  /**
+   * Encrypts all connections, with certificates in the data directory. `mutual`: the server accepts only clients with a
+   * certificate. Default: no encryption.
+   */
+  readonly tls?: TlsMode | undefined;
+  /** A listener for browsers on the loopback interface; default: none. */
+  readonly websocket?: WebSocketOptions | undefined;
   /** XCP-ng pool on which the agent runs VMs; its credentials are read from environment variables. */
   readonly xcpng?: LocalPool | undefined;
   /** Folder of the pointer file; default `BIOXEN_HOME`, else `bioxen` in the XDG data directory. */
@@ -70,6 +87,10 @@ export interface ServiceStatus {
 
 export interface LocalStack {
   readonly url: string;
+  /** How to connect: `url`, and the certificates of a stack with TLS. */
+  readonly connection: ConnectionSettings;
+  /** URL of the listener for browsers; undefined when the stack has none. */
+  readonly websocketUrl: string | undefined;
   readonly dataDir: string;
   readonly durability: "always" | "relaxed";
   readonly serverVersion: string;
@@ -145,23 +166,30 @@ async function startProcesses({ options, home, directory, binary, children }: St
   if (ended > 0) progress(`ended ${ended} processes that a killed stack had left`);
   const realDir = await directory.realPath();
   signal?.throwIfAborted();
+  const { tls: mode, websocket } = options;
+  const certificates = mode === undefined ? undefined : await stackCertificates(realDir, mode, progress);
   const { child, url } = await startServer({
     binary,
     dataDir: realDir,
     port: options.port,
     durability,
+    tls: certificates?.server,
+    websocket,
     signal,
     onChild: (server) => children.push(server),
     onChange: (server) => void directory.noteServer(server.pid).catch(() => undefined),
   });
+  const connection: ConnectionSettings = { servers: url, tls: certificates?.client };
   progress(`nats-server ${binary.version} on ${url}, data in ${dataDir}`);
-  await checkLog(url, realDir, options.acceptOlderLog === true, progress);
+  await checkLog(connection, realDir, options.acceptOlderLog === true, progress);
   signal?.throwIfAborted();
-  await startServices(options, url, realDir, children, progress);
+  await startServices({ options, connection, dataDir: realDir, children, progress });
   const pools = options.xcpng === undefined ? 0 : 1;
-  await whenChassisReady(url, options.chassis ?? DEFAULT_CHASSIS, pools, signal);
+  await whenChassisReady(connection, options.chassis ?? DEFAULT_CHASSIS, pools, signal);
+  const websocketUrl = websocket && webSocketUrl(websocket, certificates?.server);
   const record: StackRecord = {
     url,
+    tls: certificates?.client,
     pid: process.pid,
     start: await startOf(process.pid),
     serverPid: child.pid,
@@ -172,20 +200,23 @@ async function startProcesses({ options, home, directory, binary, children }: St
   };
   signal?.throwIfAborted();
   await writePointer(home, record);
-  return { url, dataDir, durability, serverVersion: binary.version };
+  return { url, connection, websocketUrl, dataDir, durability, serverVersion: binary.version };
 }
 
 function statusOf(child: SupervisedChild): ServiceStatus {
   return { name: child.spec.name, state: child.state, pid: child.pid, restarts: child.restarts };
 }
 
-async function startServices(
-  options: LocalStackOptions,
-  url: string,
-  dataDir: string,
-  children: SupervisedChild[],
-  progress: (line: string) => void,
-): Promise<void> {
+interface StartingServices {
+  readonly options: LocalStackOptions;
+  readonly connection: ConnectionSettings;
+  readonly dataDir: string;
+  readonly children: SupervisedChild[];
+  readonly progress: (line: string) => void;
+}
+
+async function startServices(starting: StartingServices): Promise<void> {
+  const { options, connection, dataDir, children, progress } = starting;
   await mkdir(join(dataDir, "log"), { recursive: true });
   // Credentials and certificates in the environment belong to another server than that of the stack.
   const own = withoutConnection(process.env);
@@ -197,7 +228,7 @@ async function startServices(
         args: [(options.serviceEntry ?? entryOf)(name), ...serviceMark(dataDir)],
         env: {
           ...(name === "chassis-agent" ? agentEnvironment(own, options.xcpng, dataDir) : withoutPool(own)),
-          BIOXEN_NATS_URL: url,
+          ...variablesOf(connection),
           BIOXEN_LOG_RECORD: join(dataDir, LOG_RECORD_FILE),
           // The services share one cache, because they share most of their modules. Every start reuses the cache.
           NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? join(tmpdir(), "node-compile-cache"),

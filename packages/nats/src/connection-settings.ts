@@ -71,6 +71,22 @@ export function settingsOfEnvironment(env: Environment, servers: string): Connec
   };
 }
 
+/** Returns the environment variables with the given settings, for a child process. Absent settings have no variable. */
+export function variablesOf({ servers, creds, tls, domain }: ConnectionSettings): Record<string, string> {
+  const values: Readonly<Record<SettingName, string | undefined>> = {
+    servers: String(servers),
+    creds,
+    ca: tls?.ca,
+    cert: tls?.cert,
+    key: tls?.key,
+    domain,
+  };
+  const named = Object.entries(values).flatMap(([setting, value]) =>
+    value === undefined ? [] : [[SETTING_VARIABLES[setting as SettingName], value] as const],
+  );
+  return Object.fromEntries(named);
+}
+
 /** Returns the TLS settings; undefined when all three are absent. */
 export function tlsOf(ca?: string, cert?: string, key?: string): TlsSettings | undefined {
   return ca === undefined && cert === undefined && key === undefined ? undefined : { ca, cert, key };

@@ -11,13 +11,16 @@ import {
   OPTION_NAMES,
   SETTING_VARIABLES,
   settingsOfEnvironment,
+  type TlsSettings,
 } from "./connection-settings.ts";
 import { stillRuns } from "./process-identity.ts";
-import { hasLogin } from "./server-url.ts";
+import { hasLogin, parseServers } from "./server-url.ts";
 
 /** The running local stack, as its pointer file describes it. */
 export interface StackRecord {
   readonly url: string;
+  /** Certificates with which clients connect; absent for a stack without TLS. */
+  readonly tls?: TlsSettings | undefined;
   readonly pid: number;
   /** Distinguishes the process from a later one with the same id; see `startOf`. */
   readonly start?: string | undefined;
@@ -40,7 +43,8 @@ export async function findServer(env: Environment = process.env): Promise<string
 
 /**
  * Returns the given settings, and takes missing settings from the environment. When neither names a server, the server
- * is that of the local stack. Returns undefined when no server is found. A login in the given URL takes precedence over
+ * is that of the local stack. The local stack's own certificates take precedence over those of the environment, which
+ * belong to another server. Returns undefined when no server is found. A login in the given URL takes precedence over
  * credentials of the environment.
  */
 export async function findSettings(
@@ -51,10 +55,11 @@ export async function findSettings(
   if (servers === undefined) return undefined;
   const found = settingsOfEnvironment(env, "");
   const isLoggedIn = given.servers !== undefined && hasLogin(given.servers);
+  const stack = await localStackAt(servers, bioxenHome(env));
   return {
     servers,
     creds: given.creds ?? (isLoggedIn ? undefined : found.creds),
-    tls: given.tls ?? found.tls,
+    tls: given.tls ?? stack?.tls ?? found.tls,
     domain: given.domain ?? found.domain,
     names: {
       ...SETTING_VARIABLES,
@@ -66,6 +71,20 @@ export async function findSettings(
       ...(given.domain === undefined ? {} : { domain: OPTION_NAMES.domain }),
     },
   };
+}
+
+/** Hosts of a URL that can mean the local stack, which listens on the loopback interface. */
+const LOOPBACK = /^(?:localhost|127\.[\d.]+|\[::1\]):/;
+
+/** Returns the running local stack when one of the URLs names its server; undefined otherwise. */
+export async function localStackAt(
+  servers: string | readonly string[],
+  home: string = bioxenHome(),
+): Promise<StackRecord | undefined> {
+  const local = parseServers(servers).addresses.filter(({ listen }) => LOOPBACK.test(listen));
+  const stack = local.length === 0 ? undefined : await findLocalStack(home);
+  const port = stack === undefined ? undefined : new URL(stack.url).port;
+  return local.some(({ listen }) => listen.endsWith(`:${port}`)) ? stack : undefined;
 }
 
 /** Returns the folder of the pointer file: `BIOXEN_HOME`, or else `bioxen` in the XDG data directory. */

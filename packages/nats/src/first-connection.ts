@@ -14,7 +14,7 @@ import {
   UserAuthenticationExpiredError,
 } from "@nats-io/nats-core";
 import { connect, handshakeFailure } from "#platform";
-import { ConnectionRefused } from "./connection-settings.ts";
+import { ConnectionRefused, type SettingNames } from "./connection-settings.ts";
 import type { Dialling } from "./dial.ts";
 import type { ServerAddress } from "./server-url.ts";
 import { sleep } from "./sleep.ts";
@@ -118,18 +118,24 @@ async function refusalOf(
       `offers no TLS, and ${dialling.tlsWish} asks for it: enable TLS on the server, or connect without it`,
     );
   }
-  if (isCertificateError(codeOf(cause))) {
-    const remedy =
-      codeOf(cause) === "ERR_TLS_CERT_ALTNAME_INVALID"
-        ? `name the server in ${names.servers} as its certificate does`
-        : `name the authority that signed it with ${names.ca}`;
-    return tls(`its certificate is not accepted (${messageOf(cause)}): ${remedy}`);
+  const code = codeOf(cause);
+  if (isCertificateError(code)) {
+    return tls(`its certificate is not accepted (${messageOf(cause)}): ${certificateRemedy(code, names)}`);
   }
   // A time-out can hide a failed TLS handshake: the server may require TLS although the settings do not. With settings
   // that require TLS, the handshake was checked before.
   return cause instanceof TimeoutError && !dialling.wantsTls
     ? refusedHandshake(dialling, address)
     : undefined;
+}
+
+function certificateRemedy(code: string, names: SettingNames): string {
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
+    return `name the server in ${names.servers} as its certificate does`;
+  }
+  if (code === "CERT_HAS_EXPIRED") return "renew the certificate of the server";
+  if (code === "CERT_NOT_YET_VALID") return "compare the clocks of both machines";
+  return `name the authority that signed it with ${names.ca}`;
 }
 
 /** Throws {@link ConnectionRefused} when the server ends the TLS handshake because of the client's certificate. */

@@ -16,7 +16,7 @@ const LOOK_TIMEOUT_MS = 1_500;
 export interface HandshakeFailure {
   /** Error code of Node. */
   readonly code: string;
-  /** Error text of the TLS library. */
+  /** Reason of the TLS library, such as `tlsv1 alert unknown ca`; for other errors the text of the error. */
   readonly reason: string;
 }
 
@@ -65,6 +65,11 @@ function infoOf(socket: Socket): Promise<Readonly<Record<string, unknown>>> {
   });
 }
 
+/** An error of Node's TLS. `reason` is OpenSSL's; the message also has the file and line in OpenSSL's sources. */
+interface TlsError extends NodeJS.ErrnoException {
+  readonly reason?: string;
+}
+
 /**
  * Resolves with the error that ends the handshake. Resolves with undefined when the server accepts the client's
  * certificate, or when the socket is closed at the deadline.
@@ -85,8 +90,8 @@ function alertOf(
       ...(certFile === undefined ? {} : { cert: content(certFile) }),
       ...(keyFile === undefined ? {} : { key: content(keyFile) }),
     });
-    secured.once("error", ({ message, code = "" }: NodeJS.ErrnoException) =>
-      resolve({ code, reason: message }),
+    secured.once("error", ({ message, code = "", reason = message.trim() }: TlsError) =>
+      resolve({ code, reason }),
     );
     // The server sends a ticket for the next session once it has accepted the certificate.
     secured.once("session", () => resolve(undefined));

@@ -13,6 +13,7 @@ import type { VerifierReport } from "@bioxen/log-verifier";
 import type { Command } from "commander";
 import { Interrupted, Interruption, interruptedStart } from "../interruption.ts";
 import { CommandEnd, EXIT_REFUSED, endOf } from "../outcome.ts";
+import { given } from "../parse.ts";
 import { duration, growthRate, simTime } from "../quantities.ts";
 import { conclude, globalsOf, note, say, sayJson, sayOnStderr } from "../run.ts";
 import { Session } from "../session.ts";
@@ -55,7 +56,8 @@ export function addDemoCommand(program: Command): void {
     .description("run a tour on a private stack: cells, Lua, ledgers, log, model")
     .option("--once", "stop the stack after the tour")
     .option("--data <dir>", "data directory; default: a temporary one")
-    .action(async (options: { once?: boolean; data?: string }, command: Command) => {
+    .option("--tls", "encrypt all connections of the stack")
+    .action(async (options: { once?: boolean; data?: string; tls?: boolean }, command: Command) => {
       const json = globalsOf(command).json === true;
       const temporary =
         options.data === undefined ? await mkdtemp(join(tmpdir(), "bioxen-demo-")) : undefined;
@@ -68,6 +70,7 @@ export function addDemoCommand(program: Command): void {
         };
         await tour(options.data ?? temporary ?? "", {
           once: options.once === true,
+          tls: options.tls === true,
           interruption,
           onStarted,
           onToured: (report) => {
@@ -90,18 +93,21 @@ export function addDemoCommand(program: Command): void {
 interface TourOptions {
   /** True: the tour ends without waiting for Ctrl-C. */
   readonly once: boolean;
+  /** True: the connections of the stack are encrypted. */
+  readonly tls: boolean;
   readonly interruption: Interruption;
   readonly onStarted: (stack: LocalStack) => void;
   readonly onToured: (report: TourReport) => void;
 }
 
 async function tour(dataDir: string, options: TourOptions): Promise<void> {
-  const { once, interruption, onStarted, onToured } = options;
+  const { once, tls, interruption, onStarted, onToured } = options;
   heading("A stack: nats-server and five services");
   const stack = await startLocalStack({
     dataDir,
     chassis: DEMO_CHASSIS,
     timeScale: DEMO_TIME_SCALE,
+    tls: tls ? "server" : undefined,
     onProgress: (line) => say(`  ${line}`),
     signal: interruption.signal,
     // With --once the stack is private: the file that points to it is in the temporary directory, where no other
@@ -109,7 +115,9 @@ async function tour(dataDir: string, options: TourOptions): Promise<void> {
     ...(once ? { home: dataDir } : {}),
   });
   onStarted(stack);
-  const session = await interruption.during(Session.open({ server: stack.url }));
+  const session = await interruption.during(
+    Session.open({ server: stack.url, ...given(stack.connection.tls ?? {}) }),
+  );
   try {
     onToured(await interruption.during(steps(session)));
     if (once) return;

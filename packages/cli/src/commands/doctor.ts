@@ -8,9 +8,10 @@ import { ConnectionRefused, leaseSilence, serviceLoads } from "@bioxen/nats";
 import type { Command } from "commander";
 import { EXIT_REFUSED, endOf } from "../outcome.ts";
 import { globalsOf, say, sayJson } from "../run.ts";
-import { type GlobalOptions, Session } from "../session.ts";
+import { connectionOf, type GlobalOptions, Session } from "../session.ts";
 import { paint } from "../terminal.ts";
 import { agentFindings, twinFindings } from "./agents.ts";
+import { certificateFindings } from "./doctor-certs.ts";
 import { damageFindings } from "./doctor-damage.ts";
 import { loadFindings } from "./doctor-load.ts";
 import { logFindings } from "./doctor-log.ts";
@@ -32,7 +33,11 @@ export function addDoctorCommand(program: Command): void {
     .description("check this machine, the server, services and chassis; print a remedy for each problem")
     .action(async (_options, command: Command) => {
       const options = globalsOf(command);
-      const findings = [...(await machineFindings()), ...(await clusterFindings(options))];
+      const findings = [
+        ...(await machineFindings()),
+        ...(await certificateFindings((await connectionOf(options))?.tls)),
+        ...(await clusterFindings(options)),
+      ];
       const failed = findings.some((finding) => finding.verdict === "fail");
       if (options.json === true) sayJson({ ok: !failed, findings });
       else for (const finding of findings) say(words(finding));

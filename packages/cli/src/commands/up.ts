@@ -8,7 +8,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { Fault, messageOf } from "@bioxen/kernel";
 import { startLocalStack } from "@bioxen/local-stack";
-import { findLocalStack } from "@bioxen/nats";
+import { findLocalStack, type TlsSettings } from "@bioxen/nats";
 import type { Command } from "commander";
 import { Interrupted, Interruption, interruptedStart } from "../interruption.ts";
 import { MAIN_PATH } from "../main-path.ts";
@@ -19,6 +19,7 @@ import { CONNECTION_KEYS, settingOptions } from "../settings.ts";
 import { orphansLine } from "./pool.ts";
 import { endOfUnanswered, orphansOf } from "./pool-orphans.ts";
 import { type PoolOptions, poolOf, withPoolOptions } from "./up-pool.ts";
+import { type ServerOptions, serverOptionsOf, withServerOptions } from "./up-server.ts";
 
 /** Longest wait for a stack that starts in the background, ms. It exceeds every deadline within the start itself. */
 const DETACHED_DEADLINE_MS = 90_000;
@@ -29,7 +30,7 @@ const DETACHED_DEADLINE_MS = 90_000;
 const DETACHED_VARIABLE = "BIOXEN_UP_DETACHED";
 const UP_SETTINGS = ["up.chassis", "up.data", "up.port", "up.timeScale", "up.durability"] as const;
 
-interface UpOptions extends PoolOptions {
+interface UpOptions extends PoolOptions, ServerOptions {
   readonly chassis: string;
   readonly data?: string;
   readonly port?: number;
@@ -44,6 +45,10 @@ export interface StackUp {
   readonly url: string;
   readonly dataDir: string;
   readonly durability: "always" | "relaxed";
+  /** Certificates with which clients connect; absent without TLS. */
+  readonly tls?: TlsSettings | undefined;
+  /** URL of the listener for browsers; absent without one. */
+  readonly websocket?: string | undefined;
   readonly pid: number;
 }
 
@@ -55,7 +60,7 @@ type Report =
 export function addUpCommand(program: Command): void {
   const up = program.command("up");
   for (const option of settingOptions(...UP_SETTINGS)) up.addOption(option);
-  withPoolOptions(up)
+  withPoolOptions(withServerOptions(up))
     .description("start a local stack: NATS, all services and one agent")
     .option("--detach", "run it in the background; returns when it is up")
     .option("--accept-older-log", "start on an event log that has lost events, or is another one than it was")
@@ -89,6 +94,7 @@ async function upHere(options: UpOptions, json: boolean, interruption: Interrupt
   const running = await findLocalStack();
   if (running !== undefined) note(`another local stack is running (pid ${running.pid}, ${running.dataDir})`);
   const starting = startLocalStack({
+    ...serverOptionsOf(options),
     xcpng: await interruption.during(poolOf(options)),
     dataDir: options.data,
     port: options.port,
@@ -103,15 +109,18 @@ async function upHere(options: UpOptions, json: boolean, interruption: Interrupt
     // A setting of the stack or of one of its services is wrong: the command was used wrongly.
     throw thrown instanceof Fault && thrown.code === "BAD_REQUEST" ? usage(thrown.message) : thrown;
   });
-  const { url, dataDir, durability } = stack;
+  const { url, dataDir, durability, connection, websocketUrl: websocket } = stack;
+  const { tls } = connection;
   if (background) {
     process.off("disconnect", onDisconnect);
-    await report({ kind: "up", url, dataDir, durability, pid: process.pid });
-  } else if (json) sayJson({ ok: true, url, data: dataDir, durability });
+    await report({ kind: "up", url, dataDir, durability, tls, websocket, pid: process.pid });
+  } else if (json) sayJson({ ok: true, url, data: dataDir, durability, tls, websocket });
   else {
     say(`BioXen is up on ${url}, ${options.timeScale} simulated minutes per second. Next:`);
     say("  bioxen vm create c1 --type syn3a --start");
     say("  bioxen vm show c1");
+    if (tls !== undefined) say(`Other clients need the authority: BIOXEN_NATS_CA=${tls.ca}`);
+    if (websocket !== undefined) say(`Browsers connect to ${websocket}`);
     say("Ctrl-C stops it; the data directory keeps all state.");
   }
   if (!background) await noteOrphans(url, options);
@@ -129,10 +138,11 @@ async function upDetached(options: UpOptions, json: boolean, interruption: Inter
       `a local stack is running already (pid ${before.pid}): stop it with \`bioxen down\``,
     );
   }
+  serverOptionsOf(options);
   await interruption.during(poolOf(options));
   const args = withoutConnectionFlags(process.argv.slice(2)).filter((arg) => arg !== "--detach");
-  const { url, dataDir: data, durability, pid } = await startDetached(args, interruption);
-  if (json) sayJson({ ok: true, url, data, durability, pid });
+  const { url, dataDir: data, durability, tls, websocket, pid } = await startDetached(args, interruption);
+  if (json) sayJson({ ok: true, url, data, durability, tls, websocket, pid });
   else say(`BioXen is up on ${url} (pid ${pid}); \`bioxen down\` stops it`);
   await noteOrphans(url, options);
 }

@@ -16,8 +16,10 @@ import {
   vmView,
 } from "@bioxen/contracts";
 import * as z from "zod";
+import { certificates, tlsFiles } from "./certs-schema.ts";
 import { errorOutput } from "./error-schema.ts";
 import { orphansOutput } from "./orphans-schema.ts";
+import { placementOutcome, replaySummary } from "./replay-schema.ts";
 import { statusOutput } from "./status-schema.ts";
 
 export interface Output {
@@ -103,27 +105,6 @@ const finding = z.object({
   remedy: z.string().optional(),
 });
 
-const outcome = z.object({ chassisId: z.string().nullable(), waitMs: z.number() });
-const replaySummary = z.object({
-  demands: count,
-  placed: count,
-  unplaced: count,
-  totalWaitMs: z.number(),
-  longestWaitMs: z.number(),
-  evictions: count,
-  refusedResizes: count,
-  chassis: z.array(
-    z.object({
-      chassisId: z.string(),
-      chassisType: z.string(),
-      presentMs: z.number(),
-      meanPermille: amounts,
-      peakPermille: amounts,
-      peakVms: count,
-    }),
-  ),
-});
-
 const jobError = errorOutput.shape.error;
 const job = z.object({
   id: z.string(),
@@ -146,7 +127,12 @@ const FLEET = replyOf("monitorFleet").omit({ ok: true, samples: true });
 
 /** Output by command name, such as `vm create`. A test fails when a command is missing here. */
 export const OUTPUTS: Readonly<Record<string, Output>> = {
-  up: shaped({ ...stack, pid: z.int().optional() }),
+  up: shaped({
+    ...stack,
+    tls: tlsFiles.optional(),
+    websocket: z.string().optional(),
+    pid: z.int().optional(),
+  }),
   /** `leftovers`: number of processes of a killed stack that were still running and that `down` ended. */
   down: shaped({ changed: z.boolean(), leftovers: count }),
   status: document(statusOutput),
@@ -161,6 +147,10 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
     }),
   ),
   completion: shaped({ shell: z.enum(["bash", "zsh", "fish"]), script: z.string() }),
+  "certs init": shaped(certificates),
+  "certs add": shaped(certificates),
+  "certs show": shaped(certificates),
+  "certs renew": shaped({ ...certificates, renewed: z.array(z.string()) }),
   "config show": shaped({ file: z.string(), settings: z.array(setting) }),
   "config get": document(setting.extend({ ok })),
   "config set": shaped({ changed: z.boolean(), file: z.string() }),
@@ -296,8 +286,8 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
         vmId: z.string(),
         askedSeq: z.int(),
         askedAtMs: z.int(),
-        baseline: outcome.nullable(),
-        alternative: outcome.nullable(),
+        baseline: placementOutcome.nullable(),
+        alternative: placementOutcome.nullable(),
       }),
     ),
   }),

@@ -1,0 +1,28 @@
+/**
+ * The schemas of `bioxen replay`: outcomes of placements, and the summary under one policy.
+ */
+import * as z from "zod";
+
+const amounts = z.record(z.string(), z.number());
+const count = z.int().min(0);
+
+export const placementOutcome = z.object({ chassisId: z.string().nullable(), waitMs: z.number() });
+export const replaySummary = z.object({
+  demands: count,
+  placed: count,
+  unplaced: count,
+  totalWaitMs: z.number(),
+  longestWaitMs: z.number(),
+  evictions: count,
+  refusedResizes: count,
+  chassis: z.array(
+    z.object({
+      chassisId: z.string(),
+      chassisType: z.string(),
+      presentMs: z.number(),
+      meanPermille: amounts,
+      peakPermille: amounts,
+      peakVms: count,
+    }),
+  ),
+});
