@@ -114,6 +114,17 @@ it("publint and the types of every tarball are without a finding", async () => {
   expect(findings).toEqual([]);
 });
 
+it("the tarball of the guest agent has the agent as one file, and its service", async () => {
+  const tarball = tarballs.find((path) => basename(path).startsWith("bioxen-guest-agent-")) ?? "";
+  const folder = join(dir, "guest-agent");
+  await mkdir(folder);
+  await inFolder(folder, "tar", "-xzf", tarball);
+  const file = join("package", "bioxen-cell.mjs");
+  expect(await inFolder(folder, process.execPath, file, "--version")).toMatch(/^\d+\.\d+\.\d+\n$/);
+  const service = await readFile(join(folder, "package", "bioxen-cell.service"), "utf8");
+  expect(service).toContain("bioxen-cell.mjs run");
+});
+
 /** The workspace packages that `name` depends on, directly or indirectly, with `name` itself. */
 async function ownClosure(name: string, found = new Set<string>()): Promise<Set<string>> {
   if (found.has(name)) return found;

@@ -3,7 +3,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
+import { afterAll } from "vitest";
 import { buildBundle } from "../scripts/build.ts";
 import { call, isAnswered } from "../src/call.ts";
 import {
@@ -24,6 +25,9 @@ async function bundlePath(): Promise<string> {
   bundle ??= mkdtemp(join(tmpdir(), "bioxen-cell-")).then(buildBundle);
   return bundle;
 }
+afterAll(async () => {
+  if (bundle !== undefined) await rm(dirname(await bundle), { recursive: true, force: true });
+});
 
 export const SPEC: CellSpec = {
   vmId: "cell-1",
