@@ -6,18 +6,19 @@
  */
 import {
   BLOB_SUBJECTS,
+  COMMAND_PREFIX,
   DEAD_LETTER_STREAM,
   deadLetterSubject,
   ENDPOINTS,
   EVENT_STREAM,
   eventSubject,
   GUEST_STATE_STREAM,
+  JOB_AGGREGATES,
   JOB_OUTCOME_STREAM,
   JOB_STREAM,
   jobAggregatesOf,
   jobConsumer,
   jobOutcomeSubject,
-  jobSubjectsOf,
   type ServiceName,
   serviceAccess,
 } from "@bioxen/contracts";
@@ -57,10 +58,20 @@ function readsOfEveryService(): string[] {
   ];
 }
 
-/** Requests about the first outcomes of commands. Agents are called without message ids, so they store none. */
+/**
+ * Requests about the first outcomes of commands. The service that cancels jobs settles the tries of all kinds of jobs.
+ * Agents are called without message ids, so they store no outcomes.
+ */
 function outcomeRequests(service: ServiceName): string[] {
+  if (service === "chassis-agent") return [];
   const { name } = BUCKETS.outcomes;
-  return service === "chassis-agent" ? [] : [directGet(bucketStream(name)), bucketKey(name, "*")];
+  const own = serviceAccess(service).serves.filter((subject) => subject.startsWith(COMMAND_PREFIX));
+  const kinds = own.map((subject) => subject.slice(COMMAND_PREFIX.length).split(".")[0] ?? "");
+  const settled = service === JOB_CANCELLER ? JOB_AGGREGATES : [];
+  return [
+    directGet(bucketStream(name)),
+    ...[...new Set([...kinds, ...settled])].map((kind) => bucketKey(name, `${kind}.*`)),
+  ];
 }
 
 /** Requests about the jobs of the aggregates that a service owns. */
@@ -68,7 +79,7 @@ function jobRequests(service: ServiceName): string[] {
   const aggregates = jobAggregatesOf(service);
   if (aggregates.length === 0) return [];
   return [
-    ...aggregates.flatMap((kind) => work(JOB_STREAM, jobConsumer(kind), jobSubjectsOf(kind))),
+    ...aggregates.flatMap((kind) => work(JOB_STREAM, jobConsumer(kind))),
     messageGet(JOB_STREAM),
     messageGet(JOB_OUTCOME_STREAM),
     jobOutcomeSubject(">"),
@@ -88,7 +99,7 @@ function ownRequests(service: ServiceName): string[] {
     requests.push(BLOB_SUBJECTS, directGet(GUEST_STATE_STREAM), messageGet(GUEST_STATE_STREAM));
   }
   if (service === "lifecycle") requests.push(streamPurge(GUEST_STATE_STREAM));
-  if (service === "monitor") requests.push(STREAM_LIST);
+  if (service === "monitor") requests.push(STREAM_LIST, streamInfo(LOG_RECORD_STREAM));
   return requests;
 }
 

@@ -47,10 +47,14 @@ export function follow(stream: string): string[] {
   ];
 }
 
-/** Returns the requests of a worker on the one consumer `consumer`, which receives the subjects of `filter`. */
-export function work(stream: string, consumer: string, filter: string): string[] {
+/**
+ * Returns the requests of a worker on the one consumer `consumer`. The request that creates a durable consumer names its
+ * filter only when there is one filter, so the permission covers every filter.
+ */
+export function work(stream: string, consumer: string): string[] {
   return [
-    `${API}.CONSUMER.CREATE.${stream}.${consumer}.${filter}`,
+    `${API}.CONSUMER.DURABLE.CREATE.${stream}.${consumer}`,
+    `${API}.CONSUMER.CREATE.${stream}.${consumer}.>`,
     ...["INFO", "DELETE", "MSG.NEXT"].map((verb) => `${API}.CONSUMER.${verb}.${stream}.${consumer}`),
     `$JS.ACK.${stream}.${consumer}.>`,
   ];
@@ -70,3 +74,11 @@ export function bucketStream(bucket: string): string {
 export function bucketKey(bucket: string, key: string): string {
   return `$KV.${bucket}.${key}`;
 }
+
+/** The subjects of the services protocol on which clients look for services, all instances of all names. */
+export const DISCOVERY_REQUESTS: readonly string[] = ["PING", "INFO", "STATS"].map((verb) => `$SRV.${verb}`);
+/** The subjects of the services protocol that an instance subscribes to. */
+export const DISCOVERY: readonly string[] = DISCOVERY_REQUESTS.flatMap((subject) => [
+  subject,
+  `${subject}.>`,
+]);

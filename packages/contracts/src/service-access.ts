@@ -84,6 +84,12 @@ export function leasesOf(service: ServiceName, agentId = "*"): readonly string[]
   return [service, ...jobAggregatesOf(service).map(jobLease), ...stray];
 }
 
+/** Patterns that cover all telemetry, lines of guests and alerts. */
+export const ALL_TELEMETRY = ["bioxen.tel.>", "bioxen.log.>", "bioxen.alert.>"] as const;
+
+/** Telemetry that services receive under the id of the agent that sends it. */
+export const AGENT_TELEMETRY: readonly string[] = [ALL_VM_TELEMETRY, ALL_CHASSIS_TELEMETRY];
+
 /** The subjects that a service publishes on without a reply, and those that it subscribes to, with wildcards. */
 export interface Telemetry {
   readonly sends: readonly string[];

@@ -13,7 +13,7 @@
  */
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type HandlerResult, refuse } from "@bioxen/contracts";
+import { COMMAND_PREFIX, type HandlerResult, refuse } from "@bioxen/contracts";
 import { Fault, messageOf, payloadConflict } from "@bioxen/kernel";
 import type { KvEntry } from "@nats-io/kv";
 import { Bucket } from "./buckets.ts";
@@ -221,9 +221,19 @@ async function withLeader<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Returns the bucket key of a command: a hash, because a message id may contain characters that a key may not. */
+/**
+ * Returns the bucket key of a command: the kind of its aggregate, by which a server limits each service to the outcomes
+ * of its own commands, and a hash, because a message id may contain characters that a key may not.
+ */
 function keyOf(commandId: string): string {
-  return createHash("sha256").update(commandId).digest("hex");
+  return `${kindOf(commandId)}.${createHash("sha256").update(commandId).digest("hex")}`;
+}
+
+/** Returns the kind of aggregate that a command id names. The id begins with the subject, or with a principal and `/`. */
+function kindOf(commandId: string): string {
+  const subject = commandId.replace(/^[a-z0-9-]+\//, "");
+  const kind = subject.startsWith(COMMAND_PREFIX) ? subject.slice(COMMAND_PREFIX.length).split(".")[0] : "";
+  return kind !== undefined && /^[a-z-]+$/.test(kind) ? kind : "other";
 }
 
 function unreachable(cause: unknown): Fault {

@@ -1,0 +1,99 @@
+/**
+ * The accounts of a BioXen:
+ *
+ * | account | users | holds |
+ * |---|---|---|
+ * | `LOG` | the provisioner | all streams and buckets |
+ * | `FEED` | the provisioner of the mirror | a mirror of the event log, on which agents and principals have their consumers |
+ * | `S-<service>` | one service | its endpoints |
+ * | `A-<agent>` | one agent | its endpoints |
+ * | `P-<name>` | one principal | nothing |
+ * | `SYS` | the operator of the server | the server's own API |
+ *
+ * No service is a user of the account with the streams. A user of that account could store an event of any kind: the
+ * server publishes answers with its own rights on whatever reply subject a request names. An import replaces the reply
+ * subject by one of the server. For the same reason every service has an account of its own.
+ */
+import { CORE_SERVICES, type ServiceName } from "@bioxen/contracts";
+import { Account, type AccountLimits, type User } from "./account.ts";
+import type { KeyRing } from "./key-ring.ts";
+
+/**
+ * Limits of a principal: enough for a command line, a console and some programs at the same time. A subscription is a
+ * wildcard or an inbox, so few are needed. The payload is the server's default of 1 MiB, which the contract's largest
+ * request needs half of.
+ */
+const PRINCIPAL_LIMITS: AccountLimits = {
+  maxConnections: 64,
+  maxSubscriptions: 2_048,
+  maxPayloadBytes: 1_048_576,
+};
+/** Limits of an agent: its own connection and that of each lane, twice while a successor takes over. */
+const AGENT_LIMITS: AccountLimits = {
+  maxConnections: 32,
+  maxSubscriptions: 2_048,
+  maxPayloadBytes: 1_048_576,
+};
+
+/** The streams of BioXen with room for new ones, and a consumer for every service, job lane and long read. */
+const LOG_STORAGE = { maxStreams: 32, maxConsumers: 1_024 };
+/** The mirror, and the consumers of agents and principals. */
+const FEED_STORAGE = { maxStreams: 1, maxConsumers: 4_096 };
+
+export interface AgentAccount {
+  readonly agentId: string;
+  readonly account: Account;
+}
+
+export interface PrincipalAccount {
+  readonly principal: KeyRing["principals"][number];
+  readonly account: Account;
+}
+
+/** The accounts of a BioXen, still without imports. */
+export interface Accounts {
+  readonly log: Account;
+  readonly feed: Account;
+  readonly system: Account;
+  readonly services: ReadonlyMap<ServiceName, Account>;
+  readonly agents: readonly AgentAccount[];
+  readonly principals: readonly PrincipalAccount[];
+}
+
+function byKey(name: string, publicKey: string): User {
+  return { name, login: { publicKey } };
+}
+
+export function emptyAccounts(ring: KeyRing): Accounts {
+  const log = new Account({ name: "LOG", storage: LOG_STORAGE });
+  log.users.push(byKey("provisioner", ring.provisioner));
+  const feed = new Account({ name: "FEED", storage: FEED_STORAGE });
+  feed.users.push(byKey("feed", ring.feed));
+  const system = new Account({ name: "SYS" });
+  system.users.push(byKey("system", ring.system));
+  const services = new Map(
+    CORE_SERVICES.map((service) => {
+      const account = new Account({ name: `S-${service}` });
+      account.users.push(byKey(service, ring.services[service] ?? ""));
+      return [service, account] as const;
+    }),
+  );
+  const agents = Object.entries(ring.agents)
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .map(([agentId, publicKey]) => {
+      const account = new Account({ name: `A-${agentId}`, limits: AGENT_LIMITS });
+      account.users.push(byKey(agentId, publicKey));
+      return { agentId, account };
+    });
+  const principals = [...ring.principals]
+    .sort((one, other) => (one.name < other.name ? -1 : 1))
+    .map((principal) => ({ principal, account: principalAccount(principal) }));
+  return { log, feed, system, services, agents, principals };
+}
+
+function principalAccount({ name, publicKey, password }: KeyRing["principals"][number]): Account {
+  const account = new Account({ name: `P-${name}`, limits: PRINCIPAL_LIMITS });
+  account.users.push({ ...byKey(name, publicKey), webSocket: true });
+  if (password !== undefined) account.users.push({ name, login: { user: name, password }, webSocket: true });
+  return account;
+}

@@ -1,0 +1,27 @@
+/**
+ * Everything that logs in to the server of a BioXen, with public keys only.
+ */
+import type { PrincipalRole, ServiceName } from "@bioxen/contracts";
+
+export interface Principal {
+  /** Id of the principal. Mapped subjects have it as one token. */
+  readonly name: string;
+  readonly role: PrincipalRole;
+  readonly publicKey: string;
+  /** For clients without nkeys: the password of the user with this name. Default: no such user. */
+  readonly password?: string | undefined;
+}
+
+/** The public nkeys of all users. */
+export interface KeyRing {
+  /** Reload, connections and statistics of the server. */
+  readonly system: string;
+  /** Creates the streams and buckets. */
+  readonly provisioner: string;
+  /** Creates the mirror of the event log. */
+  readonly feed: string;
+  readonly services: Readonly<Partial<Record<ServiceName, string>>>;
+  /** By the id of the agent. */
+  readonly agents: Readonly<Record<string, string>>;
+  readonly principals: readonly Principal[];
+}

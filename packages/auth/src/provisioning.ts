@@ -1,0 +1,52 @@
+/**
+ * What the provisioners may do: create and repair the streams, and nothing with their messages, except that the first
+ * start writes the record of the log and forgets first outcomes of another log.
+ */
+import { EVENT_STREAM } from "@bioxen/contracts";
+import { BUCKETS, LOG_RECORD_KEY, STREAM_NAMES } from "@bioxen/nats";
+import type { Accounts } from "./accounts.ts";
+import {
+  ACCOUNT_INFO,
+  bucketKey,
+  bucketStream,
+  follow,
+  messageGet,
+  streamChanges,
+  streamInfo,
+  streamPurge,
+} from "./stream-api.ts";
+
+/** Prefix of the API of the account that holds the log, as the account of the mirror names it. */
+export const LOG_API = "JS.LOG.API";
+/** Prefix of the subjects on which the log delivers to its mirror. */
+export const FEED_DELIVERY = "feed.deliver";
+/** Prefix under which the server publishes each stored event again. */
+export const STORED_EVENTS = "bioxen.stored.evt";
+const FLOW_CONTROL = "$JS.FC.>";
+
+export function connectProvisioners({ log, feed }: Accounts): void {
+  const record = BUCKETS.logRecord.name;
+  log.sends.push(
+    ACCOUNT_INFO,
+    ...STREAM_NAMES.flatMap((name) => [streamInfo(name), ...streamChanges(name)]),
+    ...follow(EVENT_STREAM),
+    messageGet(EVENT_STREAM),
+    messageGet(bucketStream(record)),
+    bucketKey(record, LOG_RECORD_KEY),
+    streamPurge(bucketStream(BUCKETS.outcomes.name)),
+  );
+  feed.sends.push(ACCOUNT_INFO, streamInfo(EVENT_STREAM), ...streamChanges(EVENT_STREAM));
+  // The mirror is a consumer of the log in another account. The server itself makes these requests.
+  const requests = [
+    `$JS.API.CONSUMER.CREATE.${EVENT_STREAM}`,
+    `$JS.API.CONSUMER.CREATE.${EVENT_STREAM}.>`,
+    streamInfo(EVENT_STREAM),
+    `$JS.API.CONSUMER.DELETE.${EVENT_STREAM}.*`,
+    `$JS.API.CONSUMER.INFO.${EVENT_STREAM}.*`,
+  ];
+  for (const subject of requests) {
+    feed.importService(log, subject, { local: subject.replace("$JS.API", LOG_API), forServer: true });
+  }
+  feed.importService(log, FLOW_CONTROL, { forServer: true });
+  feed.importStream(log, `${FEED_DELIVERY}.>`, { forServer: true });
+}

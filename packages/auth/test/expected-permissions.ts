@@ -1,0 +1,176 @@
+/**
+ * Who may publish and subscribe where, written by hand. This table knows nothing of the catalogue and of the generator:
+ * a new endpoint that the wrong role can call fails the test of permissions until this table allows it.
+ */
+
+/** Streams and buckets that every service looks at when it starts. */
+const COMPARED =
+  "(?:BIOXEN_(?:EVENTS|COMMANDS|OUTCOMES|DEAD_LETTERS|GUEST_STATE)|KV_bioxen-(?:leases|first-outcomes|fold-snapshots))";
+
+const READS_LOG = [
+  String.raw`\$JS\.API\.INFO`,
+  String.raw`\$JS\.API\.STREAM\.MSG\.GET\.(?:BIOXEN_EVENTS|KV_bioxen-log-record)`,
+  String.raw`\$JS\.API\.CONSUMER\.CREATE\.BIOXEN_EVENTS\..+`,
+  String.raw`\$JS\.API\.CONSUMER\.(?:INFO|DELETE|MSG\.NEXT)\.BIOXEN_EVENTS\.[^.]+`,
+];
+const STARTS = [
+  ...READS_LOG,
+  String.raw`\$JS\.API\.STREAM\.INFO\.${COMPARED}`,
+  String.raw`\$JS\.API\.DIRECT\.GET\.KV_bioxen-(?:leases|fold-snapshots)\..+`,
+];
+
+/** A service, its leases and the kinds of its jobs. */
+function service(name: string, kinds: string, own: readonly string[]): string[] {
+  return [
+    ...STARTS,
+    String.raw`\$JS\.API\.DIRECT\.GET\.KV_bioxen-first-outcomes\..+`,
+    String.raw`\$KV\.bioxen-first-outcomes\.(?:${kinds})\.[^.]+`,
+    String.raw`\$KV\.bioxen-leases\.(?:${name}|jobs-(?:${kinds}))`,
+    String.raw`\$JS\.API\.CONSUMER\.(?:DURABLE\.CREATE|INFO|DELETE|MSG\.NEXT)\.BIOXEN_COMMANDS\.jobs-(?:${kinds})`,
+    String.raw`\$JS\.API\.CONSUMER\.CREATE\.BIOXEN_COMMANDS\.jobs-(?:${kinds})\..+`,
+    String.raw`\$JS\.ACK\.BIOXEN_COMMANDS\.jobs-(?:${kinds})\..+`,
+    String.raw`\$JS\.API\.STREAM\.MSG\.GET\.BIOXEN_(?:COMMANDS|OUTCOMES)`,
+    String.raw`bioxen\.job-(?:outcome|dead)\..+`,
+    String.raw`bioxen\.tel\.service\.${name}`,
+    ...own,
+  ];
+}
+
+const QUERIES = String.raw`bioxen\.qry\.(?:vm\.(?:get|list|history)|chassis\.(?:get|list|drain|orphans)|placement\.(?:plan|explain|rebalance)|ledger\.(?:get|list)|quota\.(?:get|list)|monitor\.(?:vm|chassis|fleet|history|report)|alert\.(?:list|dead)|log\.problems)`;
+const VM_COMMANDS =
+  "vm\\.(?:create|start|pause|resume|stop|destroy|resize|exec|snapshot|restore|fork|delete-snapshot|migrate|cancel-migration)";
+const OPERATOR_COMMANDS = `(?:${VM_COMMANDS}|chassis\\.(?:register|cordon|uncordon|remove|drain|cancel-drain|rebalance|delete-machine)|alert\\.(?:set-rule|remove-rule|retry)|log\\.(?:skip|unskip))`;
+
+const READS_EVERYTHING = [
+  ...READS_LOG,
+  QUERIES,
+  String.raw`\$JS\.API\.STREAM\.LIST`,
+  String.raw`\$JS\.API\.STREAM\.INFO\.(?:BIOXEN_|KV_bioxen-).+`,
+  String.raw`\$SRV\.(?:PING|INFO|STATS)`,
+];
+const OPERATES = [
+  ...READS_EVERYTHING,
+  `bioxen\\.(?:cmd|job)\\.${OPERATOR_COMMANDS}`,
+  String.raw`bioxen\.cmd\.job\.cancel`,
+  String.raw`\$JS\.API\.STREAM\.MSG\.GET\.BIOXEN_(?:COMMANDS|OUTCOMES|DEAD_LETTERS)`,
+  String.raw`\$JS\.API\.STREAM\.MSG\.DELETE\.BIOXEN_(?:OUTCOMES|DEAD_LETTERS)`,
+];
+const TENANT = [
+  `bioxen\\.(?:cmd|job)\\.${VM_COMMANDS}`,
+  String.raw`bioxen\.cmd\.job\.cancel`,
+  String.raw`bioxen\.qry\.(?:vm\.(?:get|list|history)|chassis\.list|placement\.(?:plan|explain)|quota\.get)`,
+];
+
+function agent(id: string): string[] {
+  return [
+    ...STARTS,
+    String.raw`bioxen\.cmd\.(?:vm\.report|chassis\.(?:register|report-machine|report-left))`,
+    String.raw`bioxen\.qry\.chassis\.get`,
+    String.raw`\$KV\.bioxen-leases\.agent\.${id}`,
+    String.raw`bioxen\.tel\.(?:vm|chassis)\.[^.]+`,
+    String.raw`bioxen\.tel\.service\.chassis-agent`,
+    String.raw`bioxen\.log\.vm\.[^.]+`,
+    String.raw`bioxen\.blob\.[^.]+\.[^.]+`,
+    String.raw`\$JS\.API\.(?:DIRECT\.GET\.BIOXEN_GUEST_STATE\..+|STREAM\.MSG\.GET\.BIOXEN_GUEST_STATE)`,
+  ];
+}
+
+const PUBLISH: Readonly<Record<string, readonly string[]>> = {
+  lifecycle: service("lifecycle|jobs-stray", "vm|log", [
+    String.raw`bioxen\.evt\.(?:vm|log)\.[^.]+`,
+    String.raw`bioxen\.cmd\.ledger\.resize`,
+    String.raw`bioxen\.agent\.[^.]+\.(?:exec|checkpoint)`,
+    String.raw`bioxen\.blob\.[^.]+\.[^.]+`,
+    String.raw`\$JS\.API\.(?:DIRECT\.GET\.BIOXEN_GUEST_STATE\..+|STREAM\.(?:MSG\.GET|PURGE)\.BIOXEN_GUEST_STATE)`,
+    String.raw`\$JS\.API\.STREAM\.MSG\.DELETE\.BIOXEN_COMMANDS`,
+    String.raw`\$KV\.bioxen-first-outcomes\.(?:job|quota|chassis|alert)\.[^.]+`,
+    String.raw`\$JS\.API\.STREAM\.MSG\.GET\.BIOXEN_DEAD_LETTERS`,
+    String.raw`\$JS\.API\.STREAM\.INFO\.KV_bioxen-log-record`,
+    String.raw`\$KV\.bioxen-(?:log-record\.log|fold-snapshots\..+)`,
+  ]),
+  allocator: service("allocator", "quota", [
+    String.raw`bioxen\.evt\.(?:ledger|quota)\.[^.]+`,
+    String.raw`\$KV\.bioxen-first-outcomes\.ledger\.[^.]+`,
+  ]),
+  "chassis-scheduler": service("chassis-scheduler", "chassis", [
+    String.raw`bioxen\.evt\.(?:chassis|drain)\.[^.]+`,
+    String.raw`bioxen\.cmd\.vm\.(?:defer|move|cancel-migration|preempt|reinstate)`,
+    String.raw`bioxen\.cmd\.ledger\.reserve`,
+    String.raw`bioxen\.agent\.[^.]+\.orphans`,
+    String.raw`bioxen\.tel\.scheduler\.[^.]+`,
+  ]),
+  monitor: service("monitor", "alert", [
+    String.raw`bioxen\.evt\.alert\.[^.]+`,
+    String.raw`bioxen\.alert\.[^.]+\.[^.]+`,
+    String.raw`\$JS\.API\.STREAM\.(?:LIST|INFO\.KV_bioxen-log-record)`,
+  ]),
+  "agent-local": agent("local"),
+  "agent-far": agent("far"),
+  admin: [...OPERATES, String.raw`bioxen\.(?:cmd|job)\.quota\.set`],
+  olga: OPERATES,
+  otto: READS_EVERYTHING,
+  alice: TENANT,
+  bob: TENANT,
+};
+
+const OWN_ACCOUNT = [String.raw`_INBOX\..+`];
+const ANSWERS_DISCOVERY = [...OWN_ACCOUNT, String.raw`\$SRV\.(?:PING|INFO|STATS)(?:\..+)?`];
+
+/** The endpoints of a service, under the subjects of services, of principals and of agents. */
+function serves(commands: string): string[] {
+  return [...ANSWERS_DISCOVERY, String.raw`bioxen\.(?:as\.[^.]+\.[^.]+\.|from\.[^.]+\.)?${commands}`];
+}
+
+const TELEMETRY = [String.raw`bioxen\.(?:evt|tel|log|alert)\..+`];
+const JOB_OUTCOMES = String.raw`bioxen\.job-outcome\..+`;
+
+const SUBSCRIBE: Readonly<Record<string, readonly string[]>> = {
+  lifecycle: serves(
+    `(?:cmd\\.(?:${VM_COMMANDS}|vm\\.(?:defer|report|move|preempt|reinstate)|log\\.(?:skip|unskip)|job\\.cancel)|qry\\.(?:vm\\.(?:get|list|history)|log\\.problems))`,
+  ),
+  allocator: serves(
+    String.raw`(?:cmd\.(?:ledger\.(?:reserve|resize)|quota\.set)|qry\.(?:ledger\.(?:get|list)|quota\.(?:get|list)))`,
+  ),
+  "chassis-scheduler": [
+    ...serves(
+      String.raw`(?:cmd\.chassis\.(?:register|cordon|uncordon|remove|drain|cancel-drain|rebalance|delete-machine|report-machine|report-left)|qry\.(?:chassis\.(?:get|list|drain|orphans)|placement\.(?:plan|explain|rebalance)))`,
+    ),
+    String.raw`bioxen\.from\.[^.]+\.tel\.chassis\.[^.]+`,
+    String.raw`bioxen\.tel\.scheduler\.[^.]+`,
+  ],
+  monitor: [
+    ...serves(
+      String.raw`(?:cmd\.alert\.(?:set-rule|remove-rule|retry)|qry\.(?:alert\.(?:list|dead)|monitor\.(?:vm|chassis|fleet|history|report)))`,
+    ),
+    String.raw`bioxen\.from\.[^.]+\.tel\.(?:vm|chassis)\.[^.]+`,
+    String.raw`bioxen\.tel\.service\.[a-z-]+`,
+  ],
+  "agent-local": [
+    ...ANSWERS_DISCOVERY,
+    String.raw`bioxen\.(?:as\.[^.]+\.[^.]+\.|from\.[^.]+\.)?agent\.local\.(?:exec|checkpoint|orphans)`,
+    String.raw`bioxen\.tel\.chassis\.[^.]+`,
+  ],
+  "agent-far": [
+    ...ANSWERS_DISCOVERY,
+    String.raw`bioxen\.(?:as\.[^.]+\.[^.]+\.|from\.[^.]+\.)?agent\.far\.(?:exec|checkpoint|orphans)`,
+    String.raw`bioxen\.tel\.chassis\.[^.]+`,
+  ],
+  admin: [...OWN_ACCOUNT, ...TELEMETRY, JOB_OUTCOMES],
+  olga: [...OWN_ACCOUNT, ...TELEMETRY, JOB_OUTCOMES],
+  otto: [...OWN_ACCOUNT, ...TELEMETRY],
+  alice: OWN_ACCOUNT,
+  bob: OWN_ACCOUNT,
+};
+
+function allows(rules: readonly string[] | undefined, subject: string): boolean {
+  if (rules === undefined) throw new Error("no rules for this user");
+  return rules.some((rule) => new RegExp(`^${rule}$`).test(subject));
+}
+
+export function mayPublish(user: string, subject: string): boolean {
+  return allows(PUBLISH[user], subject);
+}
+
+export function maySubscribe(user: string, subject: string): boolean {
+  return allows(SUBSCRIBE[user], subject);
+}
