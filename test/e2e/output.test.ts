@@ -165,6 +165,8 @@ describe("--json", () => {
     for (const words of ["vm history", "vm explain", "vm optimise"]) await runBoth(words, ["c1"]);
     await runBoth("vm explain", ["c4"]);
     await runBoth("vm plan", ["--type", "ecoli"]);
+    await runBoth("vm predict", ["--ribosomes", "50%,100%", "--nutrient", "0.3"]);
+    await run("vm predict", ["--parameter-set", "weisse-2015"], 2);
     await runBoth("vm plan", ["c1", "c4"]);
   });
 

@@ -86,6 +86,8 @@ describe.each(WIDTHS)("on a terminal of %i columns", (columns) => {
       return reply.chassis?.state === "ready" ? true : undefined;
     });
     await run("vm plan", ["--type", "ecoli"]);
+    await run("vm predict", ["--type", "ecoli", "--ribosomes", "50%"]);
+    await run("vm predict", ["--ribosomes", "50%,100%", "--atp", "50%,100%", "--nutrient", "0.2,0.5"]);
     await run("vm create", [cell, "--chassis", chassis, "--label", label, "--start"]);
     await run("vm create", [twin, "--type", "ecoli", "--label", label]);
     await run("vm start", [twin]);

@@ -24,7 +24,7 @@ const EXIT_REFUSED = 1;
 const EXIT_UNREACHABLE = 3;
 
 /** Commands that talk to no server, or that start their own. */
-const WITHOUT_SERVER = /^(?:up|down|demo|fake-xapi|config .*|completion|version)$/;
+const WITHOUT_SERVER = /^(?:up|down|demo|fake-xapi|config .*|completion|version|vm predict)$/;
 /** Arguments of the commands that need some. */
 const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   "vm create": ["c1", "--type", "syn3a", "--start"],

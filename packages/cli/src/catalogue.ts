@@ -48,6 +48,7 @@ const VM_MODULES: readonly CommandModule[] = [
     load: async () => (await import("./commands/vm-snapshots.ts")).addSnapshotCommands,
   },
   { names: ["optimise"], load: async () => (await import("./commands/vm-optimise.ts")).addOptimiseCommand },
+  { names: ["predict"], load: async () => (await import("./commands/vm-predict.ts")).addPredictCommand },
   { names: ["exec"], load: async () => (await import("./commands/vm-exec.ts")).addExecCommand },
 ];
 

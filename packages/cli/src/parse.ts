@@ -57,6 +57,11 @@ export function numberIn(range: NumberRange): (text: string) => number {
   };
 }
 
+/** Returns a parser of several values with commas between them, such as `25%,50%`. Each value is parsed by `one`. */
+export function listOf<T>(one: (text: string) => T): (text: string) => T[] {
+  return (text) => text.split(",").map((part) => one(part.trim()));
+}
+
 /** Parses a sequence of the log. */
 export const sequenceOption = integerIn({ min: 1 });
 /** Parses a TCP port. */

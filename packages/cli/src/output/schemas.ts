@@ -19,6 +19,7 @@ import * as z from "zod";
 import { certificates, tlsFiles } from "./certs-schema.ts";
 import { errorOutput } from "./error-schema.ts";
 import { orphansOutput } from "./orphans-schema.ts";
+import { predictOutput } from "./predict-schema.ts";
 import { placementOutcome, replaySummary } from "./replay-schema.ts";
 import { statusOutput } from "./status-schema.ts";
 
@@ -210,6 +211,7 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
     tolerancePermille: z.int(),
     applied: z.boolean(),
   }),
+  "vm predict": shaped(predictOutput),
   "vm exec": reply("vmExec"),
   apply: document(
     z.object({
