@@ -802,14 +802,23 @@ def _start_of(pid: int) -> Optional[str]:
     return f"{boot_id} {stat[stat.rindex(')') + 2 :].split(' ')[19]}"
 
 
-def _stack_login(record: Optional[Json], servers: Union[str, Sequence[str]]) -> Optional[_Login]:
-    """The administrator's login of the local stack, when `servers` is that stack and the stack has logins."""
-    if record is None:
-        return None
+def _is_stack(record: Json, servers: Union[str, Sequence[str]]) -> bool:
+    """True when `servers` is the local stack of the record."""
     stack, _ = parse_servers(record["url"])
     asked, _ = parse_servers(servers)
-    if not stack or [address.place for address in asked] != [stack[0].place]:
-        return None
+    return bool(stack) and [address.place for address in asked] == [stack[0].place]
+
+
+def _stack_tls(record: Json) -> Dict[str, Optional[str]]:
+    """The certificates with which clients connect to a local stack with TLS; empty for a stack without TLS."""
+    tls = record.get("tls")
+    if not isinstance(tls, dict):
+        return {}
+    return {name: path for name, path in tls.items() if name in ("ca", "cert", "key") and isinstance(path, str)}
+
+
+def _stack_login(record: Json) -> Optional[_Login]:
+    """The administrator's login of the local stack; None when the stack has no logins."""
     keys = os.path.join(str(record.get("dataDir", "")), "keys", "admin.json")
     admin = _json_file(keys) or {}
     user, password = admin.get("user"), admin.get("password")
@@ -841,13 +850,17 @@ def find_settings(
     def value(name: str) -> Optional[str]:
         return given.get(name) or env.get(_VARIABLES[name]) or None
 
+    own = stack if stack is not None and _is_stack(stack, found) else None
     tls: Dict[str, Optional[str]] = {name: value(name) for name in ("ca", "cert", "key")}
     if any(given.get(name) for name in tls):
         tls = {name: given.get(name) for name in tls}
+    elif own is not None:
+        # Certificates in the environment belong to another server.
+        tls = _stack_tls(own) or tls
     # A login in the given URL goes before the credentials of the environment.
     has_login = servers is not None and any(address.login for address in parse_servers(servers)[0])
     creds = given.get("creds") if has_login else value("creds")
-    login = _stack_login(stack, found)
+    login = None if own is None else _stack_login(own)
     return Settings(found, creds=creds, domain=value("domain"), names=names, login=login, **tls)
 
 

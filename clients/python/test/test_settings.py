@@ -91,6 +91,23 @@ class SettingsOfTheEnvironment(unittest.TestCase):
         self.write_stack(start=bioxen._start_of(os.getpid()))
         self.assertEqual(bioxen.find_local_stack(self.home)["url"], "nats://127.0.0.1:4555")
 
+    def test_take_the_certificates_of_the_local_stack(self):
+        own, other = os.path.join(self.home, "own.pem"), os.path.join(self.home, "other.pem")
+        self.write_stack(url="tls://127.0.0.1:4555", tls={"ca": own})
+        env = {**self.env, "BIOXEN_NATS_CA": other}
+
+        def assert_authority(expected, servers, env, **given):
+            # The files do not exist, so that the error names the one that is read.
+            with self.assertRaises(bioxen.BadRequest) as caught:
+                find_settings(servers, env, **given)
+            self.assertIn(f"cannot read {expected}: no such file", str(caught.exception))
+
+        assert_authority(own, None, self.env)
+        assert_authority(own, None, env)
+        assert_authority(own, "tls://127.0.0.1:4555", env)
+        assert_authority(other, "tls://127.0.0.1:4556", env)
+        assert_authority(other, None, self.env, ca=other)
+
     def test_take_the_login_of_the_local_stack_from_its_keys(self):
         self.write_stack()
         os.mkdir(os.path.join(self.home, "keys"))
