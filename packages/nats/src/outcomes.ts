@@ -87,6 +87,8 @@ export async function openOutcomes(bus: Bus, storage: StorageSettings = {}): Pro
 
 class KvOutcomes implements Outcomes {
   readonly #bucket: Bucket;
+  /** Until this time the bucket can have outcomes of the release before an upgrade, ms of the monotonic clock. */
+  readonly #upgradeUntilMs = performance.now() + BUCKETS.outcomes.ttlMs;
 
   constructor(bucket: Bucket) {
     this.#bucket = bucket;
@@ -147,6 +149,8 @@ class KvOutcomes implements Outcomes {
     for (;;) {
       const entry = await this.#read(key);
       if (entry === undefined) {
+        const earlier = await this.#ofEarlierRelease(key, digest);
+        if (earlier !== undefined) return earlier;
         const claim = await this.#write(key, { ...signed, claimed: true }, 0);
         if (claim !== undefined) return claim;
         continue;
@@ -169,6 +173,17 @@ class KvOutcomes implements Outcomes {
       revision = entry.revision;
       await sleep(LOOK_INTERVAL_MS);
     }
+  }
+
+  /**
+   * Returns the outcome that release 0.2.0 or an earlier one has stored, under the hash alone; undefined when there is
+   * none. Only a process that has just started looks for one.
+   */
+  async #ofEarlierRelease(key: string, digest: string | undefined): Promise<HandlerResult | undefined> {
+    if (performance.now() > this.#upgradeUntilMs) return undefined;
+    const record = (await this.#read(key.slice(key.indexOf(".") + 1)))?.json<OutcomeRecord>();
+    if (record === undefined || !("outcome" in record)) return undefined;
+    return payloadConflict(record.digest, digest) ?? record.outcome;
   }
 
   async #read(key: string): Promise<KvEntry | undefined> {
