@@ -1,5 +1,5 @@
 /**
- * Selects events of the log by VM, type and time, for `bioxen events tail`.
+ * Selects events of the log by VM, type, principal and time, for `bioxen events tail`.
  */
 import { EVENT_TYPES, suggestion } from "@bioxen/contracts";
 import { type EventEnvelope, type EventLog, isUnreadable, type LogMessage } from "@bioxen/kernel";
@@ -16,13 +16,16 @@ export interface EventFilter {
   readonly vm?: readonly string[] | undefined;
   /** Names of types as {@link typeOption} returns them; undefined: all types. */
   readonly type?: readonly string[] | undefined;
+  /** The principal that decided the event; undefined: any. */
+  readonly principal?: string | undefined;
   /** Earliest time of an event, epoch ms. */
   readonly since?: number | undefined;
   /** False: leaves out the checkpoints of guests. */
   readonly checkpoints: boolean;
 }
 
-export function isSelected({ type, subject, time }: EventEnvelope, filter: EventFilter): boolean {
+export function isSelected({ type, subject, time, principal }: EventEnvelope, filter: EventFilter): boolean {
+  if (filter.principal !== undefined && principal !== filter.principal) return false;
   if (!filter.checkpoints && CHECKPOINT_TYPES.has(type)) return false;
   if (filter.vm !== undefined && !filter.vm.some((vmId) => subject === `vm/${vmId}`)) return false;
   if (filter.type !== undefined && !filter.type.some((name) => namesOf(type).includes(name))) return false;

@@ -5,8 +5,10 @@
  * The server refuses what a role may never call. The services refuse it as well, and limit a tenant to what it owns,
  * because no subject names the owner of a VM.
  */
+import type { Causation } from "@bioxen/kernel";
 import type { Endpoint } from "./endpoints/endpoint.ts";
-import type { Role } from "./identities.ts";
+import { refuse } from "./errors.ts";
+import { type Identity, principalOf, type Role } from "./identities.ts";
 import { QUERY_PREFIX } from "./subjects.ts";
 
 /**
@@ -54,6 +56,34 @@ const AGENT_SUBJECTS: ReadonlySet<string> = new Set([
 
 /** Public commands that only an admin may call: an operator may do everything but keys and quotas. */
 const ADMIN_SUBJECTS: ReadonlySet<string> = new Set(["bioxen.cmd.quota.set", "bioxen.cmd.vm.transfer"]);
+
+type Refusal = ReturnType<typeof refuse>;
+
+/** Returns the refusal of a caller that may not call the endpoint; undefined for any other caller. */
+export function forbiddenTo(
+  identity: Identity,
+  endpoint: Pick<Endpoint, "subject" | "internal">,
+): Refusal | undefined {
+  if (accessOf(identity.role, endpoint) !== "none") return undefined;
+  const message = `${principalOf(identity)} may not call ${endpoint.subject}: the role ${identity.role} does not allow it`;
+  return refuse("FORBIDDEN", message);
+}
+
+/**
+ * Returns the causation of a report of the agent with `agentId`, or the refusal of another agent. On an open stack the
+ * report is believed to come from that agent. `agentId` is undefined when the agent is unknown.
+ */
+export function reportedBy(
+  causation: Causation,
+  agentId: string | undefined,
+): { readonly ok: true; readonly causation: Causation } | Refusal {
+  if (agentId === undefined) return { ok: true, causation };
+  const principal = principalOf({ role: "agent", name: agentId });
+  if (causation.role === "agent" && causation.principal !== principal) {
+    return refuse("FORBIDDEN", `${causation.principal} may not report for ${principal}`);
+  }
+  return { ok: true, causation: causation.role === "anonymous" ? { ...causation, principal } : causation };
+}
 
 /** Returns what a role may do with an endpoint. A durable command has the access of the command that it carries. */
 export function accessOf(role: Role, { subject, internal }: Pick<Endpoint, "subject" | "internal">): Access {

@@ -58,6 +58,8 @@ export const envelopeSchema = z.object({
   aggregateversion: z.int().min(1),
   correlationid: z.string(),
   causationid: z.string(),
+  principal: z.string().optional(),
+  onbehalfof: z.string().optional(),
   traceparent: z.string().optional(),
   tracestate: z.string().optional(),
   /** Only the length is checked here; the log verifier compares the digests. */
@@ -66,7 +68,14 @@ export const envelopeSchema = z.object({
 });
 
 /** The attributes of an envelope that only some events have. */
-const OPTIONAL_FIELDS = ["traceparent", "tracestate", "previoushash", "payloaddigest"] as const;
+const OPTIONAL_FIELDS = [
+  "principal",
+  "onbehalfof",
+  "traceparent",
+  "tracestate",
+  "previoushash",
+  "payloaddigest",
+] as const;
 
 /** Matches an instant in the form that BioXen writes. An instant on 29 February is left to the schema. */
 const PLAIN_INSTANT =
@@ -94,11 +103,8 @@ function isPlainEnvelope(json: unknown): json is z.infer<typeof envelopeSchema> 
     (e["aggregateversion"] as number) >= 1 &&
     typeof e["correlationid"] === "string" &&
     typeof e["causationid"] === "string" &&
-    (e["traceparent"] === undefined || typeof e["traceparent"] === "string") &&
-    (e["payloaddigest"] === undefined || typeof e["payloaddigest"] === "string") &&
-    (e["tracestate"] === undefined || typeof e["tracestate"] === "string") &&
-    (e["previoushash"] === undefined ||
-      (typeof e["previoushash"] === "string" && e["previoushash"].length === DIGEST_LENGTH))
+    OPTIONAL_FIELDS.every((name) => e[name] === undefined || typeof e[name] === "string") &&
+    (e["previoushash"] === undefined || (e["previoushash"] as string).length === DIGEST_LENGTH)
   );
 }
 

@@ -39,6 +39,18 @@ describe("the codec", () => {
     });
   });
 
+  it.each([
+    [{}],
+    [{ principal: "alice" }],
+    [{ principal: "service:lifecycle", onbehalfof: "alice" }],
+    [{ principal: "agent:local", onbehalfof: "alice", tracestate: "a=b" }],
+  ])("keeps the principals of an event: %j", (principals) => {
+    const bytes = encodeEvent({ ...envelope, ...principals });
+    const { envelope: decoded } = decodeEvent(bytes, 9, SUBJECT);
+    expect(decoded).toEqual({ ...envelope, ...principals });
+    expect(new TextDecoder().decode(encodeEvent(decoded))).toBe(new TextDecoder().decode(bytes));
+  });
+
   const text = (changes: object) => JSON.stringify({ ...envelope, ...changes });
   const deep = `${"[".repeat(200_000)}${"]".repeat(200_000)}`;
 
@@ -48,6 +60,7 @@ describe("the codec", () => {
     ["not JSON", "{", SUBJECT, "not JSON"],
     ["JSON that is no object", "[1]", SUBJECT, "expected object"],
     ["version 0", text({ aggregateversion: 0 }), SUBJECT, "aggregateversion"],
+    ["a principal that is no text", text({ principal: 7 }), SUBJECT, "principal"],
     ["the subject of another aggregate", text({}), "bioxen.evt.chassis.c2", "its subject is chassis/c1"],
     ["no type of an event", text({ type: "exploded" }), SUBJECT, "exploded is not a type"],
     ["a type that every object has", text({ type: "toString" }), SUBJECT, "toString is not a type"],

@@ -205,6 +205,9 @@ Attributes: \`specversion\`, \`id\`, \`source\`, \`type\`, \`subject\` (\`vm/c1\
 - \`aggregateversion\`: 1, 2, 3 … per aggregate;
 - \`correlationid\`: the id of the command that started the chain;
 - \`causationid\`: the id of the command or event that directly caused this one;
+- \`principal\`: the caller whose command decided the event, as the server knows it: a principal such as \`alice\`, \`agent:<id>\`,
+  \`anonymous\` on an open stack, or \`service:<name>\` for what a service decided by itself. No client can set it. Absent in older events;
+- \`onbehalfof\`: the principal whose command began the chain that led to the decision of a service or an agent, if one did;
 - \`traceparent\`: the W3C trace context;
 - \`previoushash\`: SHA-256 of the stored bytes of the aggregate's previous event. \`bioxen events verify\` checks this chain,
   \`events seal\` prints one digest of the whole log;

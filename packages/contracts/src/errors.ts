@@ -19,6 +19,11 @@ export const ERRORS = {
       "The payload is not JSON, or does not match the schema of the command, or a header exceeds its limit. `details.problems` lists every problem with its path.",
     remedy: "Correct every listed problem and send the command again.",
   },
+  FORBIDDEN: {
+    status: 403,
+    meaning: "The role of the caller does not allow this command, query or id.",
+    remedy: "Use the credentials of another principal, or ask an admin.",
+  },
   VM_NOT_FOUND: { status: 404, meaning: "No VM has this id.", remedy: "List the VMs with `bioxen vm ls`." },
   VM_ALREADY_EXISTS: {
     status: 409,

@@ -49,10 +49,7 @@ describe("the subjects of an endpoint", () => {
   it("are one for each kind of caller on a server with keys", () => {
     expect(servedSubjects("bioxen.cmd.vm.report", "mapped", true)).toEqual([
       "bioxen.cmd.vm.report",
-      "bioxen.as.admin.*.cmd.vm.report",
-      "bioxen.as.operator.*.cmd.vm.report",
-      "bioxen.as.observer.*.cmd.vm.report",
-      "bioxen.as.tenant.*.cmd.vm.report",
+      "bioxen.as.*.*.cmd.vm.report",
       "bioxen.from.*.cmd.vm.report",
     ]);
   });

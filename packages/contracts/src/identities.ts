@@ -50,6 +50,11 @@ export function principalOf({ role, name }: Identity): string {
   return role === "agent" || role === "service" ? `${role}:${name}` : name;
 }
 
+/** Returns true for a principal that an operator added; false for agents, services and the callers of an open stack. */
+export function isPrincipal({ role }: Identity): boolean {
+  return (PRINCIPAL_ROLES as readonly string[]).includes(role);
+}
+
 const PREFIX = "bioxen.";
 const AS = "bioxen.as.";
 const FROM = "bioxen.from.";
@@ -68,6 +73,11 @@ export function mappedSubject({ role, name }: Identity, subject: string): string
   invariant(NAME_OR_ANY.test(name), "the name of a principal is an id", { name });
   const rest = subject.slice(PREFIX.length);
   return role === "agent" ? `${FROM}${name}.${rest}` : `${AS}${role}.${name}.${rest}`;
+}
+
+/** Returns true for a subject that the server alone may publish to, valid or not. */
+export function isMapped(subject: string): boolean {
+  return subject.startsWith(AS) || subject.startsWith(FROM);
 }
 
 /** The parts of a mapped subject. */
@@ -91,12 +101,12 @@ export function mappedParts(mapped: string): MappedParts | undefined {
 /**
  * Returns the subjects on which a service serves the endpoint of `subject`. `byAgents`: agents call the endpoint too.
  */
-export function servedSubjects(subject: string, mode: IdentityMode, byAgents: boolean): readonly string[] {
+export function servedSubjects(
+  subject: string,
+  mode: IdentityMode,
+  byAgents: boolean,
+): readonly [string, ...string[]] {
   if (mode === "open") return [subject];
-  const byPrincipals = PRINCIPAL_ROLES.map((role) => mappedSubject({ role, name: "*" }, subject));
-  return [
-    subject,
-    ...byPrincipals,
-    ...(byAgents ? [mappedSubject({ role: "agent", name: "*" }, subject)] : []),
-  ];
+  const byPrincipals = `${AS}*.*.${subject.slice(PREFIX.length)}`;
+  return [subject, byPrincipals, ...(byAgents ? [mappedSubject({ role: "agent", name: "*" }, subject)] : [])];
 }

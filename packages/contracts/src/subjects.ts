@@ -2,6 +2,7 @@
  * The catalogue of subjects and streams. All other code gets its subjects from here.
  */
 import type { BlobName } from "@bioxen/kernel";
+import { mappedParts, mappedSubject } from "./identities.ts";
 
 export const EVENT_STREAM = "BIOXEN_EVENTS";
 export const EVENT_SUBJECTS = "bioxen.evt.>";
@@ -84,6 +85,8 @@ export function blobName(subject: string): BlobName {
  */
 export const JOB_STREAM = "BIOXEN_COMMANDS";
 export const JOB_SUBJECTS = "bioxen.job.>";
+/** Beginning of the subjects, without the caller, under which a service stores the jobs of tenants. */
+const STORED_JOB_PREFIX = "bioxen.stored-job.";
 export const JOB_OUTCOME_STREAM = "BIOXEN_OUTCOMES";
 export const DEAD_LETTER_STREAM = "BIOXEN_DEAD_LETTERS";
 export const ALL_DEAD_LETTERS = "bioxen.job-dead.>";
@@ -92,16 +95,39 @@ export const COMMAND_PREFIX = "bioxen.cmd.";
 export const QUERY_PREFIX = "bioxen.qry.";
 const JOB_PREFIX = "bioxen.job.";
 
-/** Returns the pattern that matches all job subjects of one kind of aggregate, even those with an unknown verb. */
-export function jobSubjectsOf(aggregate: string): string {
-  return `${JOB_PREFIX}${aggregate}.>`;
+/**
+ * Returns the patterns of the subjects under which jobs are stored. `tail` is `>`, or begins with the kind of aggregate.
+ *
+ * The server stores the jobs of admins and operators itself. The jobs of a tenant are stored by a service, under an id
+ * that names the tenant: the stream drops a job with a known id, and tenants must not use up the ids of each other.
+ */
+function storedJobs(tail: string): readonly string[] {
+  return [
+    JOB_PREFIX + tail,
+    mappedSubject({ role: "admin", name: "*" }, JOB_PREFIX + tail),
+    mappedSubject({ role: "operator", name: "*" }, JOB_PREFIX + tail),
+    mappedSubject({ role: "tenant", name: "*" }, STORED_JOB_PREFIX + tail),
+  ];
+}
+/** Returns the patterns that match all job subjects of one kind of aggregate, even those with an unknown verb. */
+export function jobSubjectsOf(aggregate: string): readonly string[] {
+  return storedJobs(`${aggregate}.>`);
 }
 export function jobSubject(commandSubject: string): string {
   return JOB_PREFIX + commandSubject.slice(COMMAND_PREFIX.length);
 }
 /** Returns the command subject for a job subject. A command with that subject need not exist. */
 export function commandSubject(subjectOfJob: string): string {
-  return COMMAND_PREFIX + subjectOfJob.slice(JOB_PREFIX.length);
+  const { subject } = mappedParts(subjectOfJob) ?? { subject: subjectOfJob };
+  const prefix = subject.startsWith(STORED_JOB_PREFIX) ? STORED_JOB_PREFIX : JOB_PREFIX;
+  return COMMAND_PREFIX + subject.slice(prefix.length);
+}
+/** Returns the subject under which a service stores a job of a tenant. */
+export function storedJobSubject(tenant: string, command: string): string {
+  return mappedSubject(
+    { role: "tenant", name: tenant },
+    STORED_JOB_PREFIX + command.slice(COMMAND_PREFIX.length),
+  );
 }
 export function jobOutcomeSubject(jobId: string): string {
   return `bioxen.job-outcome.${jobId}`;
@@ -163,7 +189,7 @@ export const EVENT_STREAM_CONFIG = {
 /** Configuration of the job stream. A job leaves the stream when its outcome is stored, never by age or size. */
 export const JOB_STREAM_CONFIG = {
   name: JOB_STREAM,
-  subjects: [JOB_SUBJECTS],
+  subjects: storedJobs(">"),
   description: "Durable commands that are not carried out yet",
   retention: "workqueue",
   storage: "file",

@@ -14,6 +14,7 @@ import { versionConflict } from "./command-conflicts.ts";
 import { type Decision, type Fold, UNCHANGED } from "./decider.ts";
 import {
   type Causation,
+  decidedBy,
   type EventBody,
   type EventEnvelope,
   positionOf,
@@ -177,15 +178,17 @@ export class Aggregates<State> implements EventSink {
    * Like `execute`, for a process manager: decides on the state in memory, without a read of the log, because an event
    * that is still missing wakes the process manager when it arrives. `acts` returns true while this instance may act.
    * `acts` is called before each decision, also after a conflict: an instance without the lease then changes nothing.
+   * `causationOf` returns the causation of a decided event; default: `causation`.
    */
   react(
     id: string,
     causation: Causation,
     decide: (state: State) => Decision<EventBody>,
     acts: () => boolean = () => true,
+    causationOf?: (event: EventBody) => Causation,
   ): Promise<Executed<State>> {
     const ifActing = (state: State) => (acts() ? decide(state) : UNCHANGED);
-    return this.#queue.run(id, () => this.#execute(id, causation, ifActing, false));
+    return this.#queue.run(id, () => this.#execute(id, causation, ifActing, false, causationOf));
   }
 
   async #execute(
@@ -193,6 +196,7 @@ export class Aggregates<State> implements EventSink {
     causation: Causation,
     decide: (state: State) => Decision<EventBody>,
     confirm: boolean,
+    causationOf: (event: EventBody) => Causation = () => causation,
   ): Promise<Executed<State>> {
     // An aggregate without events here has no outcomes from before the start of the process.
     if (causation.deduplicate && this.get(id).lastSeq > 0) {
@@ -213,7 +217,8 @@ export class Aggregates<State> implements EventSink {
       }
       const previousHash = await this.#lastDigest(id, before);
       if (previousHash === null) continue;
-      const envelope = this.#envelope(id, before.version + 1, decision.event, causation, previousHash);
+      const { event } = decision;
+      const envelope = this.#envelope(id, before.version + 1, event, causationOf(event), previousHash);
       const streamSubject = this.streamSubject(id);
       const appended = await this.#options.log.append(streamSubject, envelope, before.lastSeq);
       if (appended.kind === "appended") {
@@ -281,6 +286,7 @@ export class Aggregates<State> implements EventSink {
       aggregateversion: version,
       correlationid: causation.correlationId,
       causationid: causation.causeId,
+      ...decidedBy(causation, this.#options.source),
     } as const;
     return {
       ...base,

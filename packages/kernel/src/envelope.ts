@@ -28,6 +28,13 @@ export interface EventEnvelope<Body extends EventBody = EventBody> {
   readonly correlationid: string;
   /** The id of the command or event that directly caused this event. */
   readonly causationid: string;
+  /**
+   * The caller whose command decided the event, as the server knows it: `alice`, `agent:<id>`, `anonymous` on an open
+   * stack, or `service:<name>` for the decision of a process manager. Absent in events of releases before this field.
+   */
+  readonly principal?: string;
+  /** The principal whose command began the chain that led to the decision of a service or agent, if it is known. */
+  readonly onbehalfof?: string;
   readonly traceparent?: string;
   /** The vendors' part of the W3C trace context; never without `traceparent`. */
   readonly tracestate?: string;
@@ -54,6 +61,8 @@ export interface EventPosition {
   /** The `id` in the event's envelope. */
   readonly eventId: string;
   readonly correlationId: string;
+  readonly principal?: string | undefined;
+  readonly onBehalfOf?: string | undefined;
   readonly traceparent?: string | undefined;
   readonly tracestate?: string | undefined;
   /** Sequence in the stream, from 1; orders all events of all aggregates. */
@@ -76,6 +85,15 @@ export interface Causation {
   /** The command or event that directly causes the decision; becomes `causationid`. */
   readonly causeId: string;
   readonly correlationId: string;
+  /**
+   * The caller of the command, as the server knows it; becomes `principal`. Absent for a process manager: its events
+   * name the service.
+   */
+  readonly principal?: string;
+  /** The role of the caller: one of `ROLES` of the contracts. Set together with `principal`. */
+  readonly role?: string;
+  /** The principal whose command began the chain of causes; becomes `onbehalfof`. */
+  readonly onBehalfOf?: string;
   readonly traceparent?: string;
   /** The vendors' part of the W3C trace context; never without `traceparent`. */
   readonly tracestate?: string;
@@ -110,15 +128,51 @@ export function expectingAnyVersion({ expectedVersion: _, ...causation }: Causat
   return causation;
 }
 
+/** The fields of an event from which a decision in reaction to that event takes its cause, principal and trace. */
+export type CauseEvent = Pick<
+  EventEnvelope,
+  "id" | "correlationid" | "principal" | "onbehalfof" | "traceparent" | "tracestate"
+>;
+
 /**
  * Returns the causation of a decision that reacts to this event: the event is the direct cause, and the decision keeps
- * the event's correlation id and trace context.
+ * the event's correlation id and trace context. It is made on behalf of the principal that began the chain.
  */
-export function causedBy(
-  envelope: Pick<EventEnvelope, "id" | "correlationid" | "traceparent" | "tracestate">,
-): Causation {
+export function causedBy(envelope: CauseEvent): Causation {
   const base = { causeId: envelope.id, correlationId: envelope.correlationid, deduplicate: false };
-  return { ...base, ...traceOf(envelope) };
+  return { ...base, ...onBehalfOf(beginnerOf(envelope)), ...traceOf(envelope) };
+}
+
+const SERVICE_PREFIX = "service:";
+
+/** Returns the principal whose command began the chain that led to an event; undefined when it is unknown. */
+export function beginnerOf({
+  principal,
+  onbehalfof,
+}: Pick<CauseEvent, "principal" | "onbehalfof">): string | undefined {
+  return onbehalfof ?? (principal?.startsWith(SERVICE_PREFIX) ? undefined : principal);
+}
+
+/** Returns the field `onBehalfOf` of a causation; no field for an unknown principal. */
+export function onBehalfOf(principal: string | undefined): Pick<Causation, "onBehalfOf"> {
+  return principal === undefined ? {} : { onBehalfOf: principal };
+}
+
+/**
+ * Returns the principal for which a service acts when it calls another service with this causation: the principal that
+ * began the chain, else the caller itself.
+ */
+export function servedPrincipal({ principal, onBehalfOf: served }: Causation): string | undefined {
+  return beginnerOf(decidersOf({ principal, onbehalfof: served }));
+}
+
+/** Returns who decided an event: the caller of the command, or the service with this `source`. */
+export function decidedBy(
+  { principal, onBehalfOf: served }: Causation,
+  source: string,
+): Pick<EventEnvelope, "principal" | "onbehalfof"> {
+  const decider = principal ?? SERVICE_PREFIX + source.slice(source.lastIndexOf("/") + 1);
+  return decidersOf({ principal: decider, onbehalfof: served });
 }
 
 /** The W3C trace context of a command, an event or a call. */
@@ -139,10 +193,32 @@ export function traceOf({
   return tracestate === undefined ? { traceparent } : { traceparent, tracestate };
 }
 
+/** Returns the fields of the event at this position from which later decisions take their cause. */
+export function causeAt(at: EventPosition): CauseEvent {
+  const { eventId: id, correlationId: correlationid, principal, onBehalfOf: onbehalfof } = at;
+  return { id, correlationid, ...decidersOf({ principal, onbehalfof }), ...traceOf(at) };
+}
+
+/** Returns only the principals of `source`, without fields that it lacks. */
+export function decidersOf({
+  principal,
+  onbehalfof,
+}: {
+  readonly principal?: string | undefined;
+  readonly onbehalfof?: string | undefined;
+}): Pick<CauseEvent, "principal" | "onbehalfof"> {
+  return {
+    ...(principal === undefined ? {} : { principal }),
+    ...(onbehalfof === undefined ? {} : { onbehalfof }),
+  };
+}
+
 export function positionOf(event: StoredEvent): EventPosition {
   return {
     eventId: event.envelope.id,
     correlationId: event.envelope.correlationid,
+    principal: event.envelope.principal,
+    onBehalfOf: event.envelope.onbehalfof,
     ...traceOf(event.envelope),
     seq: event.seq,
     version: event.envelope.aggregateversion,

@@ -2,11 +2,11 @@
  * A service's read-only view of aggregates that another service owns: it folds their events and appends none.
  */
 import type { Fold } from "./decider.ts";
-import { positionOf, type StoredEvent, splitSubject } from "./envelope.ts";
+import { type CauseEvent, positionOf, type StoredEvent, splitSubject } from "./envelope.ts";
 import type { EventLog } from "./ports.ts";
 import type { EventSink, SnapshotPart } from "./sink.ts";
 import type { SetAside, UnreadableMessage } from "./unreadable.ts";
-import { type CauseEvent, VersionedStates } from "./versioned-states.ts";
+import { VersionedStates } from "./versioned-states.ts";
 
 export class ReadModel<State> implements EventSink {
   readonly kind: string;

@@ -7,12 +7,16 @@
  * once.
  */
 import type { Fold } from "./decider.ts";
-import { type EventEnvelope, type EventPosition, type StoredEvent, traceOf } from "./envelope.ts";
+import {
+  type CauseEvent,
+  decidersOf,
+  type EventEnvelope,
+  type EventPosition,
+  type StoredEvent,
+  traceOf,
+} from "./envelope.ts";
 import { messageOf } from "./fault.ts";
 import type { SetAside, UnreadableMessage } from "./unreadable.ts";
-
-/** The fields of an event from which a decision in reaction to that event takes its cause, correlation id and trace. */
-export type CauseEvent = Pick<EventEnvelope, "id" | "correlationid" | "traceparent" | "tracestate">;
 
 export interface Versioned<State> {
   readonly state: State;
@@ -47,8 +51,10 @@ type Row = readonly [
   correlationId: string,
   traceparent: string | null,
   state: unknown,
-  chained?: 0 | 1,
-  tracestate?: string,
+  chained: 0 | 1,
+  tracestate: string | null,
+  principal: string | null,
+  onBehalfOf: string | null,
 ];
 
 /** One captured aggregate: its id, and either its snapshot line that is not parsed yet or its state. */
@@ -210,14 +216,15 @@ function misfitOf({ envelope }: StoredEvent, before: Versioned<unknown>): string
 }
 
 function causeOf(envelope: EventEnvelope): CauseEvent {
-  return { id: envelope.id, correlationid: envelope.correlationid, ...traceOf(envelope) };
+  const { id, correlationid } = envelope;
+  return { id, correlationid, ...decidersOf(envelope), ...traceOf(envelope) };
 }
 
 /** Returns the snapshot line of one aggregate without its end-of-line: the aggregate's id, a space, and JSON. */
 export function lineOf([id, aggregate]: Captured): Uint8Array {
   if ("chunk" in aggregate) return aggregate.chunk.subarray(aggregate.from, aggregate.to);
   const { last } = aggregate;
-  const row: [...Row] = [
+  const row: Row = [
     aggregate.lastSeq,
     aggregate.version,
     aggregate.lastDigest ?? null,
@@ -225,10 +232,11 @@ export function lineOf([id, aggregate]: Captured): Uint8Array {
     last?.correlationid ?? "",
     last?.traceparent ?? null,
     aggregate.state,
+    aggregate.chained ? 1 : 0,
+    last?.tracestate ?? null,
+    last?.principal ?? null,
+    last?.onbehalfof ?? null,
   ];
-  const { tracestate } = last ?? {};
-  if (tracestate !== undefined) row.push(aggregate.chained ? 1 : 0, tracestate);
-  else if (aggregate.chained) row.push(1);
   return encoder.encode(`${id} ${JSON.stringify(row)}`);
 }
 
@@ -238,8 +246,14 @@ function textOf({ chunk, from, to }: UnreadLine): string {
 
 function parseLine<State>(json: string): Versioned<State> {
   const row = JSON.parse(json) as Row;
-  const [lastSeq, version, lastDigest, id, correlationid, traceparent, state, chained, tracestate] = row;
-  const last = { id, correlationid, ...traceOf({ traceparent: traceparent ?? undefined, tracestate }) };
+  const [lastSeq, version, lastDigest, id, correlationid, traceparent, state, chained, ...rest] = row;
+  const [tracestate, principal, onbehalfof] = rest.map((field) => field ?? undefined);
+  const last = {
+    id,
+    correlationid,
+    ...decidersOf({ principal, onbehalfof }),
+    ...traceOf({ traceparent: traceparent ?? undefined, tracestate }),
+  };
   return {
     state: state as State,
     lastSeq,

@@ -12,6 +12,7 @@ import {
   type Publisher,
   type Reply,
   type Subscriber,
+  servedPrincipal,
   traceOf,
 } from "@bioxen/kernel";
 import {
@@ -45,6 +46,9 @@ export const CONNECT_TIMEOUT_MS = 10_000;
  */
 export const CORRELATION_HEADER = "Bioxen-Correlation-Id";
 export const CAUSATION_HEADER = "Bioxen-Causation-Id";
+/** Headers of a call of a service: the name of that service, and the principal for which it acts. */
+export const SERVICE_HEADER = "Bioxen-Service";
+export const PRINCIPAL_HEADER = "Bioxen-On-Behalf-Of";
 export const MESSAGE_ID_HEADER = "Nats-Msg-Id";
 export const TRACE_HEADER = "traceparent";
 /** The header of the vendors' part of the W3C trace context. */
@@ -168,7 +172,8 @@ export class Bus implements Caller, Publisher, Subscriber {
     }
     const { timeoutMs } = options;
     try {
-      return await replyTo(this.connection, subject, bytes, { timeoutMs, headers: commandHeaders(options) });
+      const headers = commandHeaders(options, this.#options.service);
+      return await replyTo(this.connection, subject, bytes, { timeoutMs, headers });
     } catch (cause) {
       if (this.#refusal !== undefined)
         throw new Fault("UNAVAILABLE", this.#refusal, { retryable: true, cause });
@@ -238,7 +243,7 @@ export class Bus implements Caller, Publisher, Subscriber {
   }
 }
 
-function commandHeaders(options: CallOptions) {
+function commandHeaders(options: CallOptions, service: string | undefined) {
   const h = headers();
   const { messageId, causation, traceHeaders = {} } = options;
   const { traceparent, tracestate } = traceOf(
@@ -248,6 +253,11 @@ function commandHeaders(options: CallOptions) {
   if (causation !== undefined) {
     h.set(CORRELATION_HEADER, causation.correlationId);
     h.set(CAUSATION_HEADER, causation.causeId);
+  }
+  if (service !== undefined) {
+    h.set(SERVICE_HEADER, service);
+    const served = causation && servedPrincipal(causation);
+    if (served !== undefined) h.set(PRINCIPAL_HEADER, served);
   }
   if (traceparent !== undefined) h.set(TRACE_HEADER, traceparent);
   if (tracestate !== undefined) h.set(TRACESTATE_HEADER, tracestate);

@@ -5,18 +5,30 @@ import {
   checkedBy,
   type Endpoint,
   type HandlerResult,
+  type Identity,
   isErrorCode,
+  isPrincipal,
   isTooDeep,
   jsonBytesOf,
   MAX_NESTING,
   MAX_PAYLOAD_BYTES,
   type Problem,
+  principalOf,
   problemsOf,
   refuse,
   type ServedEndpoint,
   tooLarge,
 } from "@bioxen/contracts";
-import { type Causation, Fault, type Rejection, type Reply, type ReplyError, traceOf } from "@bioxen/kernel";
+import {
+  type Causation,
+  Fault,
+  onBehalfOf,
+  type Rejection,
+  type Reply,
+  type ReplyError,
+  traceOf,
+} from "@bioxen/kernel";
+import type { KnownCaller } from "./callers.ts";
 import type { RequestHeaders } from "./request-headers.ts";
 
 /** Returns the refusal of a payload above the size limit; undefined for a payload within it. */
@@ -36,32 +48,33 @@ export function causationOf(
   subject: string,
   { messageId, correlationId, causationId, traceparent, tracestate, traceHeaders }: RequestHeaders,
   newId: () => string,
+  { identity, servedPrincipal }: KnownCaller,
 ): Causation {
-  const causeId = messageId === undefined ? (causationId ?? newId()) : causeIdOf(subject, messageId);
+  const causeId =
+    messageId === undefined ? (causationId ?? newId()) : causeIdOf(subject, messageId, identity);
   const causation = {
     causeId,
     correlationId: correlationId ?? causeId,
     deduplicate: messageId !== undefined,
+    principal: principalOf(identity),
+    role: identity.role,
   };
   return {
     ...causation,
+    ...onBehalfOf(servedPrincipal),
     ...traceOf({ traceparent, tracestate }),
     ...(traceHeaders === undefined ? {} : { traceHeaders }),
   };
 }
 
-/** Returns the id of the cause of everything that a command with a message id leads to. */
-export function causeIdOf(subject: string, messageId: string): string {
-  return `${subject}:${messageId}`;
+/**
+ * Returns the id of the cause of everything that a command with a message id leads to. The message ids of principals
+ * are kept apart. A principal's name has no slash, so no two principals share a cause.
+ */
+export function causeIdOf(subject: string, messageId: string, identity: Identity): string {
+  const cause = `${subject}:${messageId}`;
+  return isPrincipal(identity) ? `${principalOf(identity)}/${cause}` : cause;
 }
-
-/** The headers of a request without headers, or with headers that are refused. */
-export const NO_REQUEST_HEADERS: RequestHeaders = {
-  messageId: undefined,
-  correlationId: undefined,
-  causationId: undefined,
-  traceparent: undefined,
-};
 
 /** Runs `work` inside the observer of the endpoint, if it has one. */
 export function observed(

@@ -25,6 +25,8 @@ import { parseServers, type ServerAddress, type UrlLogin } from "./server-url.ts
 export interface BusOptions extends ConnectionSettings {
   /** Name of the service or tool, shown by the server's monitoring. */
   readonly name: string;
+  /** Name of the service whose connection it is; absent for tools and clients. Calls carry it. */
+  readonly service?: string;
   readonly connectTimeoutMs?: number;
   /** Longest wait for one answer of JetStream, ms; default: the client's, 5 s. */
   readonly requestTimeoutMs?: number;

@@ -11,8 +11,11 @@ import {
   contentLimitOf,
   type Endpoint,
   endpointSchemas,
+  forbiddenTo,
   type HandlerResult,
+  type IdentityMode,
   jsonBytesOf,
+  principalOf,
   QUERY_PREFIX,
   refuse,
   type ServedEndpoint,
@@ -25,7 +28,6 @@ import {
   carriedOut,
   causationOf,
   faultAsError,
-  NO_REQUEST_HEADERS,
   observed,
   type ParsedPayload,
   parseJson,
@@ -40,6 +42,7 @@ import { laneOf } from "./lane-rules.ts";
 import type { Outcomes } from "./outcomes.ts";
 import { payloadDigest } from "./payload-digest.ts";
 import { type InboxLoad, Receiver } from "./receiver.ts";
+import { NO_REQUEST_HEADERS } from "./request-headers.ts";
 import type { Request } from "./request-lanes.ts";
 
 export interface InboxOptions {
@@ -56,8 +59,10 @@ export interface InboxOptions {
   readonly outcomes: Outcomes;
   /** Returns why the service cannot answer now, for example a stopped feed; undefined when the service can answer. */
   readonly unavailable: () => string | undefined;
+  /** Whether the subjects of requests name their callers; default `open`: they do not. */
+  readonly identities?: IdentityMode;
   /** Called when a handler throws; the caller gets the fault's code, or INTERNAL. */
-  readonly onFault: (subject: string, thrown: unknown) => void;
+  readonly onFault: (subject: string, thrown: unknown, principal?: string) => void;
   /** Called for each message that was dropped because `reply`, the reply subject that it names, is no inbox. */
   readonly onForeignReply?: (subject: string, reply: string) => void;
   /** Maximum number of commands of one caller per second. When absent, the rate of a caller is not limited. */
@@ -156,7 +161,7 @@ async function answer(
   let noted: unknown;
   const onFault = (thrown: unknown) => {
     noted = thrown;
-    options.onFault(subject, thrown);
+    options.onFault(subject, thrown, principalOf(request.caller.identity));
   };
   try {
     const reply = replyOf(await handled(options, request, onFault));
@@ -179,7 +184,8 @@ async function handled(
   const refusal = refusalOf(options, request);
   const payload = refusal === undefined ? parseJson(data) : undefined;
   const { subject } = served.endpoint;
-  const causation = causationOf(subject, headers.ok ? headers.headers : NO_REQUEST_HEADERS, options.newId);
+  const read = headers.ok ? headers.headers : NO_REQUEST_HEADERS;
+  const causation = causationOf(subject, read, options.newId, request.caller);
   return observed(served, payload, causation, async (own) => {
     if (payload === undefined) return refusal as HandlerResult;
     try {
@@ -192,10 +198,12 @@ async function handled(
 }
 
 /** Returns the refusal of a request that is not even parsed; undefined for any other request. */
-function refusalOf(options: InboxOptions, { headers, data }: Request): HandlerResult | undefined {
+function refusalOf(options: InboxOptions, request: Request): HandlerResult | undefined {
+  const { headers, data, served, caller } = request;
   const unavailable = options.unavailable();
   if (unavailable !== undefined) return refuse("UNAVAILABLE", unavailable, { retryable: true });
-  return payloadTooLarge(data) ?? (headers.ok ? undefined : badRequest(headers.problems));
+  const forbidden = forbiddenTo(caller.identity, served.endpoint);
+  return forbidden ?? payloadTooLarge(data) ?? (headers.ok ? undefined : badRequest(headers.problems));
 }
 
 async function firstOutcome(

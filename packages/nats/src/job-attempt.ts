@@ -10,13 +10,18 @@ import {
   afterAttempt,
   answersJob,
   commandSubject,
+  forbiddenTo,
   type HandlerResult,
+  type Identity,
+  type IdentityMode,
   isJobCommand,
   ownJobId,
+  principalOf,
   refuse,
   type ServedEndpoint,
 } from "@bioxen/contracts";
 import type { Reply, ReplyError } from "@bioxen/kernel";
+import { publisherOf } from "./callers.ts";
 import {
   badRequest,
   carriedOut,
@@ -41,6 +46,8 @@ const MAX_DEATHS = 5;
 
 export interface AttemptOptions {
   readonly endpoints: readonly ServedEndpoint[];
+  /** Whether the subjects of jobs name their callers; default `open`: they do not. */
+  readonly identities?: IdentityMode;
   readonly outcomes: Outcomes;
   readonly store: JobStore;
   readonly newId: () => string;
@@ -48,7 +55,7 @@ export interface AttemptOptions {
   readonly maxBytes: () => number;
   /** Returns the reason why no job can be carried out now; undefined when jobs can. */
   readonly unavailable: () => string | undefined;
-  readonly onFault: (subject: string, thrown: unknown) => void;
+  readonly onFault: (subject: string, thrown: unknown, principal?: string) => void;
 }
 
 /** A job and the number of its tries in this process. */
@@ -114,7 +121,7 @@ export class JobAttempts {
   }
 
   async #reply(job: Job, attempt: number): Promise<Reply> {
-    const { outcomes, newId, onFault } = this.#options;
+    const { outcomes, newId, onFault, identities = "open" } = this.#options;
     const subject = commandSubject(job.subject);
     const served = this.#served.get(subject);
     if (served === undefined) {
@@ -123,15 +130,18 @@ export class JobAttempts {
         error: { code: "UNAVAILABLE", message: `this service does not serve ${subject}`, retryable: true },
       };
     }
+    const publisher = publisherOf(identities, job.subject);
+    const forbidden = forbiddenTo(publisher.identity, served.endpoint);
+    if (forbidden !== undefined) return replyOf(forbidden);
     if (!job.read.ok) return replyOf(badRequest(job.read.problems));
     const payload = parseJson(job.data);
     const options = { digest: payloadDigest(payload, job.data), maxDeaths: MAX_DEATHS };
-    const identified = causationOf(subject, { ...job.read.headers, messageId: job.id }, newId);
+    const identified = causationOf(subject, { ...job.read.headers, messageId: job.id }, newId, publisher);
     const causation = {
       ...withDigest(identified, served.endpoint, options.digest),
       statedAtMs: job.firstAtMs,
     };
-    const key = attemptKey(job, attempt);
+    const key = attemptKey(job, attempt, publisher.identity);
     try {
       const result = await observed(served, payload, causation, async (own) => {
         const carryOut = () => carriedOut(served, payload, own, this.#options.maxBytes());
@@ -139,7 +149,7 @@ export class JobAttempts {
           return await outcomes.once(key, carryOut, options);
         } catch (thrown) {
           // Inside the observer, so that the log line belongs to the trace of the job.
-          onFault(job.subject, thrown);
+          onFault(job.subject, thrown, principalOf(publisher.identity));
           throw thrown;
         }
       });
@@ -154,8 +164,12 @@ export class JobAttempts {
  * Returns the name under which the outcome of one try is stored. The first try of the first round has the name of a
  * request under the same message id, so that the two have one effect.
  */
-export function attemptKey(job: Pick<Job, "id" | "subject" | "round">, attempt: number): string {
-  const causeId = causeIdOf(commandSubject(job.subject), job.id);
+export function attemptKey(
+  job: Pick<Job, "id" | "subject" | "round">,
+  attempt: number,
+  publisher: Identity,
+): string {
+  const causeId = causeIdOf(commandSubject(job.subject), job.id, publisher);
   return job.round === 1 && attempt === 1 ? causeId : `${causeId} round ${job.round} attempt ${attempt}`;
 }
 

@@ -12,6 +12,7 @@ import {
   commandSubject,
   ENDPOINTS,
   type Handled,
+  type IdentityMode,
   JOB_CANCELLED,
   MAX_JOB_ATTEMPTS,
   type ResultOf,
@@ -21,6 +22,7 @@ import {
 } from "@bioxen/contracts";
 import { Fault, type Reply } from "@bioxen/kernel";
 import type { Bus } from "./bus.ts";
+import { publisherOf } from "./callers.ts";
 import { replyOf } from "./command.ts";
 import { attemptKey } from "./job-attempt.ts";
 import type { Job, StoredOutcome } from "./job-message.ts";
@@ -32,17 +34,28 @@ const { code: CANCELLED } = JOB_CANCELLED.rejection;
 type Cancelled = Handled<ResultOf<"jobCancel">>;
 
 /** Returns the endpoint `job.cancel` on the job streams of this server. */
-export async function openJobCancellation(bus: Bus, outcomes: Outcomes): Promise<ServedEndpoint> {
-  const store = await JobStore.open(bus);
-  return serve(ENDPOINTS.jobCancel, ({ id }) => cancel(store, outcomes, id));
+export async function openJobCancellation(
+  bus: Bus,
+  outcomes: Outcomes,
+  identities: IdentityMode = "open",
+): Promise<ServedEndpoint> {
+  const records = { store: await JobStore.open(bus), outcomes, identities };
+  return serve(ENDPOINTS.jobCancel, ({ id }) => cancel(records, id));
 }
 
-async function cancel(store: JobStore, outcomes: Outcomes, id: string): Promise<Cancelled> {
+interface Records {
+  readonly store: JobStore;
+  readonly outcomes: Outcomes;
+  readonly identities: IdentityMode;
+}
+
+async function cancel(records: Records, id: string): Promise<Cancelled> {
+  const { store } = records;
   // The queue is read first: a job that ends meanwhile has its outcome before it leaves the queue.
   const job = await store.find(id);
   const before = await store.outcome(id);
   if (job === undefined || answersJob(before, job)) return answerOfEnded(store, id, before);
-  const prevented = await preventTries(outcomes, job);
+  const prevented = await preventTries(records, job);
   if (prevented === "under-way") {
     const message = `a try of job ${id} is under way: no further try follows it, and cancelling it again tells how it ended`;
     return refuse("CONFLICT", message, { retryable: true });
@@ -67,11 +80,12 @@ async function settle(store: JobStore, job: Job): Promise<void> {
 
 /** Prevents every try of the job. Returns why that is not possible: a try is under way, or the state of the job. */
 async function preventTries(
-  outcomes: Outcomes,
+  { outcomes, identities }: Records,
   job: Job,
 ): Promise<"prevented" | "under-way" | "done" | "refused"> {
+  const { identity } = publisherOf(identities, job.subject);
   for (let attempt = MAX_JOB_ATTEMPTS; attempt >= 1; attempt -= 1) {
-    const prevented = await outcomes.prevent(attemptKey(job, attempt), JOB_CANCELLED);
+    const prevented = await outcomes.prevent(attemptKey(job, attempt, identity), JOB_CANCELLED);
     if (prevented.kind === "under-way") return "under-way";
     if (prevented.kind === "prevented") continue;
     const { outcome } = prevented;

@@ -12,7 +12,6 @@ import {
   JOB_OUTCOME_STREAM,
   JOB_OUTCOME_STREAM_CONFIG,
   JOB_STREAM,
-  JOB_SUBJECTS,
   jobOutcomeSubject,
   MAX_STORED_JOB_BYTES,
 } from "@bioxen/contracts";
@@ -45,6 +44,9 @@ const ACK_TIMEOUT_MS = 2_000;
 
 /** Number of parts of the queue that a search for one job reads at the same time. */
 const SEARCHES_AT_ONCE = 16;
+
+/** Every subject of a stream. */
+const ANY_SUBJECT = ">";
 
 const encoder = new TextEncoder();
 
@@ -142,7 +144,7 @@ export class JobStore {
   }
 
   /** Returns at most `limit` jobs without an outcome, in progress or not, the oldest first. */
-  async waiting(limit: number, subject: string = JOB_SUBJECTS): Promise<Job[]> {
+  async waiting(limit: number, subject: string = ANY_SUBJECT): Promise<Job[]> {
     return (await this.#walk(JOB_STREAM, subject, limit)).map(jobOf);
   }
 
@@ -163,7 +165,7 @@ export class JobStore {
     let found: Job | undefined;
     const search = async (from: number): Promise<void> => {
       for (let seq = from; found === undefined; ) {
-        const next = await this.#get(JOB_STREAM, { seq, next_by_subj: JOB_SUBJECTS });
+        const next = await this.#get(JOB_STREAM, { seq, next_by_subj: ANY_SUBJECT });
         if (next === undefined || next.seq >= from + step) return;
         const job = jobOf(next);
         if (job.id === jobId) found = job;
@@ -178,7 +180,7 @@ export class JobStore {
   /** Returns the subjects that have waiting jobs. */
   async waitingSubjects(): Promise<readonly string[]> {
     const { state } = await this.#reach(JOB_STREAM, JOB_STREAM, () =>
-      this.#jsm.streams.info(JOB_STREAM, { subjects_filter: JOB_SUBJECTS }),
+      this.#jsm.streams.info(JOB_STREAM, { subjects_filter: ANY_SUBJECT }),
     );
     return Object.keys(state.subjects ?? {});
   }

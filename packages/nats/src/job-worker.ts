@@ -158,7 +158,7 @@ class KindWorker implements Endable {
   readonly #attempts: JobAttempts;
   readonly #held: () => boolean;
   readonly #storage: StorageSettings;
-  readonly #onFault: (subject: string, thrown: unknown) => void;
+  readonly #onFault: AttemptOptions["onFault"];
   /**
    * For each VM or chassis, its jobs in the order they were stored. A job that waits for its next try holds up the jobs
    * behind it.
@@ -207,9 +207,14 @@ class KindWorker implements Endable {
     try {
       await this.#pull();
     } catch (thrown) {
-      this.#onFault(jobSubjectsOf(this.#aggregate), asFault(this.#aggregate, thrown));
+      this.#onFault(this.#name, asFault(this.#aggregate, thrown));
       this.#openLater();
     }
+  }
+
+  /** The name of the consumer. */
+  get #name(): string {
+    return jobConsumer(this.#aggregate);
   }
 
   #openLater(): void {
@@ -221,14 +226,14 @@ class KindWorker implements Endable {
     const js = jetStreamOf(this.#bus);
     const jsm = await streamManagerOf(this.#bus);
     for (const stream of JOB_STREAMS) await restoreStream(this.#bus, stream, this.#storage);
-    const name = jobConsumer(this.#aggregate);
+    const name = this.#name;
     await jsm.consumers.delete(JOB_STREAM, name).catch((cause: unknown) => {
       if (!(cause instanceof JetStreamApiError)) throw cause;
     });
     if (this.#ended || !this.#held()) return;
     await jsm.consumers.add(JOB_STREAM, {
       durable_name: name,
-      filter_subject: jobSubjectsOf(this.#aggregate),
+      filter_subjects: [...jobSubjectsOf(this.#aggregate)],
       ack_policy: AckPolicy.Explicit,
       ack_wait: ACK_WAIT_MS * 1_000_000,
       deliver_policy: DeliverPolicy.All,
@@ -315,7 +320,7 @@ class KindWorker implements Endable {
         progress.attempts = pending.attempts;
       }
     } catch (thrown) {
-      this.#onFault(jobSubjectsOf(this.#aggregate), thrown);
+      this.#onFault(this.#name, thrown);
       return { kind: "again", afterMs: REOPEN_WAIT_MS };
     }
     if (after.kind === "done") await this.#acknowledge(seq);

@@ -3,8 +3,8 @@
  * message (PING, INFO or STATS of the services protocol) goes to the services library. A message whose reply subject is
  * no inbox is dropped.
  */
-import type { ServedEndpoint } from "@bioxen/contracts";
-import type { Msg, MsgCallback, NatsConnection, SubscriptionOptions } from "@nats-io/nats-core";
+import { accessOf, type IdentityMode, type ServedEndpoint, servedSubjects } from "@bioxen/contracts";
+import type { Msg, MsgCallback, NatsConnection, Subscription, SubscriptionOptions } from "@nats-io/nats-core";
 import type { Bus } from "./bus.ts";
 import { CallerCeiling } from "./caller-ceiling.ts";
 import type { LaneConnections } from "./lane-connections.ts";
@@ -22,6 +22,7 @@ export interface ReceiverOptions {
   readonly connections: LaneConnections;
   readonly endpoints: readonly ServedEndpoint[];
   readonly callerLimit?: number | undefined;
+  readonly identities?: IdentityMode | undefined;
   readonly onForeignReply?: ((subject: string, reply: string) => void) | undefined;
   /** Answers a request that its lane has accepted. */
   readonly answer: (request: Request) => Promise<void>;
@@ -60,10 +61,12 @@ export class Receiver {
    * above the limit is dropped, because the services protocol has no error reply.
    */
   readonly #discovery = new CallerCeiling(DISCOVERIES_PER_SECOND, () => performance.now());
+  /** The subscriptions to mapped subjects, which the services library does not know. */
+  readonly #ofPrincipals: Subscription[] = [];
   readonly #dropped = { reply: 0, discovery: 0 };
 
   constructor(options: ReceiverOptions) {
-    const { bus, callerLimit, connections, answer, onRefused } = options;
+    const { bus, callerLimit, connections, identities, answer, onRefused } = options;
     const lanes = new Set(options.endpoints.map(({ endpoint }) => laneOf(endpoint)));
     this.#options = options;
     this.#connections = connections;
@@ -73,6 +76,7 @@ export class Receiver {
       lane,
       connection: connections.connectionOf(lane),
       ...(lane === "commands" || lane === "programs" ? { callerLimit } : {}),
+      identities,
       answer,
       onRefused,
     });
@@ -105,6 +109,7 @@ export class Receiver {
   }
 
   async stop(): Promise<void> {
+    await Promise.all(this.#ofPrincipals.map((subscription) => subscription.drain()));
     await Promise.all([...this.#lanes.values()].map((lane) => lane.stop()));
   }
 
@@ -119,7 +124,14 @@ export class Receiver {
       this.#withInbox(message, take);
     };
     const connection = this.#connections.connectionOf(name);
-    return connection.subscribe(served.endpoint.subject, { ...subscription, callback });
+    const { endpoint } = served;
+    const byAgents = accessOf("agent", endpoint) !== "none";
+    const { identities = "open" } = this.#options;
+    const [subject, ...mapped] = servedSubjects(endpoint.subject, identities, byAgents);
+    for (const pattern of mapped) {
+      this.#ofPrincipals.push(connection.subscribe(pattern, { ...subscription, callback }));
+    }
+    return connection.subscribe(subject, { ...subscription, callback });
   }
 
   /** Subscribes to a subject of the services protocol. The library answers its PING, INFO and STATS. */

@@ -18,6 +18,8 @@ import {
   CAUSATION_HEADER,
   CORRELATION_HEADER,
   MESSAGE_ID_HEADER,
+  PRINCIPAL_HEADER,
+  SERVICE_HEADER,
   TRACE_HEADER,
   TRACESTATE_HEADER,
 } from "./bus.ts";
@@ -29,6 +31,9 @@ export interface RequestHeaders {
   readonly causationId: string | undefined;
   /** A trace context by the W3C grammar; any other value of the header is ignored. */
   readonly traceparent: string | undefined;
+  /** The name of the calling service, and the principal for which it acts. Only callers.ts decides whether to believe them. */
+  readonly service?: string | undefined;
+  readonly servedPrincipal?: string | undefined;
   /** The vendors' part of the trace context; undefined without a valid `traceparent`. */
   readonly tracestate?: string | undefined;
   /** The valid headers among {@link FOREIGN_TRACE_HEADERS}, by name; absent when there is none. */
@@ -55,12 +60,23 @@ export type ReadHeaders =
 /** Name and value of one header, as characters of one byte each. */
 export type HeaderField = readonly [name: string, value: string];
 
-const NO_HEADERS: ReadHeaders = {
-  ok: true,
-  headers: { messageId: undefined, correlationId: undefined, causationId: undefined, traceparent: undefined },
+/** The headers of a request without headers, or with headers that are refused. */
+export const NO_REQUEST_HEADERS: RequestHeaders = {
+  messageId: undefined,
+  correlationId: undefined,
+  causationId: undefined,
+  traceparent: undefined,
 };
+const NO_HEADERS: ReadHeaders = { ok: true, headers: NO_REQUEST_HEADERS };
 const PRINTABLE = /^[ -~]*$/;
-const RECORDED = [MESSAGE_ID_HEADER, CORRELATION_HEADER, CAUSATION_HEADER, TRACE_HEADER];
+const RECORDED = [
+  MESSAGE_ID_HEADER,
+  CORRELATION_HEADER,
+  CAUSATION_HEADER,
+  SERVICE_HEADER,
+  PRINCIPAL_HEADER,
+  TRACE_HEADER,
+];
 const FIELD_OVERHEAD_BYTES = ": \r\n".length;
 const latin1 = new TextDecoder("latin1");
 
@@ -103,6 +119,8 @@ export function checkedHeaders(fields: readonly HeaderField[], limit = MAX_HEADE
       messageId: first.get(MESSAGE_ID_HEADER) || undefined,
       correlationId: first.get(CORRELATION_HEADER) || undefined,
       causationId: first.get(CAUSATION_HEADER) || undefined,
+      service: first.get(SERVICE_HEADER) || undefined,
+      servedPrincipal: first.get(PRINCIPAL_HEADER) || undefined,
       ...trace.read(traceparent !== undefined && isTraceparent(traceparent) ? traceparent : undefined),
     },
   };

@@ -5,10 +5,19 @@
  * A flood of commands therefore delays neither queries, nor requests between services and agents, nor the event feed. A
  * refused request costs a few microseconds: its payload is not parsed, and its answer was serialised before.
  */
-import { MAX_HEADER_BYTES, MAX_INTERNAL_HEADER_BYTES, type ServedEndpoint } from "@bioxen/contracts";
+import {
+  type Identity,
+  type IdentityMode,
+  isPrincipal,
+  MAX_HEADER_BYTES,
+  MAX_INTERNAL_HEADER_BYTES,
+  principalOf,
+  type ServedEndpoint,
+} from "@bioxen/contracts";
 import type { Msg, MsgHdrs, NatsConnection } from "@nats-io/nats-core";
 import { Admission, type AdmissionRefusal, costOf } from "./admission.ts";
 import { CallerCeiling } from "./caller-ceiling.ts";
+import { callerOf, type KnownCaller } from "./callers.ts";
 import { errorHeaders } from "./error-headers.ts";
 import {
   EXPIRE_INTERVAL_MS,
@@ -27,6 +36,7 @@ import { headersOf, type ReadHeaders } from "./request-headers.ts";
 /** A request that a lane has accepted, without a reference to the buffer in which the request arrived. */
 export interface Request {
   readonly served: ServedEndpoint;
+  readonly caller: KnownCaller;
   readonly reply: string;
   readonly headers: ReadHeaders;
   readonly data: Uint8Array;
@@ -47,6 +57,7 @@ export interface LaneOptions {
   readonly connection: NatsConnection;
   /** Maximum number of requests of one caller per second. When absent, the rate of a caller is not limited. */
   readonly callerLimit?: number | undefined;
+  readonly identities?: IdentityMode | undefined;
   /** Answers a request; never rejects. */
   readonly answer: (request: Request) => Promise<void>;
   /** Called for each request that the lane refuses. */
@@ -88,10 +99,15 @@ export class RequestLane {
     return { lane: this.#options.lane, underWay, waiting, refused: { ...this.#refused } };
   }
 
-  /** Starts a request, lets it wait, or refuses it. */
+  /** Starts a request, lets it wait, or refuses it. A request whose subject names no valid caller is dropped. */
   receive(served: ServedEndpoint, message: Msg): void {
     const reply = message.reply ?? "";
-    const caller = callerOf(reply);
+    const { connection, lane, identities = "open" } = this.#options;
+    const readHeaders = () =>
+      headersOf(message, lane === "internal" ? MAX_INTERNAL_HEADER_BYTES : MAX_HEADER_BYTES);
+    const known = callerOf(identities, message.subject, readHeaders);
+    if (known === undefined) return;
+    const caller = shareholderOf(known.identity, reply);
     const aboveCeilingMs = this.#ceiling?.take(caller) ?? 0;
     if (aboveCeilingMs > 0) {
       this.#refuse(served, reply, "ceiling", aboveCeilingMs);
@@ -104,13 +120,11 @@ export class RequestLane {
       this.#refuse(served, reply, reason, this.#admission.retryAfterMs());
       return;
     }
-    const { connection, lane } = this.#options;
     const respond: Request["respond"] = (answer, headers) => {
       if (reply !== "") connection.publish(reply, answer, headers === undefined ? {} : { headers });
     };
     // The request gets copies of headers and payload. Views would keep the socket's whole buffer in memory.
-    const headers = headersOf(message, lane === "internal" ? MAX_INTERNAL_HEADER_BYTES : MAX_HEADER_BYTES);
-    const request = { served, reply, headers, data: data.slice(), respond };
+    const request = { served, caller: known, reply, headers: readHeaders(), data: data.slice(), respond };
     this.#admission.enter(caller, request, cost);
   }
 
@@ -163,9 +177,10 @@ function encodedOnce(headers: MsgHdrs): MsgHdrs {
 }
 
 /**
- * Returns the name that distinguishes the callers of a lane: the prefix of their reply subjects, which a client library
- * makes once per connection. A caller can evade its limit on purpose with several prefixes, but not by accident.
+ * Returns the name that distinguishes the callers of a lane: the principal or the agent. Services and anonymous callers
+ * are told apart by the prefix of their reply subjects, which a client library makes once per connection. A caller of an
+ * open stack can evade its limit on purpose with several prefixes, but not by accident.
  */
-export function callerOf(reply: string): string {
-  return prefixOf(reply);
+function shareholderOf(identity: Identity, reply: string): string {
+  return isPrincipal(identity) || identity.role === "agent" ? principalOf(identity) : prefixOf(reply);
 }

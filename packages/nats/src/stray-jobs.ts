@@ -1,7 +1,7 @@
 /**
  * Ends the jobs that no service owns: their subject names an unknown aggregate.
  */
-import { JOB_AGGREGATES, JOB_STREAM, jobSubjectsOf } from "@bioxen/contracts";
+import { COMMAND_PREFIX, commandSubject, JOB_AGGREGATES, JOB_STREAM } from "@bioxen/contracts";
 import type { Timers } from "@bioxen/kernel";
 import { type AttemptOptions, problemOf } from "./job-attempt.ts";
 import type { JobStore } from "./job-store.ts";
@@ -61,5 +61,6 @@ export class StrayJobs {
 }
 
 function isOwned(subject: string): boolean {
-  return JOB_AGGREGATES.some((aggregate) => subject.startsWith(jobSubjectsOf(aggregate).slice(0, -1)));
+  const aggregate = commandSubject(subject).slice(COMMAND_PREFIX.length).split(".")[0] ?? "";
+  return JOB_AGGREGATES.includes(aggregate);
 }

@@ -1,7 +1,7 @@
 /**
  * The configuration of a service: environment variables, all checked before the service begins.
  */
-import { checkedBy } from "@bioxen/contracts";
+import { checkedBy, IDENTITY_MODES } from "@bioxen/contracts";
 import {
   type ConnectionSettings,
   connectionProblems,
@@ -52,6 +52,11 @@ const DEFAULT_SERVER = "nats://127.0.0.1:4222";
 /** The settings of every service, beside those of its connection. */
 export const hostConfig = z.object({
   BIOXEN_LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
+  /**
+   * `mapped` on a server with keys: its accounts write the principal of each request into the subject. `open`, the
+   * default: every caller is anonymous.
+   */
+  BIOXEN_IDENTITIES: z.enum(IDENTITY_MODES).default("open"),
   /** Address of `/live`, `/ready` and `/metrics`: `host:port`; port 0 picks a free one. */
   BIOXEN_HTTP: z
     .string()

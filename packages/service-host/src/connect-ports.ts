@@ -31,6 +31,7 @@ export async function connectPorts({ definition, config, logger, end, lose, trac
   const bus = await connectBus({
     ...config.connection,
     name: `bioxen-${name}`,
+    service: name,
     connectTimeoutMs: FIRST_CONNECT_TIMEOUT_MS,
   });
   end.closes(() => bus.close());

@@ -6,13 +6,14 @@ import { Fault, type Logger, messageOf } from "@bioxen/kernel";
 /** Shortest time between two log lines about requests that were dropped because of their reply subject, ms. */
 const FOREIGN_REPLY_LOG_MS = 10_000;
 /** Returns a function that logs a failed handler: a fault as a warning, any other exception as an error. */
-export function faultLogger(logger: Logger): (subject: string, thrown: unknown) => void {
-  return (subject, thrown) => {
+export function faultLogger(logger: Logger): (subject: string, thrown: unknown, principal?: string) => void {
+  return (subject, thrown, principal) => {
+    const request = principal === undefined ? { subject } : { subject, principal };
     if (thrown instanceof Fault) {
-      logger.warn({ subject, code: thrown.code }, thrown.message);
+      logger.warn({ ...request, code: thrown.code }, thrown.message);
       return;
     }
-    logger.error({ subject, err: thrown }, `a handler failed: ${messageOf(thrown)}`);
+    logger.error({ ...request, err: thrown }, `a handler failed: ${messageOf(thrown)}`);
   };
 }
 

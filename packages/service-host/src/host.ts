@@ -12,6 +12,7 @@
 import {
   BIOXEN_VERSION,
   ENDPOINTS,
+  type IdentityMode,
   type Measurement,
   type ServedEndpoint,
   type ServiceName,
@@ -23,6 +24,7 @@ import {
   ConnectionRefused,
   clusterIdOn,
   discoverServices,
+  type Outcomes,
   openInbox,
   openJobCancellation,
   openJobWorker,
@@ -187,23 +189,23 @@ async function boot(
   const snapshots = await end.during(rebuildState(feed, bus, ports, config));
   end.closes(() => snapshots.end());
   measuring.push(() => snapshots.measure());
-  const instrumented = (served: ServedEndpoint) => metrics.counted(tracedEndpoint(served, tracer));
-  const ownJobs = ENDPOINTS.jobCancel.owner === definition.name;
-  const hosted = ownJobs ? [await end.during(openJobCancellation(bus, outcomes))] : [];
-  const endpoints = [...service.endpoints, ...hosted].map(instrumented);
-  const serving = { ...servingOf(definition, feed, logger), bus, outcomes, url: http.url, endpoints };
+  const common = servingOf(definition, feed, logger, config);
+  const hosted = await end.during(hostedEndpoints(definition, { ...common, bus, outcomes }));
+  const endpoints = [...service.endpoints, ...hosted].map((served) =>
+    metrics.counted(tracedEndpoint(served, tracer)),
+  );
+  const serving = { ...common, bus, outcomes, url: http.url, endpoints };
   const { discovery = {} } = service;
-  const { BIOXEN_CALLER_LIMIT: callerLimit } = config;
   end.closes(() => service.end());
   const openLobby = (waiting: string) =>
-    openInbox({ ...serving, endpoints: [], metadata: { ...discovery, waiting }, callerLimit });
+    openInbox({ ...serving, endpoints: [], metadata: { ...discovery, waiting } });
   for (const admission of [service, ...standByOf(definition, bus, feed)]) {
     await whenAdmitted({ service: admission, vitals, end, logger, openLobby });
     void admission.mustEnd?.then((reason) => end.fail(reason));
   }
   await end.during(service.begin(feed));
   if (writesSnapshots) await end.during(snapshots.beginWriting(feed));
-  const opened = await end.during(openInbox({ ...serving, metadata: discovery, callerLimit }));
+  const opened = await end.during(openInbox({ ...serving, metadata: discovery }));
   measuring.push(() => loadMeasurements(opened.load()));
   const stopping = [() => opened.stop()];
   end.closes(() => Promise.all(stopping.map((stop) => stop())));
@@ -222,6 +224,14 @@ async function boot(
   vitals.serves();
   process.send?.({ kind: "ready" });
   logger.info({}, `${definition.name} is ready`);
+}
+
+/** Returns the endpoints that the host itself serves, beside those of the service. */
+async function hostedEndpoints(
+  { name }: ServiceDefinition,
+  { bus, outcomes, identities }: { bus: Bus; outcomes: Outcomes; identities: IdentityMode },
+): Promise<readonly ServedEndpoint[]> {
+  return ENDPOINTS.jobCancel.owner === name ? [await openJobCancellation(bus, outcomes, identities)] : [];
 }
 
 /** Returns the sources of the measurements that a process has from its start. */
@@ -248,8 +258,15 @@ function standByOf({ name, isUnique = false }: ServiceDefinition, bus: Bus, feed
 }
 
 /** Returns the options that the inbox and the job worker of a service have in common. */
-function servingOf({ name, description }: ServiceDefinition, feed: EventFeed, logger: Logger) {
+function servingOf(
+  { name, description }: ServiceDefinition,
+  feed: EventFeed,
+  logger: Logger,
+  { BIOXEN_IDENTITIES: identities, BIOXEN_CALLER_LIMIT: callerLimit }: HostConfig,
+) {
   return {
+    identities,
+    callerLimit,
     name,
     description,
     version: BIOXEN_VERSION,

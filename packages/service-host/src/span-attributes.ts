@@ -26,17 +26,19 @@ type SpanAttributes = Readonly<Record<string, string | number>>;
 
 /** Attributes of the span that answers a request on `subject`. */
 export function requestAttributes(subject: string, payload: unknown, causation: Causation): SpanAttributes {
-  const { causeId, correlationId, deduplicate } = causation;
+  const { causeId, correlationId, deduplicate, principal, onBehalfOf } = causation;
   const prefix = `${subject}:`;
+  const ownPart = causeId.slice(causeId.indexOf(prefix));
   return {
     ...MESSAGING,
     "messaging.operation.type": "process",
     "messaging.operation.name": "process",
     "messaging.destination.name": subject,
-    ...(deduplicate && causeId.startsWith(prefix)
-      ? { "messaging.message.id": causeId.slice(prefix.length) }
+    ...(deduplicate && ownPart.startsWith(prefix)
+      ? { "messaging.message.id": ownPart.slice(prefix.length) }
       : {}),
     "messaging.message.conversation_id": correlationId,
+    ...principalsOf({ principal, onbehalfof: onBehalfOf }),
     ...idsOf(payload),
   };
 }
@@ -70,7 +72,22 @@ export function appendAttributes(streamSubject: string, envelope: EventEnvelope)
     "cloudevents.event_source": envelope.source,
     "cloudevents.event_type": envelope.type,
     "cloudevents.event_subject": envelope.subject,
+    ...principalsOf(envelope),
     ...idsOf({ ...(isObject(envelope.data) ? envelope.data : {}), ...OWN_ID[kind]?.(id) }),
+  };
+}
+
+/** The principal of a request or event, and the principal for which a service made it. */
+function principalsOf({
+  principal,
+  onbehalfof,
+}: {
+  readonly principal?: string | undefined;
+  readonly onbehalfof?: string | undefined;
+}): SpanAttributes {
+  return {
+    ...(principal === undefined ? {} : { "bioxen.principal": principal }),
+    ...(onbehalfof === undefined ? {} : { "bioxen.on_behalf_of": onbehalfof }),
   };
 }
 

@@ -20,7 +20,8 @@ interface TailOptions extends EventFilter {
 const EXAMPLES = `
 Examples:
   bioxen events tail --vm c1 --no-checkpoints
-  bioxen events tail --since 15m --type vm.placed,ledger --no-follow`;
+  bioxen events tail --since 15m --type vm.placed,ledger --no-follow
+  bioxen events tail --principal alice --no-follow`;
 
 function addFilterOptions(tail: Command): Command {
   return tail
@@ -38,6 +39,10 @@ function addFilterOptions(tail: Command): Command {
       "--since <when>",
       "begin at this age (90s, 15m, 2h, 1d) or time (2026-11-25T10:00:00Z)",
       sinceOption,
+    )
+    .option(
+      "--principal <name>",
+      "only events that this principal decided: a name, agent:ID, service:NAME or anonymous",
     )
     .option("--no-checkpoints", "leave out stored states of guests: one for each VM and minute");
 }

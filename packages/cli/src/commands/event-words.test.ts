@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { ALERT_EVENTS, CHASSIS_EVENTS, LEDGER_EVENTS, VM_EVENTS } from "@bioxen/contracts";
 import { describe, expect, it } from "vitest";
-import { causeOf, whatHappened } from "./event-words.ts";
+import { causeOf, eventLine, principalsOf, whatHappened } from "./event-words.ts";
 
 const eventOf = (type: string, data: object, more: object = {}) => ({
   type,
@@ -10,6 +10,29 @@ const eventOf = (type: string, data: object, more: object = {}) => ({
   causationid: "01J0000000000000000000000",
   subject: `${type.split(".")[1]}/c1`,
   ...more,
+});
+
+describe("the principals of an event", () => {
+  it.each([
+    [{}, "", "[lifecycle]"],
+    [{ principal: "anonymous" }, "", "[lifecycle]"],
+    [{ principal: "alice" }, "alice", "[lifecycle, by alice]"],
+    [
+      { principal: "service:lifecycle", onbehalfof: "alice" },
+      "service:lifecycle for alice",
+      "[lifecycle, for alice]",
+    ],
+    [{ principal: "agent:local", onbehalfof: "anonymous" }, "agent:local", "[lifecycle, by agent:local]"],
+    [
+      { principal: "agent:local", onbehalfof: "alice" },
+      "agent:local for alice",
+      "[lifecycle, by agent:local, for alice]",
+    ],
+  ])("%j are %j, in one line %s", (principals, words, line) => {
+    const event = { ...eventOf("bioxen.vm.paused.v1", {}, principals), time: "2026-11-25T10:00:00Z" };
+    expect(principalsOf(event)).toBe(words);
+    expect(eventLine(7, event)).toSatisfy((text: string) => text.endsWith(` vm/c1 paused ${line}`));
+  });
 });
 
 describe("an event in words", () => {
@@ -40,6 +63,10 @@ describe("an event in words", () => {
     );
     const message = { causationid: "bioxen.cmd.vm.create:order 7:1" };
     expect(causeOf(eventOf("bioxen.vm.created.v1", {}, message), null)).toBe(
+      "by command vm.create, message order 7:1",
+    );
+    const own = { causationid: "alice/bioxen.cmd.vm.create:order 7:1", principal: "alice" };
+    expect(causeOf(eventOf("bioxen.vm.created.v1", {}, own), null)).toBe(
       "by command vm.create, message order 7:1",
     );
     const odd = eventOf("bioxen.vm.displaced.v2", {}, { causationid: "x-1" });

@@ -22,7 +22,10 @@ export interface EventReference {
   readonly subject: string;
 }
 
-type ReportedEvent = Pick<EventEnvelope, "type" | "data" | "source" | "causationid" | "subject">;
+type ReportedEvent = Pick<
+  EventEnvelope,
+  "type" | "data" | "source" | "causationid" | "subject" | "principal" | "onbehalfof"
+>;
 type DomainEvent = VmEvent | LedgerEvent | ChassisEvent | DrainEvent | QuotaEvent | AlertEvent | LogEvent;
 type Happened = { readonly [E in DomainEvent as E["type"]]: (data: E["data"]) => string };
 
@@ -200,6 +203,30 @@ export function decidedBy({ source }: ReportedEvent): string {
   return source.replace("/bioxen/", "");
 }
 
+/** The principal of every caller of an open stack, where all events have it. */
+const ANONYMOUS = "anonymous";
+
+/**
+ * Returns the principal of the event, and the principal for which it acted: `alice`, or `service:lifecycle for alice`.
+ * Empty for events of older releases, and on an open stack.
+ */
+export function principalsOf({ principal, onbehalfof }: ReportedEvent): string {
+  if (principal === undefined || principal === ANONYMOUS) return "";
+  return onbehalfof === undefined || onbehalfof === ANONYMOUS ? principal : `${principal} for ${onbehalfof}`;
+}
+
+/**
+ * Returns the service that decided the event, with the principal whose command it carried out, or for whom it acted:
+ * `lifecycle`, `lifecycle, by alice`, `lifecycle, for alice`.
+ */
+function decidedFor(event: ReportedEvent): string {
+  const service = decidedBy(event);
+  const { principal, onbehalfof } = event;
+  const isOwn = principal === undefined || principal === `service:${service}`;
+  const by = isOwn || principal === ANONYMOUS ? "" : `, by ${principal}`;
+  return `${service}${by}${onbehalfof === undefined || onbehalfof === ANONYMOUS ? "" : `, for ${onbehalfof}`}`;
+}
+
 /**
  * For each event type, the command that is shown as the cause when the log does not contain the cause. An event type
  * without an entry here comes from an agent or the scheduler.
@@ -237,10 +264,12 @@ export function causeOf(event: ReportedEvent, causedBy: EventReference | null): 
   const kind = event.type.replace(/^bioxen\.|\.v\d+$/g, "");
   if (kind === "vm.deferred") return "because the scheduler found no chassis for it";
   if (kind === "ledger.reserved") return "by a plan of the scheduler";
-  const colon = event.causationid.indexOf(":");
-  if (event.causationid.startsWith(COMMAND_PREFIX) && colon > 0) {
-    const command = event.causationid.slice(COMMAND_PREFIX.length, colon);
-    return `by command ${command}, message ${event.causationid.slice(colon + 1)}`;
+  // The cause of a principal's command begins with the principal's name and a slash.
+  const cause = event.causationid.replace(/^[a-z0-9-]+\//, "");
+  const colon = cause.indexOf(":");
+  if (cause.startsWith(COMMAND_PREFIX) && colon > 0) {
+    const command = cause.slice(COMMAND_PREFIX.length, colon);
+    return `by command ${command}, message ${cause.slice(colon + 1)}`;
   }
   if (kind === "vm.stop-requested") {
     return (event.data as { destroy?: boolean }).destroy ? "by command vm.destroy" : "by command vm.stop";
@@ -315,7 +344,7 @@ function becauseOf({ subject }: ReportedEvent, cause: EventReference): string {
 
 /** Returns the line that `events tail` prints for an event. */
 export function eventLine(seq: number, event: ReportedEvent & Pick<EventEnvelope, "time">): string {
-  return `#${seq} ${wallClock(Date.parse(event.time))}  ${event.subject} ${whatHappened(event)} [${decidedBy(event)}]`;
+  return `#${seq} ${wallClock(Date.parse(event.time))}  ${event.subject} ${whatHappened(event)} [${decidedFor(event)}]`;
 }
 
 /** One line for a message of the log that cannot be read. */

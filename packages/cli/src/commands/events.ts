@@ -133,6 +133,8 @@ function eventInWords({ event: { seq, envelope }, causedBy, effects }: EventInCo
     paint("bold", `#${seq} ${envelope.subject}: ${whatHappened(envelope)}`),
     `  when     ${wallClock(Date.parse(envelope.time))}, version ${envelope.aggregateversion} of ${envelope.subject}`,
     `  service  ${decidedBy(envelope)}`,
+    ...(envelope.principal === undefined ? [] : [`  by       ${envelope.principal}`]),
+    ...(envelope.onbehalfof === undefined ? [] : [`  for      ${envelope.onbehalfof}`]),
     `  why      ${causeOf(envelope, causedBy)}`,
     `  chain    ${envelope.correlationid}`,
     `  id       ${envelope.id}`,

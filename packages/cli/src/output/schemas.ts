@@ -83,6 +83,8 @@ const storedEvent = z.object({
   aggregateversion: z.int(),
   correlationid: z.string(),
   causationid: z.string(),
+  principal: z.string().optional(),
+  onbehalfof: z.string().optional(),
   traceparent: z.string().optional(),
   tracestate: z.string().optional(),
   previoushash: z.string().optional(),

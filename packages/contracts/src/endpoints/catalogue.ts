@@ -170,11 +170,17 @@ export const ENDPOINTS = {
     endpoint(
       "bioxen.qry.vm.history",
       "lifecycle",
-      "Every event of one VM with its sequence and the event that caused it. `causedBy` is null when a command caused the event, or when the cause is not in the log.",
+      "Every event of one VM with its sequence, its principal and the event that caused it. `causedBy` is null when a command caused the event, or when the cause is not in the log.",
       z.strictObject({ vmId: id, ...pageRequest }),
       z.object({
         events: z.array(
-          z.looseObject({ seq: z.int(), type: z.string(), causedBy: eventReference.nullable() }),
+          z.looseObject({
+            seq: z.int(),
+            type: z.string(),
+            principal: z.string().optional(),
+            onbehalfof: z.string().optional(),
+            causedBy: eventReference.nullable(),
+          }),
         ),
         ...pageResult,
       }),

@@ -63,7 +63,7 @@ export const NO_ALERT: AlertState = Object.freeze({
 });
 
 export const alertFold: Fold<AlertState> = {
-  schema: 2,
+  schema: 3,
   initial: NO_ALERT,
   evolve(state, untyped, at) {
     const event = untyped as AlertEvent;

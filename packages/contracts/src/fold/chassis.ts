@@ -57,7 +57,7 @@ export const NEVER_LOST = { lost: null, lossesInARow: 0, recoveredAtMs: null } a
 export const NO_CHASSIS: ChassisState = Object.freeze({ registered: false });
 
 export const chassisFold: Fold<ChassisState> = {
-  schema: 5,
+  schema: 6,
   initial: NO_CHASSIS,
   evolve(state, untyped, at) {
     const event = untyped as ChassisEvent;

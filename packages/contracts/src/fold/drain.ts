@@ -1,7 +1,7 @@
 /**
  * Folds the events of a drain into its state: the VMs that must leave the chassis, and where each of them went.
  */
-import { type CauseEvent, type Fold, traceOf } from "@bioxen/kernel";
+import { type CauseEvent, causeAt, type Fold } from "@bioxen/kernel";
 import type { DrainEvent } from "../events/drain.ts";
 
 export const DRAIN_STATUSES = ["draining", "completed", "incomplete", "cancelled"] as const;
@@ -36,14 +36,14 @@ export type DrainState = { readonly exists: false } | Drain;
 export const NO_DRAIN: DrainState = Object.freeze({ exists: false });
 
 export const drainFold: Fold<DrainState> = {
-  schema: 2,
+  schema: 3,
   initial: NO_DRAIN,
   evolve(state, untyped, at) {
     const event = untyped as DrainEvent;
     const { version } = at;
     if (event.type === "bioxen.drain.started.v1") {
       const { vmIds, ...data } = event.data;
-      const startedBy = { id: at.eventId, correlationid: at.correlationId, ...traceOf(at) };
+      const startedBy = causeAt(at);
       return {
         exists: true,
         status: "draining",

@@ -106,7 +106,7 @@ function tokensOf(
 }
 
 export const ledgerFold: Fold<Ledger> = {
-  schema: 3,
+  schema: 4,
   initial: NO_LEDGER,
   evolve(ledger, untyped, at) {
     const event = untyped as LedgerEvent;

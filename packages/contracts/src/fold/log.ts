@@ -13,7 +13,7 @@ export interface LogState {
 }
 
 export const logFold: Fold<LogState> = {
-  schema: 1,
+  schema: 2,
   initial: Object.freeze({ skipped: {} }),
   evolve(state, untyped, at) {
     const event = untyped as LogEvent;

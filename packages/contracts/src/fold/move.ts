@@ -5,11 +5,10 @@
 import {
   type Amounts,
   type Causation,
-  type CauseEvent,
+  causeAt,
   causedBy,
   type EventPosition,
   equalAmounts,
-  traceOf,
 } from "@bioxen/kernel";
 import type { VmEvent } from "../events/vm.ts";
 import type { Migration, Vm } from "./vm-state.ts";
@@ -83,8 +82,4 @@ export function isForMove(
  */
 export function causedByMove({ requestedBy }: Migration): Causation {
   return causedBy(requestedBy);
-}
-
-function causeAt(at: EventPosition): CauseEvent {
-  return { id: at.eventId, correlationid: at.correlationId, ...traceOf(at) };
 }

@@ -109,7 +109,7 @@ function isLower(limits: Amounts, before: Amounts): boolean {
 }
 
 export const quotaFold: Fold<QuotaState> = {
-  schema: 2,
+  schema: 3,
   initial: NO_QUOTA,
   evolve(quota, untyped, at) {
     const event = untyped as QuotaEvent;

@@ -130,6 +130,9 @@ const EVENT_ATTRIBUTES: Readonly<Record<string, string>> = {
   aggregateversion: "1, 2, 3 … per aggregate.",
   correlationid: "The command that started the chain of causes.",
   causationid: "The command or event that directly caused this event.",
+  principal:
+    "The caller whose command decided the event: a principal, `agent:<id>`, `service:<name>`, or `anonymous` on an open stack.",
+  onbehalfof: "The principal whose command began the chain that led to the decision.",
   traceparent: "W3C trace context.",
   tracestate: "The vendors' part of the W3C trace context; never without `traceparent`.",
   previoushash: "SHA-256 of the stored bytes of the aggregate's previous event; absent in its first event.",

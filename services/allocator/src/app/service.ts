@@ -9,6 +9,7 @@ import {
   ENDPOINTS,
   type Ledger,
   type LedgerEntry,
+  type LedgerEvent,
   LedgersOfVms,
   ledgerFold,
   type QuotaState,
@@ -20,18 +21,21 @@ import {
 } from "@bioxen/contracts";
 import {
   Aggregates,
+  beginnerOf,
   type Causation,
   causedBy,
   type EventFeed,
   invariant,
   type Lease,
   messageOf,
+  onBehalfOf,
   ReadModel,
   Reconciler,
   type ServicePorts,
   type StoredEvent,
   UNCHANGED,
 } from "@bioxen/kernel";
+import { vmsOf } from "../domain/concerned-vms.ts";
 import { type LedgerCommand, type LedgerDecision, ledgerDecider } from "../domain/ledger.ts";
 import { type EntryVerdict, EXPIRY_GRACE_MS, expiresFrom, nextExpiryAtMs } from "../domain/settlement.ts";
 import { verdictOf } from "../domain/verdict.ts";
@@ -212,6 +216,7 @@ class Allocator {
         this.#causation(chassisId),
         (ledger) => this.#nextDecision(chassisId, ledger),
         () => this.#acts(),
+        (event) => this.#causation(chassisId, event as LedgerEvent),
       );
       invariant(executed.ok, "the process sends no command that a ledger refuses", { chassisId });
       if (!executed.changed) break;
@@ -243,11 +248,16 @@ class Allocator {
     return UNCHANGED;
   }
 
-  #causation(chassisId: string): Causation {
+  /** Returns the causation of the ledger's next event: on behalf of the principal that acted on the VM of `event` last. */
+  #causation(chassisId: string, event?: LedgerEvent): Causation {
     const cause = this.ledgers.get(chassisId).last ?? this.chassis.last(chassisId);
     invariant(cause !== undefined, "a ledger has events only after its chassis was registered", {
       chassisId,
     });
-    return causedBy(cause);
+    const own = causedBy(cause);
+    const vmIds = event === undefined ? [] : vmsOf(event);
+    const [newest] = [...vmIds].sort((a, b) => this.vms.lastSeq(b) - this.vms.lastSeq(a));
+    const last = newest === undefined ? undefined : this.vms.last(newest);
+    return last === undefined ? own : { ...own, ...onBehalfOf(beginnerOf(last)) };
   }
 }

@@ -15,6 +15,7 @@ import {
   type ParsedRequestOf,
   type ResultOf,
   refuse,
+  reportedBy,
   viewOfChassis,
 } from "@bioxen/contracts";
 import { type Caller, type Causation, type EventLog, foldAt } from "@bioxen/kernel";
@@ -43,14 +44,16 @@ export class ChassisCommands {
     request: ParsedRequestOf<"chassisRegister">,
     causation: Causation,
   ): Promise<Handled<ResultOf<"chassisRegister">>> {
-    const { chassisId } = request;
+    const { chassisId, agentId } = request;
+    const reported = reportedBy(causation, agentId);
+    if (!reported.ok) return reported;
     const checked = registrationOf(request, this.#types);
     if ("problems" in checked) {
       const message = checked.problems.map((p) => `${p.path} ${p.message}`).join("; ");
       return refuse("BAD_REQUEST", message, { details: { problems: checked.problems } });
     }
     const command = { type: "register", chassisId, registration: checked.registration } as const;
-    return this.#execute(chassisId, causation, () => command);
+    return this.#execute(chassisId, reported.causation, () => command);
   }
 
   cordon({ chassisId }: { chassisId: string }, causation: Causation) {
@@ -72,8 +75,11 @@ export class ChassisCommands {
     return this.#execute(chassisId, causation, () => ({ type: "delete-machine", chassisId, uuid }));
   }
 
-  reportMachine(report: ParsedRequestOf<"chassisReportMachine">, causation: Causation) {
-    return this.#execute(report.chassisId, causation, () => ({ type: "report-machine", ...report }));
+  async reportMachine(report: ParsedRequestOf<"chassisReportMachine">, causation: Causation) {
+    const { state } = this.#cluster.chassis.get(report.chassisId);
+    const reported = reportedBy(causation, state.registered ? state.agentId : undefined);
+    if (!reported.ok) return reported;
+    return this.#execute(report.chassisId, reported.causation, () => ({ type: "report-machine", ...report }));
   }
 
   reportLeft(

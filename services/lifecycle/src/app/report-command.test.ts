@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import {
   type CheckpointRecord,
+  chassisFold,
   type ParsedRequestOf,
   type VmEvent,
   type VmState,
@@ -39,7 +40,8 @@ async function world(...more: readonly VmEvent[]) {
   const vms = new Aggregates<VmState>({ kind: "vm", fold: vmFold, log, clock, ids, source: "/bioxen/test" });
   for (const event of [...RUNNING, ...more]) await vms.execute("a", BECAUSE, () => accept(event));
   const ledgers = new ReadModel("ledger", { schema: 1, initial: { entries: {} } as never, evolve: (s) => s });
-  const reports = new ReportCommand({ vms, ledgers, clock, blobs, log, knownSeq: () => 0 });
+  const chassis = new ReadModel("chassis", chassisFold);
+  const reports = new ReportCommand({ vms, ledgers, chassis, clock, blobs, log, knownSeq: () => 0 });
   const before = await log.lastSeq();
   type Report = ParsedRequestOf<"vmReport">;
   const report = async (fields: Partial<Report> & Pick<Report, "observed">) => {

@@ -7,8 +7,15 @@
  * report declares lost must be missing or damaged. Facts that only the agent can know (that a guest started, stopped or
  * failed) are accepted unchecked.
  */
-import { blobOf, type CheckpointRecord, type Handled, type ParsedRequestOf, refuse } from "@bioxen/contracts";
-import type { BlobStore, Causation } from "@bioxen/kernel";
+import {
+  blobOf,
+  type CheckpointRecord,
+  type Handled,
+  type ParsedRequestOf,
+  refuse,
+  reportedBy,
+} from "@bioxen/contracts";
+import { type BlobStore, beginnerOf, type Causation, onBehalfOf } from "@bioxen/kernel";
 import type { GuestReport } from "../domain/guest-report.ts";
 import { vmDecider } from "../domain/vm-decider.ts";
 import type { VmRejection } from "../domain/vm-decision.ts";
@@ -21,7 +28,8 @@ import { beyondKnownLog, type CommandPorts, changedSeq, type SeqChanged } from "
  */
 const SEEN_AHEAD_MS = 86_400_000;
 
-export interface ReportPorts extends Pick<CommandPorts, "vms" | "ledgers" | "clock" | "log" | "knownSeq"> {
+export interface ReportPorts
+  extends Pick<CommandPorts, "vms" | "ledgers" | "chassis" | "clock" | "log" | "knownSeq"> {
   readonly blobs: Pick<BlobStore, "get">;
 }
 
@@ -40,11 +48,13 @@ export class ReportCommand {
     const beyond = await beyondKnownLog(this.#ports, report.fence, "fence");
     const refusal = beyond ?? tooLate(report, clock.nowMs());
     if (refusal !== undefined) return refusal;
+    const reported = this.#reported(vmId, report.fence, causation);
+    if (!reported.ok) return reported;
     const checked = await this.#checked(vmId, report);
     if (checked === undefined) return { ok: true, result: { changed: false, seq: vms.get(vmId).lastSeq } };
     const entryOn = (chassisId: string | null | undefined) =>
       chassisId ? ledgers.get(chassisId).entries[vmId] : undefined;
-    const executed = await vms.execute(vmId, causation, (state) =>
+    const executed = await vms.execute(vmId, reported.causation, (state) =>
       vmDecider.decide(state, {
         type: "report",
         report: checked,
@@ -54,6 +64,22 @@ export class ReportCommand {
       }),
     );
     return changedSeq(executed);
+  }
+
+  /**
+   * Returns the causation of the report, or its refusal: the agent of the VM's place reports. An event that follows from
+   * the VM's last event is on behalf of the principal that began that chain.
+   */
+  #reported(vmId: string, fence: number, causation: Causation) {
+    const { vms, chassis } = this.#ports;
+    const { state, last } = vms.get(vmId);
+    if (!state.exists) return reportedBy(causation, undefined);
+    const target = state.migration?.target;
+    const chassisId = target?.fence === fence ? target.chassisId : state.chassisId;
+    const host = chassisId === null ? undefined : chassis.get(chassisId);
+    const isInChain = last !== undefined && last.correlationid === causation.correlationId;
+    const served = isInChain ? onBehalfOf(beginnerOf(last)) : {};
+    return reportedBy({ ...causation, ...served }, host?.registered === true ? host.agentId : undefined);
   }
 
   /** Returns the report without claims that the store of guest states disproves; undefined if no claim remains. */

@@ -18,6 +18,7 @@ import {
   backoffDelayMs,
   type Causation,
   type CauseEvent,
+  causedBy,
   invariant,
   messageOf,
   Reconciler,
@@ -36,8 +37,9 @@ export interface Webhooks {
  * Returns the causation of everything that follows from an event of a rule. It keeps the event's correlation id but not
  * its trace: an alert may come hours after the command that set the rule.
  */
-export function inChainOf({ id, correlationid }: CauseEvent): Causation {
-  return { causeId: id, correlationId: correlationid, deduplicate: false };
+export function inChainOf(event: CauseEvent): Causation {
+  const { traceparent: _, tracestate: __, ...causation } = causedBy(event);
+  return causation;
 }
 
 export const NO_WEBHOOKS: Webhooks = {
