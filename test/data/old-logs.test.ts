@@ -35,6 +35,7 @@ const NEVER_CAPTURED = [
   "bioxen.vm.observed.v1",
   "bioxen.vm.start-refused.v1",
   "bioxen.vm.start-progressed.v1",
+  "bioxen.vm.transferred.v1",
   "bioxen.chassis.lost.v1",
   "bioxen.chassis.recovered.v1",
   "bioxen.chassis.machine-deletion-requested.v1",

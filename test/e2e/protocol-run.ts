@@ -82,6 +82,7 @@ async function lifeOfOneVm(world: World): Promise<void> {
   await world.done("cmd.vm.resize", { vmId, resources: { ribosomes: "60%" } });
   await world.done("cmd.vm.exec", { vmId, source: 'print("x") return {1, 2}' });
   await world.sample(vmId);
+  await world.done("cmd.vm.transfer", { vmId, owner: "bob" });
   await world.done("cmd.vm.stop", { vmId });
   await world.reach(vmId, "stopped");
   await world.done("cmd.vm.destroy", { vmId });
@@ -122,6 +123,8 @@ async function quotas(world: World): Promise<void> {
   await world.done("cmd.quota.set", { label: "team=blue", resources: { ribosomes: 1_000_000 } });
   await world.done("qry.quota.get", { label: "team=blue" });
   await world.done("qry.quota.get", { label: "team=green" });
+  await world.done("cmd.quota.set", { owner: "bob", resources: { ribosomes: 1_000_000 } });
+  await world.done("qry.quota.get", { owner: "bob" });
   await world.done("qry.quota.list", {});
   await world.done("cmd.vm.resize", { vmId: "cell-2", resources: { ribosomes: "90%" } });
 }
@@ -211,6 +214,7 @@ async function jobs(world: World): Promise<void> {
   await world.ask("job.vm.create", { vmId: "job-3", biologicalType: "dragon" }, "order.malformed");
   await world.ask("job.vm.destroy", { vmId: "job-2" }, "order.end");
   await world.reach("job-2", "destroyed");
+  await world.done("qry.job.outcome", { id: "order.end" });
   let round = 0;
   await eventually("a waiting job is cancelled", async () => {
     round += 1;

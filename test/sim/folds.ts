@@ -124,7 +124,7 @@ export class Folds {
       if (!quota.enforced) problem(`quota ${quota.label} is not enforced yet`);
       const carries = ({ vmId }: { vmId: string }) => {
         const vm = this.vms.get(vmId);
-        return vm.exists && quotaLabelsOf(vm.labels).includes(quota.label);
+        return vm.exists && quotaLabelsOf(vm.labels, vm.owner).includes(quota.label);
       };
       const held = sum(entries.filter(carries).map((entry) => entry.amounts));
       if (equalAmounts(held, chargedAmounts(quota))) continue;
@@ -136,7 +136,7 @@ export class Folds {
 
   /** Whether a quota has no room for the part of its request that this VM does not hold. */
   #isOverQuota(vm: Vm): boolean {
-    const labels = quotaLabelsOf(vm.labels);
+    const labels = quotaLabelsOf(vm.labels, vm.owner);
     return [...this.quotas.values()].some((quota) => {
       if (!quota.exists || !labels.includes(quota.label)) return false;
       const free = quotaFree(quota);

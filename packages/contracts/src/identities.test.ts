@@ -76,6 +76,7 @@ describe("the access of a role", () => {
   it("of an operator is everything public but quotas and owners", () => {
     const refused = Object.values(ENDPOINTS).filter((endpoint) => accessOf("operator", endpoint) === "none");
     expect(refused.filter(({ internal }) => !internal).map(({ subject }) => subject)).toEqual([
+      "bioxen.cmd.vm.transfer",
       "bioxen.cmd.quota.set",
     ]);
   });

@@ -56,10 +56,18 @@ export { describeRefusals, isForWaiting } from "./fold/vm-placement.ts";
 export * from "./fold/vm-state.ts";
 export * from "./frozen-pages.ts";
 export * from "./handler.ts";
+export * from "./hidden-vms.ts";
 export * from "./host-fit.ts";
 export * from "./identities.ts";
 export { checkedBy } from "./issue-words.ts";
-export { isSubjectTail, jobIdProblem, MAX_JOB_ID_LENGTH, ownJobId } from "./job-id.ts";
+export {
+  isSubjectTail,
+  jobIdProblem,
+  MAX_JOB_ID_LENGTH,
+  ownJobId,
+  publishedJobId,
+  tenantJobId,
+} from "./job-id.ts";
 export * from "./jobs.ts";
 export * from "./metrics.ts";
 export * from "./misfit.ts";
@@ -81,6 +89,7 @@ export * from "./state-pages.ts";
 export * from "./stored.ts";
 export * from "./subjects.ts";
 export * from "./telemetry.ts";
+export * from "./tenants.ts";
 export { isSuperseded, UPCASTERS, upcast } from "./upcasters.ts";
 export { BIOXEN_VERSION } from "./version.ts";
 export * from "./views.ts";

@@ -18,6 +18,8 @@ const OWN_ID_PREFIX = "_";
  */
 const SUBJECT_TAIL = /^[!-)+-\-/-=?-~]+(?:\.[!-)+-\-/-=?-~]+)*$/;
 
+const TENANT_JOB_ID = /^_of\.[a-z0-9-]+\.(.+)$/;
+
 export const jobId = z
   .string()
   .max(MAX_JOB_ID_LENGTH)
@@ -37,6 +39,19 @@ export function jobIdProblem(messageId: string | undefined): string | undefined 
 
 export function isSubjectTail(id: string): boolean {
   return id.length <= MAX_JOB_ID_LENGTH && SUBJECT_TAIL.test(id);
+}
+
+/**
+ * Returns the id under which the job of a tenant is stored. The ids of two tenants never meet, and no publisher can
+ * choose such an id.
+ */
+export function tenantJobId(tenant: string, id: string): string {
+  return `${OWN_ID_PREFIX}of.${tenant}.${id}`;
+}
+
+/** Returns the id that the publisher gave to a job which is stored under `id`. */
+export function publishedJobId(id: string): string {
+  return TENANT_JOB_ID.exec(id)?.[1] ?? id;
 }
 
 /** Returns the id for a job that was published without a usable id, derived from its sequence in the job stream. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { quotaIdOf, quotaLabelOf, quotaLabelsOf } from "./quota-label.ts";
+import { ownerOfQuota, quotaIdOf, quotaLabelOf, quotaLabelsOf, recordedQuotaLabel } from "./quota-label.ts";
 import { quotaLabel } from "./schemas.ts";
 
 describe("the token of a quota's label", () => {
@@ -22,8 +22,17 @@ describe("the token of a quota's label", () => {
   });
 
   it("a VM is subject to the quotas of its label names and of its name=value pairs", () => {
-    expect(quotaLabelsOf({ team: "a", tier: "" })).toEqual(["team", "team=a", "tier", "tier="]);
-    expect(quotaLabelsOf({})).toEqual([]);
+    expect(quotaLabelsOf({ team: "a", tier: "" }, undefined)).toEqual(["team", "team=a", "tier", "tier="]);
+    expect(quotaLabelsOf({}, undefined)).toEqual([]);
+  });
+
+  it("a VM is subject to the quota of its owner, which no label of a VM can name", () => {
+    const own = recordedQuotaLabel({ owner: "alice" });
+    expect(quotaLabelsOf({ team: "a" }, "alice")).toEqual([own, "team", "team=a"]);
+    expect(quotaLabel.safeParse(own).success).toBe(false);
+    expect(ownerOfQuota(own)).toBe("alice");
+    expect(ownerOfQuota("team=a")).toBeUndefined();
+    expect(quotaLabelOf(quotaIdOf(own))).toBe(own);
   });
 
   it.each(["", "=a", "-x", "a b=c", `${"n".repeat(64)}=1`, `n=${"v".repeat(64)}`, "n=\ud800"])(

@@ -37,13 +37,32 @@ export function quotaLabelOf(id: string): string {
   return id.replace(ESCAPE, (_all, hex: string) => textOf(hex));
 }
 
+/** Begins the label of the quota of an owner. No label of a VM begins with it. */
+const OWNER_MARK = "@";
+
+/** Returns the label under which a quota is recorded: that of the VMs, or one that stands for their owner. */
+export function recordedQuotaLabel({
+  label,
+  owner,
+}: {
+  label?: string | undefined;
+  owner?: string | undefined;
+}): string {
+  return label ?? `${OWNER_MARK}${owner}`;
+}
+
+/** Returns the owner whose VMs a quota limits; undefined for the quota of a label. */
+export function ownerOfQuota(label: string): string | undefined {
+  return label.startsWith(OWNER_MARK) ? label.slice(OWNER_MARK.length) : undefined;
+}
+
 /**
- * Returns the labels of all quotas that can apply to a VM with these labels: `name` and `name=value` for each, sorted.
+ * Returns the labels of all quotas that can apply to a VM, sorted: `name` and `name=value` for each of its labels, and
+ * that of its owner, if it is known.
  */
-export function quotaLabelsOf(labels: Readonly<Record<string, string>>): string[] {
-  return Object.entries(labels)
-    .flatMap(([name, value]) => [name, `${name}=${value}`])
-    .sort();
+export function quotaLabelsOf(labels: Readonly<Record<string, string>>, owner: string | undefined): string[] {
+  const own = owner === undefined ? [] : [recordedQuotaLabel({ owner })];
+  return [...own, ...Object.entries(labels).flatMap(([name, value]) => [name, `${name}=${value}`])].sort();
 }
 
 /** Returns the UTF-8 bytes of `text` in hexadecimal, two digits for each byte. */

@@ -14,6 +14,7 @@ import { chargedAmounts, type Quota, quotaFree } from "./fold/quota.ts";
 import { PREEMPTION_MODES, VM_STATES, type Vm } from "./fold/vm-state.ts";
 import { recordedHosts } from "./host-fit.ts";
 import { guaranteeOf } from "./preemption.ts";
+import { ownerOfQuota } from "./quota-label.ts";
 import { BIOLOGICAL_TYPES, offeredOf, VM_TYPES, withCell } from "./resources.ts";
 import { recordedAmounts, recordedTaints } from "./schemas.ts";
 
@@ -68,6 +69,8 @@ export const vmView = z
   .object({
     vmId: z.string(),
     incarnation: z.int(),
+    /** The principal that created the VM, or that it was transferred to; `admin` for VMs from before identities. */
+    owner: z.string(),
     biologicalType: z.enum(BIOLOGICAL_TYPES),
     vmType: z.enum(VM_TYPES),
     state: z.enum(VM_STATES),
@@ -135,6 +138,7 @@ export function viewOfVm(vmId: string, vm: Vm): VmView {
   return {
     vmId,
     incarnation: vm.incarnation,
+    owner: vm.owner,
     biologicalType: vm.biologicalType,
     vmType: vm.vmType,
     state: vm.state,
@@ -217,7 +221,10 @@ export function viewOfLedger(chassisId: string, ledger: Ledger): LedgerView {
 
 export const quotaView = z
   .object({
+    /** The label; for the quota of an owner, `@` and the name of the owner. */
     label: z.string(),
+    /** The owner whose VMs the quota limits; absent in the quota of a label. */
+    owner: z.string().optional(),
     /** The quota's limit for each resource. */
     resources: recordedAmounts,
     /**
@@ -242,7 +249,9 @@ export function viewOfQuota(quota: Quota): QuotaView {
     .map(([, { vmId, chassisId, amounts }]) => ({ vmId, chassisId, amounts }));
   const { label, resources, enforced, version } = quota;
   const held = chargedAmounts(quota);
-  return { label, resources, held, free: quotaFree(quota), enforced, version, holders };
+  const owner = ownerOfQuota(label);
+  const whose = owner === undefined ? { label } : { label, owner };
+  return { ...whose, resources, held, free: quotaFree(quota), enforced, version, holders };
 }
 
 export const chassisView = z
@@ -251,6 +260,8 @@ export const chassisView = z
     chassisType: z.string(),
     capacity: recordedAmounts,
     offered: recordedAmounts,
+    /** The part of `offered` that no VM holds now; absent in a view of a past moment. */
+    free: recordedAmounts.optional(),
     overheadPermille: z.int(),
     /**
      * Offered share of each oversubscribed resource, in permille of the real amount; absent: no resource is

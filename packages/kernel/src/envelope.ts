@@ -149,7 +149,10 @@ const SERVICE_PREFIX = "service:";
 export function beginnerOf({
   principal,
   onbehalfof,
-}: Pick<CauseEvent, "principal" | "onbehalfof">): string | undefined {
+}: {
+  readonly principal?: string | undefined;
+  readonly onbehalfof?: string | undefined;
+}): string | undefined {
   return onbehalfof ?? (principal?.startsWith(SERVICE_PREFIX) ? undefined : principal);
 }
 
@@ -163,7 +166,7 @@ export function onBehalfOf(principal: string | undefined): Pick<Causation, "onBe
  * began the chain, else the caller itself.
  */
 export function servedPrincipal({ principal, onBehalfOf: served }: Causation): string | undefined {
-  return beginnerOf(decidersOf({ principal, onbehalfof: served }));
+  return beginnerOf({ principal, onbehalfof: served });
 }
 
 /** Returns who decided an event: the caller of the command, or the service with this `source`. */

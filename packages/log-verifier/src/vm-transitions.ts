@@ -54,5 +54,9 @@ export const TRANSITIONS: Readonly<Record<string, Transition>> = {
   // A VM whose host has no room gives its place up; see `stateAfter`.
   "bioxen.vm.start-refused.v1": { from: PLACED, to: "same" },
   "bioxen.vm.start-progressed.v1": { from: ["starting"], to: "same" },
+  "bioxen.vm.transferred.v1": {
+    from: ["pending", "stopping", "destroyed", ...UNPLACED, ...PLACED],
+    to: "same",
+  },
   "bioxen.vm.destroyed.v1": { from: ["pending", ...UNPLACED], to: "destroyed" },
 };

@@ -17,6 +17,7 @@ import {
   isJobCommand,
   ownJobId,
   principalOf,
+  publishedJobId,
   refuse,
   type ServedEndpoint,
 } from "@bioxen/contracts";
@@ -136,7 +137,12 @@ export class JobAttempts {
     if (!job.read.ok) return replyOf(badRequest(job.read.problems));
     const payload = parseJson(job.data);
     const options = { digest: payloadDigest(payload, job.data), maxDeaths: MAX_DEATHS };
-    const identified = causationOf(subject, { ...job.read.headers, messageId: job.id }, newId, publisher);
+    const identified = causationOf(
+      subject,
+      { ...job.read.headers, messageId: publishedJobId(job.id) },
+      newId,
+      publisher,
+    );
     const causation = {
       ...withDigest(identified, served.endpoint, options.digest),
       statedAtMs: job.firstAtMs,
@@ -169,7 +175,7 @@ export function attemptKey(
   attempt: number,
   publisher: Identity,
 ): string {
-  const causeId = causeIdOf(commandSubject(job.subject), job.id, publisher);
+  const causeId = causeIdOf(commandSubject(job.subject), publishedJobId(job.id), publisher);
   return job.round === 1 && attempt === 1 ? causeId : `${causeId} round ${job.round} attempt ${attempt}`;
 }
 

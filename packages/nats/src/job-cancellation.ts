@@ -15,12 +15,14 @@ import {
   type IdentityMode,
   JOB_CANCELLED,
   MAX_JOB_ATTEMPTS,
+  publishedJobId,
   type ResultOf,
   refuse,
   type ServedEndpoint,
   serve,
+  tenantJobId,
 } from "@bioxen/contracts";
-import { Fault, type Reply } from "@bioxen/kernel";
+import { type Causation, Fault, type Reply } from "@bioxen/kernel";
 import type { Bus } from "./bus.ts";
 import { publisherOf } from "./callers.ts";
 import { replyOf } from "./command.ts";
@@ -40,7 +42,10 @@ export async function openJobCancellation(
   identities: IdentityMode = "open",
 ): Promise<ServedEndpoint> {
   const records = { store: await JobStore.open(bus), outcomes, identities };
-  return serve(ENDPOINTS.jobCancel, ({ id }) => cancel(records, id));
+  return serve(ENDPOINTS.jobCancel, async ({ id }, causation) => {
+    const answer = await cancel(records, storedJobId(causation, id));
+    return answer.ok ? { ok: true, result: { ...answer.result, job: { ...answer.result.job, id } } } : answer;
+  });
 }
 
 interface Records {
@@ -57,7 +62,7 @@ async function cancel(records: Records, id: string): Promise<Cancelled> {
   if (job === undefined || answersJob(before, job)) return answerOfEnded(store, id, before);
   const prevented = await preventTries(records, job);
   if (prevented === "under-way") {
-    const message = `a try of job ${id} is under way: no further try follows it, and cancelling it again tells how it ended`;
+    const message = `a try of job ${publishedJobId(id)} is under way: no further try follows it, and cancelling it again tells how it ended`;
     return refuse("CONFLICT", message, { retryable: true });
   }
   // The worker stores the outcome of a try that has ended.
@@ -104,7 +109,7 @@ async function answerOfEnded(
   if (isCancelled(outcome)) return cancelled(id, outcome.subject, false);
   if ((await store.deadLetter(id)) !== undefined) return ended(id, "failed");
   if (outcome !== undefined) return ended(id, replyIn(outcome).ok ? "done" : "refused");
-  return refuse("JOB_NOT_FOUND", `job ${id} is unknown, or older than 24 h`);
+  return refuse("JOB_NOT_FOUND", `job ${publishedJobId(id)} is unknown, or older than 24 h`);
 }
 
 function isCancelled(outcome: StoredOutcome | undefined): outcome is StoredOutcome {
@@ -116,6 +121,11 @@ function replyIn({ data }: StoredOutcome): Reply {
   return JSON.parse(new TextDecoder().decode(data)) as Reply;
 }
 
+/** Returns the id under which the stream has the job that a caller calls `id`. */
+export function storedJobId({ principal, role }: Causation, id: string): string {
+  return role === "tenant" && principal !== undefined ? tenantJobId(principal, id) : id;
+}
+
 function cancelled(id: string, subject: string, changed: boolean): Cancelled {
   return { ok: true, result: { changed, job: { id, command: commandSubject(subject), state: "cancelled" } } };
 }
@@ -125,5 +135,7 @@ const ALLOWED = { done: [], refused: [], failed: ["retry", "drop"] } as const;
 
 function ended(id: string, state: keyof typeof ALLOWED): Cancelled {
   const details = { state, command: "cancel", allowed: ALLOWED[state] };
-  return refuse("INVALID_TRANSITION", `job ${id} is ${state} and cannot be cancelled`, { details });
+  return refuse("INVALID_TRANSITION", `job ${publishedJobId(id)} is ${state} and cannot be cancelled`, {
+    details,
+  });
 }

@@ -153,6 +153,19 @@ export function jobHeaders(decode: () => MsgHdrs | undefined): Pick<JobCarrier, 
   return { headers: decoded, read: checkedHeaders(fields.filter(([name]) => name !== MESSAGE_ID_HEADER)) };
 }
 
+/** Reads the headers of a job that a service stores for its publisher. `stored` returns the headers to store it with. */
+export function takenInHeaders(decode: () => MsgHdrs | undefined) {
+  const { decoded } = decodedFields(decode);
+  return {
+    messageId: decoded?.get(MESSAGE_ID_HEADER) || undefined,
+    stored(id: string): MsgHdrs {
+      const h = publisherHeaders(decoded);
+      h.set(JOB_ID_HEADER, id);
+      return h;
+    },
+  };
+}
+
 /**
  * Returns the publisher's own headers: all except the headers that JetStream reads and the headers that this file
  * defines. Leaves out headers beyond the limits of a request. A job that was refused for such a header is therefore

@@ -178,7 +178,7 @@ function encodedOnce(headers: MsgHdrs): MsgHdrs {
 
 /**
  * Returns the name that distinguishes the callers of a lane: the principal or the agent. Services and anonymous callers
- * are told apart by the prefix of their reply subjects, which a client library makes once per connection. A caller of an
+ * differ by the prefix of their reply subjects, which a client library makes once per connection. A caller of an
  * open stack can evade its limit on purpose with several prefixes, but not by accident.
  */
 function shareholderOf(identity: Identity, reply: string): string {

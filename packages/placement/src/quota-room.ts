@@ -19,6 +19,8 @@ export interface UnderQuota {
   readonly incarnation: number;
   readonly request: Amounts;
   readonly labels: Readonly<Record<string, string>>;
+  /** The owner; undefined when it is not known, as for a VM of a recorded log. */
+  readonly owner?: string | undefined;
   /**
    * The amounts that a moving VM holds on the chassis that it leaves. A quota counts a moving VM once, not on both
    * chassis.
@@ -92,15 +94,16 @@ export class QuotaRooms {
     }
   }
 
-  #closedFor({ labels }: UnderQuota): Misfit | undefined {
+  #closedFor({ labels, owner }: UnderQuota): Misfit | undefined {
     if (this.#closed.size === 0) return undefined;
-    for (const label of quotaLabelsOf(labels)) if (this.#closed.has(label)) return this.#closed.get(label);
+    for (const label of quotaLabelsOf(labels, owner))
+      if (this.#closed.has(label)) return this.#closed.get(label);
     return undefined;
   }
 
-  *#of({ labels }: UnderQuota) {
+  *#of({ labels, owner }: UnderQuota) {
     if (this.#free.size === 0) return;
-    for (const label of quotaLabelsOf(labels)) {
+    for (const label of quotaLabelsOf(labels, owner)) {
       const room = this.#free.get(label);
       if (room !== undefined) yield [label, room] as const;
     }

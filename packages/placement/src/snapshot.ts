@@ -14,6 +14,8 @@ export interface WaitingVm {
   readonly config?: Readonly<Record<string, unknown>> | undefined;
   readonly placement: Readonly<Record<string, unknown>>;
   readonly labels: Readonly<Record<string, string>>;
+  /** The owner, whose quota applies; absent when it is unknown. */
+  readonly owner?: string | undefined;
   readonly priority: number;
   readonly waitingSinceMs: number;
   /** The amounts that a moving VM holds on the chassis that it leaves. */
@@ -52,8 +54,8 @@ export function waitingVm(
   vm: Vm,
   waitingSinceMs = vm.pendingSinceMs ?? vm.updatedAtMs,
 ): WaitingVm {
-  const { incarnation, vmType, request, config, placement, labels, priority } = vm;
-  return { vmId, incarnation, vmType, request, config, placement, labels, priority, waitingSinceMs };
+  const { incarnation, vmType, request, config, placement, labels, owner, priority } = vm;
+  return { vmId, incarnation, vmType, request, config, placement, labels, owner, priority, waitingSinceMs };
 }
 
 /** Returns the chassis in order of id. A list that is already in order, like the scheduler's, is not copied. */

@@ -12,8 +12,10 @@
 import {
   BIOXEN_VERSION,
   ENDPOINTS,
+  guardedForTenants,
   type IdentityMode,
   type Measurement,
+  type Owners,
   type ServedEndpoint,
   type ServiceName,
   type ServiceSample,
@@ -27,6 +29,8 @@ import {
   type Outcomes,
   openInbox,
   openJobCancellation,
+  openJobIntake,
+  openJobOutcomes,
   openJobWorker,
   storeReport,
 } from "@bioxen/nats";
@@ -71,6 +75,8 @@ export interface Service {
   /** The folds of the service. The feed applies each event to all folds before it calls any listener. */
   readonly sinks: readonly EventSink[];
   readonly endpoints: readonly ServedEndpoint[];
+  /** The owners of VMs; absent for a service without endpoints for tenants. */
+  readonly owners?: Owners;
   /** Metadata that the discovery of services shows of this instance, such as the id of an agent. */
   readonly discovery?: Readonly<Record<string, string>>;
   /**
@@ -191,7 +197,7 @@ async function boot(
   measuring.push(() => snapshots.measure());
   const common = servingOf(definition, feed, logger, config);
   const hosted = await end.during(hostedEndpoints(definition, { ...common, bus, outcomes }));
-  const endpoints = [...service.endpoints, ...hosted].map((served) =>
+  const endpoints = [...guardedEndpoints(service), ...hosted].map((served) =>
     metrics.counted(tracedEndpoint(served, tracer)),
   );
   const serving = { ...common, bus, outcomes, url: http.url, endpoints };
@@ -208,6 +214,8 @@ async function boot(
   const opened = await end.during(openInbox({ ...serving, metadata: discovery }));
   measuring.push(() => loadMeasurements(opened.load()));
   const stopping = [() => opened.stop()];
+  for (const intake of await end.during(intakesOf(definition, common, bus)))
+    stopping.push(() => intake.stop());
   end.closes(() => Promise.all(stopping.map((stop) => stop())));
   const jobs = await end.during(
     openJobWorker({
@@ -231,7 +239,22 @@ async function hostedEndpoints(
   { name }: ServiceDefinition,
   { bus, outcomes, identities }: { bus: Bus; outcomes: Outcomes; identities: IdentityMode },
 ): Promise<readonly ServedEndpoint[]> {
-  return ENDPOINTS.jobCancel.owner === name ? [await openJobCancellation(bus, outcomes, identities)] : [];
+  if (ENDPOINTS.jobCancel.owner !== name) return [];
+  return [await openJobCancellation(bus, outcomes, identities), await openJobOutcomes(bus)];
+}
+
+/** Opens the intake of tenants' jobs, if this service has one: every service but agents, on a server with keys. */
+async function intakesOf(
+  { isUnique = false }: ServiceDefinition,
+  { identities }: { readonly identities: IdentityMode },
+  bus: Bus,
+) {
+  return identities === "mapped" && !isUnique ? [await openJobIntake(bus)] : [];
+}
+
+/** Returns the endpoints of the service, with the rules for tenants. */
+function guardedEndpoints({ endpoints, owners }: Service): readonly ServedEndpoint[] {
+  return owners === undefined ? endpoints : endpoints.map((served) => guardedForTenants(served, owners));
 }
 
 /** Returns the sources of the measurements that a process has from its start. */

@@ -2,7 +2,7 @@
  * The configuration of a test server with accounts: one for the services, one per principal and one per agent. The
  * imports map the public subjects, so that the services know the caller of each request.
  */
-import { type Identity, mappedSubject } from "@bioxen/contracts";
+import { COMMAND_PREFIX, type Identity, JOB_SUBJECTS, mappedSubject, QUERY_PREFIX } from "@bioxen/contracts";
 
 /** The user of a test server that may do everything in the account of the services. Its password is the same word. */
 export const SERVICES = "services";
@@ -17,7 +17,7 @@ export function urlOf(port: number, user: string): string {
   return `nats://${user}:${user}@127.0.0.1:${port}`;
 }
 
-const REQUESTS = ["bioxen.cmd.>", "bioxen.qry.>", "bioxen.job.>"];
+const REQUESTS = [`${COMMAND_PREFIX}>`, `${QUERY_PREFIX}>`, JOB_SUBJECTS];
 
 /** Returns the lines of a server's configuration for these callers. */
 export function accountsOf(callers: readonly Identity[]): string {

@@ -114,6 +114,7 @@ const HAPPENED: Happened = {
   "bioxen.vm.start-refused.v1": (d) =>
     `try ${d.tries} to start it on ${d.chassisId} was refused: ${d.reason}; ${d.code === "CAPACITY_EXCEEDED" ? "waits for room" : `next try at ${wallClock(d.retryAtMs)}`}`,
   "bioxen.vm.start-progressed.v1": (d) => `its start is at ${(d.permille / 10).toFixed(0)} %`,
+  "bioxen.vm.transferred.v1": (d) => `given to ${d.owner}`,
   "bioxen.vm.destroyed.v1": (d) => `destroyed: ${d.reason}`,
   "bioxen.vm.checkpointed.v1": (d) => `its state was stored, at ${simTime(d.simMinutes)} (${d.bytes} bytes)`,
   "bioxen.vm.checkpoint-lost.v1": (d) => `its stored state is lost: ${d.code}: ${d.reason}`,
@@ -239,6 +240,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   "vm.resized": "vm.resize",
   "vm.migration-requested": "vm.migrate",
   "vm.destroyed": "vm.destroy",
+  "vm.transferred": "vm.transfer",
   "vm.snapshotted": "vm.snapshot",
   "vm.snapshot-deleted": "vm.delete-snapshot",
   "vm.restored": "vm.restore",
@@ -298,6 +300,7 @@ const CAUSES: Readonly<Record<string, string>> = {
   "vm.preempted": "was preempted",
   "vm.reinstated": "was reinstated",
   "vm.resized": "was resized",
+  "vm.transferred": "was given to another owner",
   "vm.observed": "was changed in its pool",
   "vm.start-refused": "was refused by its host",
   "vm.start-progressed": "made progress in its start",

@@ -12,7 +12,11 @@ import { say, sayJson, showReply, withSession } from "../run.ts";
 import { table } from "../table.ts";
 import { bar } from "../terminal.ts";
 
-interface LimitOptions extends VersionOptions {
+interface NameOptions {
+  readonly owner?: string;
+}
+
+interface LimitOptions extends VersionOptions, NameOptions {
   readonly ribosomes?: number;
   readonly atp?: number;
   readonly rnap?: number;
@@ -26,17 +30,19 @@ const EXAMPLES = `
 Examples:
   bioxen quota set team=red --ribosomes 2000 --dna 2172
   bioxen quota set team --atp 500000        all VMs with a label "team" of any value
+  bioxen quota set --owner alice --ribosomes 5000   all VMs that alice owns
   bioxen quota set team=red --lift          remove the limit`;
 
 export function addQuotaCommands(program: Command): void {
   const quota = program
     .command("quota")
-    .description("limits on what VMs with a label hold together, over all chassis");
+    .description("limits on what VMs with a label or of an owner hold together, over all chassis");
   quota
-    .command("set <label>")
+    .command("set [label]")
     .description(
-      "set all limits of a label (name or name=value); resources without an option become unlimited",
+      "set all limits of a label (name or name=value) or an owner; resources without an option become unlimited",
     )
+    .option("--owner <name>", "limit the VMs of this owner, instead of a label")
     .option("--ribosomes <n>", "limit of ribosomes", numberOf(amount))
     .option("--atp <n>", "limit of ATP molecules per second", numberOf(amount))
     .option("--rnap <n>", "limit of RNA polymerases", numberOf(amount))
@@ -46,26 +52,29 @@ export function addQuotaCommands(program: Command): void {
     .option("--lift", "remove all limits")
     .addOption(expectedVersionOption())
     .addHelpText("after", EXAMPLES)
-    .action(async (label: string, options: LimitOptions, command: Command) => {
+    .action(async (label: string | undefined, options: LimitOptions, command: Command) => {
       const resources = limitsOf(options);
+      const name = quotaNameOf(label, options);
       await withSession(command, async (session, { json }) => {
-        const begun = await session.call("quotaSet", { label, resources, ...versionOf(options) });
+        const begun = await session.call("quotaSet", { ...name, resources, ...versionOf(options) });
         // The reply lists only as many VMs of the quota as fit in one message. If VMs are missing, a query reads all.
         const isCut = begun.ok && begun.cursor !== null;
-        const { quota } = isCut ? await session.ask("quotaGet", { label }) : { quota: null };
+        const { quota } = isCut ? await session.ask("quotaGet", name) : { quota: null };
         const reply = begun.ok && quota !== null ? { ...begun, quota, cursor: null } : begun;
         showReply(reply, json === true, setWords);
       });
     });
   quota
-    .command("get <label>")
-    .description("show the limits of a label and the VMs that count against them")
+    .command("get [label]")
+    .description("show the limits of a label or an owner, and the VMs that count against them")
+    .option("--owner <name>", "the quota of this owner, instead of a label")
     .addHelpText("after", "\nExample:\n  bioxen quota get team=red")
-    .action(async (label: string, _options, command: Command) => {
+    .action(async (label: string | undefined, options: NameOptions, command: Command) => {
+      const name = quotaNameOf(label, options);
       await withSession(command, async (session, { json }) => {
-        const reply = await session.ask("quotaGet", { label });
+        const reply = await session.ask("quotaGet", name);
         if (json === true) sayJson(reply);
-        else say(reply.quota === null ? `${label} has no quota` : quotaWords(reply.quota));
+        else say(reply.quota === null ? `${name.label ?? name.owner} has no quota` : quotaWords(reply.quota));
       });
     });
   quota
@@ -84,6 +93,12 @@ export function addQuotaCommands(program: Command): void {
         );
       });
     });
+}
+
+/** Returns the label or the owner that a command names: exactly one of the two. */
+function quotaNameOf(label: string | undefined, { owner }: NameOptions): RequestOf<"quotaGet"> {
+  if ((label === undefined) === (owner === undefined)) throw usage("name a label or --owner, not both");
+  return given({ label, owner });
 }
 
 function limitsOf(o: LimitOptions): RequestOf<"quotaSet">["resources"] {
@@ -107,7 +122,7 @@ function setWords({ changed, quota }: ResultOf<"quotaSet">): string {
   return `${quotaWords(quota)}${changed ? "" : "\n(no change)"}${notYet}`;
 }
 
-function quotaWords({ label, resources, held, holders }: QuotaView): string {
+function quotaWords({ label, owner, resources, held, holders }: QuotaView): string {
   const rows = inOptionOrder(Object.keys(resources)).map((name) => {
     const limit = resources[name] ?? 0;
     const used = held[name] ?? 0;
@@ -119,7 +134,7 @@ function quotaWords({ label, resources, held, holders }: QuotaView): string {
       `${used} of ${limit}`,
     ];
   });
-  const head = `${label}: ${holders.length} reservations${rows.length === 0 ? ", no limit" : ""}`;
+  const head = `${owner === undefined ? label : `owner ${owner}`}: ${holders.length} reservations${rows.length === 0 ? ", no limit" : ""}`;
   const parts = [head];
   if (rows.length > 0)
     parts.push(table(["RESOURCE", { head: "USE", importance: 1 }, "", "HELD OF LIMIT"], rows));

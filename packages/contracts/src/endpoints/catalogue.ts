@@ -52,9 +52,24 @@ const listRequest = z.strictObject({
   state: z.enum(VM_STATES).optional(),
   label: z.string().min(1).max(127).optional(),
   chassisId: id.optional(),
+  /** Only the VMs of this owner. */
+  owner: id.optional(),
   ...pageRequest,
   limit: z.int().min(1).max(MAX_PAGE).default(MAX_PAGE),
 });
+
+/** A quota is named by the label of the VMs that it limits, or by their owner. */
+const quotaName = { label: quotaLabel.optional(), owner: id.optional() };
+const ONE_QUOTA = "must name a label or an owner, not both";
+function namesOneQuota({
+  label,
+  owner,
+}: {
+  label?: string | undefined;
+  owner?: string | undefined;
+}): boolean {
+  return (label === undefined) !== (owner === undefined);
+}
 
 const registerRequest = z.strictObject({
   chassisId: id,
@@ -127,6 +142,13 @@ export const ENDPOINTS = {
     "lifecycle",
     "Cancel a move, unless the guest was already handed over.",
     vmOnly,
+    vmChanged,
+  ),
+  vmTransfer: endpoint(
+    "bioxen.cmd.vm.transfer",
+    "lifecycle",
+    "Give the VM, in any state, to another owner. Its guest goes on, and its id stays. Under the quota of the new owner it counts from its next place or resize on.",
+    z.strictObject({ vmId: id, owner: id, expectedVersion }),
     vmChanged,
   ),
   vmExec: endpoint(
@@ -260,8 +282,8 @@ export const ENDPOINTS = {
     endpoint(
       "bioxen.cmd.quota.set",
       "allocator",
-      "Limit what all VMs with the label (`name` for any value, or `name=value`) hold together over all chassis. A resource that is not named is unlimited; a limit below what is held takes nothing away. The reply comes once the limits are in force, or with `enforced: false` when that takes long. The events are on `bioxen.evt.quota.<label>`. In that token, characters other than `a-z 0-9`, and other than a `-` between two of these, are encoded as `--`, their UTF-8 bytes in hexadecimal, and `-`. `cursor` continues the holders with `bioxen.qry.quota.get`.",
-      z.strictObject({ label: quotaLabel, resources: amounts, expectedVersion }),
+      "Limit what all VMs with the label (`name` for any value, or `name=value`), or all VMs of the owner, hold together over all chassis. A request names one of the two; the quota of an owner has the label `@<owner>` in events. A resource that is not named is unlimited; a limit below what is held takes nothing away. The reply comes once the limits are in force, or with `enforced: false` when that takes long. The events are on `bioxen.evt.quota.<label>`. In that token, characters other than `a-z 0-9`, and other than a `-` between two of these, are encoded as `--`, their UTF-8 bytes in hexadecimal, and `-`. `cursor` continues the holders with `bioxen.qry.quota.get`.",
+      z.strictObject({ ...quotaName, resources: amounts, expectedVersion }).refine(namesOneQuota, ONE_QUOTA),
       z.object({ changed: z.boolean(), quota: quotaView, ...pageResult }),
     ),
     { quota: { holders: "items" } },
@@ -270,8 +292,8 @@ export const ENDPOINTS = {
     endpoint(
       "bioxen.qry.quota.get",
       "allocator",
-      "The quota of one label; null when it was never set.",
-      z.strictObject({ label: quotaLabel, ...pageRequest }),
+      "The quota of one label or owner; null when it was never set.",
+      z.strictObject({ ...quotaName, ...pageRequest }).refine(namesOneQuota, ONE_QUOTA),
       z.object({ quota: quotaView.nullable(), ...pageResult }),
     ),
     { quota: { holders: "items" } },

@@ -1,5 +1,5 @@
 /**
- * The endpoint that cancels a durable command.
+ * The endpoints on durable commands: cancel one, and read its outcome.
  */
 import * as z from "zod";
 import { jobId } from "../job-id.ts";
@@ -15,5 +15,12 @@ export const JOB_ENDPOINTS = {
       changed: z.boolean(),
       job: z.object({ id: z.string(), command: z.string(), state: z.literal("cancelled") }),
     }),
+  ),
+  jobOutcomeGet: endpoint(
+    "bioxen.qry.job.outcome",
+    "lifecycle",
+    "The outcome of a durable command: the reply of the command, or null while the job waits or is carried out. A tenant reads the outcomes of its own jobs only. An id without a job, and one whose outcome is older than 24 h, is JOB_NOT_FOUND.",
+    z.strictObject({ id: jobId }),
+    z.object({ id: z.string(), outcome: z.record(z.string(), z.unknown()).nullable() }),
   ),
 } as const;

@@ -152,6 +152,8 @@ export const VM_EVENTS = {
     allocation: recordedAmounts.nullable(),
     cell: recordedAmounts.optional(),
   }),
+  /** The VM has another owner. Its guest goes on. */
+  "bioxen.vm.transferred.v1": z.object({ owner: z.string() }),
   "bioxen.vm.destroyed.v1": z.object({ reason: z.string() }),
   ...GUEST_STATE_EVENTS,
   ...MOVE_EVENTS,

@@ -128,6 +128,8 @@ export interface StartProgress {
 export interface Vm extends GuestState {
   readonly exists: true;
   readonly incarnation: number;
+  /** The principal that owns the VM: its creator, until the VM is transferred. */
+  readonly owner: string;
   readonly biologicalType: BiologicalType;
   readonly vmType: VmType;
   readonly state: VmStateName;

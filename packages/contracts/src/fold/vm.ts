@@ -4,7 +4,7 @@
  * `evolve` passes each event to the file for its group of events, which returns the new state. Every switch is
  * exhaustive: a new event type does not compile until one of the groups handles it.
  */
-import type { EventPosition, Fold } from "@bioxen/kernel";
+import { beginnerOf, type EventPosition, type Fold } from "@bioxen/kernel";
 import type { VmEvent } from "../events/vm.ts";
 import { endedPreemption, isPausedByUser } from "../preemption.ts";
 import { evolveGuestState, NO_GUEST_STATE } from "./guest-state.ts";
@@ -16,12 +16,16 @@ import { evolvePlacement, NOT_WAITING, UNPLACED } from "./vm-placement.ts";
 import { evolveRun } from "./vm-run.ts";
 import { NO_VM, type Vm, type VmState } from "./vm-state.ts";
 
+/** The owner of VMs whose creation names no principal: those of releases before identities. */
+export const FORMER_OWNER = "admin";
+
 type Created = Extract<VmEvent, { type: "bioxen.vm.created.v1" }>;
 
 function created(before: VmState, { data }: Created, at: EventPosition): Vm {
   const { checkpoint, ...rest } = data;
   return {
     ...rest,
+    owner: beginnerOf({ principal: at.principal, onbehalfof: at.onBehalfOf }) ?? FORMER_OWNER,
     guarantee: data.guarantee ?? null,
     exists: true,
     state: "created",
@@ -65,6 +69,8 @@ function evolveExisting(vm: Vm, event: Exclude<VmEvent, Created>, at: EventPosit
     case "bioxen.vm.reinstated.v1":
     case "bioxen.vm.resized.v1":
       return evolveAllocation(vm, event, at);
+    case "bioxen.vm.transferred.v1":
+      return { ...vm, owner: event.data.owner };
     case "bioxen.vm.observed.v1":
       return { ...vm, ...evolveObserved(vm, event.data) };
     case "bioxen.vm.start-refused.v1":
@@ -91,7 +97,7 @@ function evolveExisting(vm: Vm, event: Exclude<VmEvent, Created>, at: EventPosit
 }
 
 export const vmFold: Fold<VmState> = {
-  schema: 12,
+  schema: 13,
   initial: NO_VM,
   evolve(state, untyped, at) {
     const event = untyped as VmEvent;

@@ -9,15 +9,17 @@ import {
   type QuotaState,
   quotaIdOf,
   quotaLabelsOf,
+  type Vm,
   type VmState,
+  vmFold,
 } from "@bioxen/contracts";
 import {
   type Aggregates,
   type Causation,
   type EventLog,
   invariant,
+  positionOf,
   type ReadModel,
-  type StoredEvent,
 } from "@bioxen/kernel";
 import {
   type Charge,
@@ -99,7 +101,7 @@ export class QuotaCharges {
   async #perQuota(requests: readonly ChargeRequest[]): Promise<[string, ChargeRequest[]][]> {
     const perQuota = new Map<string, ChargeRequest[]>();
     for (const one of this.#anyQuota() ? requests : []) {
-      for (const label of quotaLabelsOf(await this.labelsOf(one.vmId, one.incarnation))) {
+      for (const label of await this.quotaLabelsOf(one.vmId, one.incarnation)) {
         const id = this.#quotaFor(label);
         if (id === undefined) continue;
         perQuota.set(id, [...(perQuota.get(id) ?? []), one]);
@@ -119,20 +121,26 @@ export class QuotaCharges {
   }
 
   /**
-   * Returns the labels of one incarnation of a VM. They are read from the log if the read model does not have the
-   * incarnation yet or has a later one.
+   * Returns the labels of the quotas that can apply to one incarnation of a VM. Its state is read from the log if the
+   * read model does not have the incarnation yet or has a later one.
    */
-  async labelsOf(vmId: string, incarnation: number): Promise<Labels> {
-    const vm = this.#ports.vms.get(vmId);
-    if (vm.exists && vm.incarnation === incarnation) return vm.labels;
-    const events = await this.#ports.log.read(eventSubject("vm", vmId), 0);
-    return events.map(createdWith).findLast((created) => created?.incarnation === incarnation)?.labels ?? {};
+  async quotaLabelsOf(vmId: string, incarnation: number): Promise<readonly string[]> {
+    const known = this.#ports.vms.get(vmId);
+    const vm = isIncarnation(known, incarnation) ? known : await this.#logged(vmId, incarnation);
+    return vm === undefined ? [] : quotaLabelsOf(vm.labels, vm.owner);
+  }
+
+  /** Returns the last state of the incarnation in the log; undefined without one. */
+  async #logged(vmId: string, incarnation: number): Promise<Vm | undefined> {
+    let [state, found]: [VmState, Vm | undefined] = [vmFold.initial, undefined];
+    for (const event of await this.#ports.log.read(eventSubject("vm", vmId), 0)) {
+      state = vmFold.evolve(state, event.envelope, positionOf(event));
+      if (isIncarnation(state, incarnation)) found = state;
+    }
+    return found;
   }
 }
 
-type Labels = Readonly<Record<string, string>>;
-
-function createdWith({ envelope }: StoredEvent) {
-  if (envelope.type !== "bioxen.vm.created.v1") return undefined;
-  return envelope.data as { readonly incarnation: number; readonly labels: Labels };
+function isIncarnation(vm: VmState, incarnation: number): vm is Vm {
+  return vm.exists && vm.incarnation === incarnation;
 }

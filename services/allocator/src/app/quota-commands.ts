@@ -12,6 +12,7 @@ import {
   type QuotaState,
   quotaIdOf,
   type ResultOf,
+  recordedQuotaLabel,
   type StatePages,
   viewOfQuota,
 } from "@bioxen/contracts";
@@ -42,10 +43,11 @@ export class QuotaCommands {
   }
 
   async set(
-    { label, resources, expectedVersion }: ParsedRequestOf<"quotaSet">,
+    { resources, expectedVersion, ...name }: ParsedRequestOf<"quotaSet">,
     causation: Causation,
     maxBytes: number,
   ): Promise<Handled<ResultOf<"quotaSet">>> {
+    const label = recordedQuotaLabel(name);
     const quotaId = quotaIdOf(label);
     const executed = await this.#quotas.execute(quotaId, causation, (quota) => {
       const quotas = [...this.#quotas.ids()].length;
@@ -66,7 +68,7 @@ export class QuotaCommands {
   }
 
   async get(request: ParsedRequestOf<"quotaGet">, maxBytes: number): Promise<Handled<ResultOf<"quotaGet">>> {
-    const quotaId = quotaIdOf(request.label);
+    const quotaId = quotaIdOf(recordedQuotaLabel(request));
     if (request.cursor === undefined) await this.#quotas.refresh(quotaId);
     return this.#pages.within<ResultOf<"quotaGet">>(request, maxBytes, {
       shape: ENDPOINTS.quotaGet.pages ?? {},

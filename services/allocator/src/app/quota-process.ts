@@ -21,7 +21,6 @@ import {
   type LedgerEvent,
   type Quota,
   type QuotaState,
-  quotaLabelsOf,
 } from "@bioxen/contracts";
 import {
   type Aggregates,
@@ -166,7 +165,7 @@ export class QuotaProcess {
     const out = [];
     for (const [chassisId, { state }] of [...this.#parts.ledgers.entries()]) {
       for (const { vmId, incarnation } of Object.values(state.entries)) {
-        const labels = quotaLabelsOf(await this.#parts.charges.labelsOf(vmId, incarnation));
+        const labels = await this.#parts.charges.quotaLabelsOf(vmId, incarnation);
         out.push({ vmId, incarnation, chassisId, labels });
       }
     }

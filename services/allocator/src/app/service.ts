@@ -12,6 +12,7 @@ import {
   type LedgerEvent,
   LedgersOfVms,
   ledgerFold,
+  ownersIn,
   type QuotaState,
   quotaFold,
   StatePages,
@@ -77,6 +78,7 @@ export function createAllocator(ports: ServicePorts, options: AllocatorOptions) 
       serve(ENDPOINTS.quotaGet, (request, _causation, maxBytes) => quotaCommands.get(request, maxBytes)),
       serve(ENDPOINTS.quotaList, (request, _causation, maxBytes) => quotaCommands.list(request, maxBytes)),
     ],
+    owners: allocator.owners,
     begin: (feed: EventFeed) => allocator.begin(feed),
     measure: () => quotaMeasurements.measure(),
     end: () => allocator.end(),
@@ -88,6 +90,7 @@ class Allocator {
   readonly vms = new ReadModel<VmState>("vm", vmFold);
   readonly chassis = new ReadModel<ChassisState>("chassis", chassisFold);
   readonly quotas: Aggregates<QuotaState>;
+  readonly owners = ownersIn((vmId) => this.vms.get(vmId));
   readonly commands: LedgerCommands;
   readonly quotaCommands: QuotaCommands;
   readonly ledgerQueries: LedgerQueries;

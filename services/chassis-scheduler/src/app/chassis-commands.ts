@@ -10,6 +10,7 @@ import {
   chassisFold,
   ENDPOINTS,
   type Handled,
+  heldAmounts,
   isErrorCode,
   PAST_LIVENESS,
   type ParsedRequestOf,
@@ -18,7 +19,7 @@ import {
   reportedBy,
   viewOfChassis,
 } from "@bioxen/contracts";
-import { type Caller, type Causation, type EventLog, foldAt } from "@bioxen/kernel";
+import { type Amounts, type Caller, type Causation, type EventLog, foldAt, subtract } from "@bioxen/kernel";
 import { type ChassisCommand, chassisDecider, chassisNotFound } from "../domain/chassis.ts";
 import { isDraining } from "../domain/drain.ts";
 import { registrationOf } from "../domain/registration.ts";
@@ -159,9 +160,15 @@ export class ChassisCommands {
     return { ok: true, result: { changed: executed.changed, chassis } };
   }
 
+  /** Returns what no VM holds; no field while the chassis has no ledger. */
+  #free(chassisId: string): { readonly free?: Amounts } {
+    const ledger = this.#cluster.ledgers.get(chassisId);
+    return ledger.open ? { free: subtract(ledger.offered, heldAmounts(ledger)) } : {};
+  }
+
   #view(chassisId: string, state: ChassisState) {
     return state.registered
-      ? viewOfChassis(chassisId, state, this.#cluster.liveness.of(chassisId))
+      ? { ...viewOfChassis(chassisId, state, this.#cluster.liveness.of(chassisId)), ...this.#free(chassisId) }
       : undefined;
   }
 }

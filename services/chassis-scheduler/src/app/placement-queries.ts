@@ -54,6 +54,7 @@ export class PlacementQueries {
 
   plan(
     request: ParsedRequestOf<"placementPlan">,
+    caller: string | undefined,
     maxBytes: number,
   ): Promise<Handled<ResultOf<"placementPlan">>> {
     const { subject, pages = {} } = ENDPOINTS.placementPlan;
@@ -63,12 +64,15 @@ export class PlacementQueries {
       return Promise.resolve(refuse("BAD_REQUEST", message, { details: { problems } }));
     }
     return this.#cluster.frozenPages.page<ResultOf<"placementPlan">>(subject, request, maxBytes, pages, () =>
-      this.#plan(request),
+      this.#plan(request, caller),
     );
   }
 
-  #plan(request: ParsedRequestOf<"placementPlan">): Handled<Omit<ResultOf<"placementPlan">, "cursor">> {
-    const vms = "vmIds" in request ? this.#existing(request.vmIds) : [this.#hypothetical(request)];
+  #plan(
+    request: ParsedRequestOf<"placementPlan">,
+    caller: string | undefined,
+  ): Handled<Omit<ResultOf<"placementPlan">, "cursor">> {
+    const vms = "vmIds" in request ? this.#existing(request.vmIds) : [this.#hypothetical(request, caller)];
     if (typeof vms === "string") return refuse("VM_NOT_FOUND", `there is no VM ${vms}`);
     const rooms = this.#roomsWithout(vms);
     const plan = planPlacements(vms, rooms, {
@@ -110,7 +114,11 @@ export class PlacementQueries {
     return out;
   }
 
-  #hypothetical(request: Exclude<ParsedRequestOf<"placementPlan">, { vmIds: string[] }>): WaitingVm {
+  /** Returns the VM that the caller would create with this request. */
+  #hypothetical(
+    request: Exclude<ParsedRequestOf<"placementPlan">, { vmIds: string[] }>,
+    owner: string | undefined,
+  ): WaitingVm {
     return {
       vmId: request.vmId ?? UNNAMED,
       incarnation: 1,
@@ -118,6 +126,7 @@ export class PlacementQueries {
       request: requestParts(request, request.resources).request,
       placement: request.placement,
       labels: request.labels,
+      owner,
       priority: request.priority,
       waitingSinceMs: this.#clock.nowMs(),
     };

@@ -45,6 +45,8 @@ const CHANGES_PLAN: Readonly<Record<(VmEvent | LedgerEvent | QuotaEvent)["type"]
   // The VM may be waiting for a place on another chassis.
   "bioxen.vm.resized.v1": true,
   "bioxen.vm.destroyed.v1": true,
+  // The VM may wait because of the quota of its former owner.
+  "bioxen.vm.transferred.v1": true,
   "bioxen.vm.observed.v1": false,
   "bioxen.vm.start-refused.v1": true,
   "bioxen.vm.start-progressed.v1": false,

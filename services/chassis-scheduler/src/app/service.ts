@@ -6,6 +6,7 @@ import {
   chassisTypesWith,
   ENDPOINTS,
   LOST_AFTER_MS,
+  ownersIn,
   PLACEMENT_POLICIES,
   serve,
   serveChange,
@@ -48,6 +49,7 @@ export function createChassisScheduler(ports: ServicePorts, options: SchedulerOp
   const builtIn = PLACEMENT_POLICIES.find((name) => name === policy.name) ?? DEFAULT_POLICY_NAME;
   const rebalancing = new Rebalancing(cluster, ports, builtIn);
   return {
+    owners: ownersIn((vmId) => cluster.vms.get(vmId)),
     sinks: [cluster.chassis, cluster.drains, cluster.vms, cluster.ledgers, cluster.quotaStates],
     endpoints: [
       serveChange(ENDPOINTS.chassisRegister, (request, causation) => commands.register(request, causation)),
@@ -69,7 +71,9 @@ export function createChassisScheduler(ports: ServicePorts, options: SchedulerOp
       ),
       serve(ENDPOINTS.chassisGet, (request) => commands.get(request)),
       serve(ENDPOINTS.chassisList, (request, _causation, maxBytes) => commands.list(request, maxBytes)),
-      serve(ENDPOINTS.placementPlan, (request, _causation, maxBytes) => queries.plan(request, maxBytes)),
+      serve(ENDPOINTS.placementPlan, (request, { principal }, maxBytes) =>
+        queries.plan(request, principal, maxBytes),
+      ),
       serve(ENDPOINTS.placementExplain, (request, _causation, maxBytes) =>
         queries.explain(request, maxBytes),
       ),

@@ -27,7 +27,7 @@ export class VmCommands {
   async create(request: ParsedRequestOf<"vmCreate">, causation: Causation): Promise<Handled<VmChanged>> {
     const created = newVmOf(request, seedOf(causation.causeId));
     if ("ok" in created) return created;
-    const vmId = request.vmId ?? vmIdOf(causation.causeId);
+    const vmId = request.vmId ?? vmIdOf(causation);
     const command = { type: "create", vmId, vm: created.vm } as const;
     return changedVm(vmId, await executeOn(this.#ports, vmId, causation, command));
   }
@@ -48,6 +48,14 @@ export class VmCommands {
   async stop(request: ParsedRequestOf<"vmStop">, causation: Causation): Promise<Handled<VmChanged>> {
     const { vmId, deadlineMs, force } = request;
     const command = { type: "stop", vmId, deadlineMs, force, nowMs: this.#ports.clock.nowMs() } as const;
+    return changedVm(vmId, await executeOn(this.#ports, vmId, causation, command));
+  }
+
+  async transfer(
+    { vmId, owner }: ParsedRequestOf<"vmTransfer">,
+    causation: Causation,
+  ): Promise<Handled<VmChanged>> {
+    const command = { type: "transfer", vmId, owner } as const;
     return changedVm(vmId, await executeOn(this.#ports, vmId, causation, command));
   }
 

@@ -3,13 +3,16 @@
  * command that is sent twice, to any instance, therefore means the same VM with the same seed.
  */
 import { createHash } from "node:crypto";
+import type { Causation } from "@bioxen/kernel";
 
 /** Characters of an id, 60 bits in base 32: among a million VMs, two share an id with a probability of 4 · 10^-7. */
 const ID_LENGTH = 12;
 const ALPHABET = "abcdefghijklmnopqrstuvwxyz234567";
 
-export function vmIdOf(commandId: string): string {
-  return idOf("vm", commandId);
+/** Returns the id of a VM whose command names none. The ids of a tenant's VMs begin with the tenant's name. */
+export function vmIdOf({ causeId, principal, role }: Causation): string {
+  const id = idOf("vm", causeId);
+  return role === "tenant" ? `${principal}-${id}` : id;
 }
 
 export function snapshotIdOf(commandId: string): string {

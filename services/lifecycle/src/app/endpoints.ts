@@ -47,6 +47,7 @@ function userEndpoints({ commands, resizes, execs, guestStates, moves }: Handler
     serveChange(ENDPOINTS.vmResize, (request, causation) => resizes.resize(request, causation)),
     serveChange(ENDPOINTS.vmMigrate, (request, causation) => moves.migrate(request, causation)),
     serveChange(ENDPOINTS.vmCancelMigration, (request, causation) => moves.cancel(request, causation)),
+    serveChange(ENDPOINTS.vmTransfer, (request, causation) => commands.transfer(request, causation)),
     serve(ENDPOINTS.vmExec, (request, causation) => execs.exec(request, causation)),
     serveChange(ENDPOINTS.vmSnapshot, (request, causation) => guestStates.snapshot(request, causation)),
     serveChange(ENDPOINTS.vmRestore, (request, causation) => guestStates.restore(request, causation)),

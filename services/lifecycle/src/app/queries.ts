@@ -124,6 +124,7 @@ function notFound(vmId: string, when = "") {
 
 function matches(vm: VmState & { exists: true }, request: ParsedRequestOf<"vmList">): boolean {
   if (request.state === undefined ? vm.state === "destroyed" : vm.state !== request.state) return false;
+  if (request.owner !== undefined && vm.owner !== request.owner) return false;
   if (request.chassisId !== undefined && vm.chassisId !== request.chassisId) return false;
   if (request.label === undefined) return true;
   const split = request.label.indexOf("=");

@@ -11,6 +11,8 @@ import {
   type LogState,
   ledgerFold,
   logFold,
+  type Owners,
+  ownersIn,
   StatePages,
   type VmState,
   vmFold,
@@ -99,6 +101,7 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
   return {
     sinks: [vms, ledgers, chassis, skips],
     endpoints: lifecycleEndpoints(handlers),
+    owners: ownersOf(vms),
     begin(live: EventFeed) {
       feed = live;
       feed.onEvent((event) => {
@@ -120,6 +123,20 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
       await reconciler.stop();
       await sweeper.end();
       await lease?.release();
+    },
+  };
+}
+
+/** Returns the owners of VMs. A VM that is unknown here is looked up in the log: another instance may have created it. */
+function ownersOf(vms: Aggregates<VmState>): Owners {
+  const known = ownersIn((vmId) => vms.get(vmId).state);
+  return {
+    ...known,
+    async ownerOf(vmId) {
+      const owner = known.knownOwnerOf(vmId);
+      if (owner !== undefined) return owner;
+      await vms.refresh(vmId);
+      return known.knownOwnerOf(vmId);
     },
   };
 }

@@ -95,6 +95,7 @@ const COMMANDS: readonly VmCommand[] = [
   { type: "resume", vmId: VM_ID },
   { type: "stop", vmId: VM_ID, nowMs: 0 },
   { type: "destroy", vmId: VM_ID },
+  { type: "transfer", vmId: VM_ID, owner: "bob" },
   { type: "resize", vmId: VM_ID, request: { ribosomes: 7 }, granted: null },
   {
     type: "resize",

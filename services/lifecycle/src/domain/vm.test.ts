@@ -84,6 +84,28 @@ describe("the table of states", () => {
   });
 });
 
+describe("a transfer", () => {
+  const TRANSFER = { type: "transfer", vmId: VM_ID, owner: "bob" } as const;
+
+  it.each(Object.entries(LOGS))(
+    "gives a VM that is %s to another owner, and changes nothing else",
+    (_state, events) => {
+      const before = vm(...events).state;
+      const transferred = vm(...events).when(TRANSFER);
+      expect(transferred.outcome).toBe("+ transferred");
+      const after = vm(...events, vmEvent("transferred", { owner: "bob" }));
+      expect(before).toMatchObject({ owner: "admin" });
+      const { owner: _, version: __, updatedAtMs: ___, ...rest } = before as Vm;
+      expect(after.state).toMatchObject({ ...rest, owner: "bob" });
+      expect(after.when(TRANSFER).outcome, "repeated").toBe("=");
+    },
+  );
+
+  it("needs a VM", () => {
+    expect(vm().when(TRANSFER).outcome).toBe("! VM_NOT_FOUND");
+  });
+});
+
 describe("a start", () => {
   it("that no chassis could ever hold is rejected with every reason", () => {
     const infeasible = [{ chassisId: "c", code: "CAPACITY_EXCEEDED", message: "too small" }];

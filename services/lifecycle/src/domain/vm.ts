@@ -46,6 +46,7 @@ export type UserCommand =
       readonly nowMs: number;
     })
   | OnVm<"destroy">
+  | (OnVm<"transfer"> & { readonly owner: string })
   /**
    * `granted`: the entry in which the ledger has already made room for `request`; null for a VM without a
    * reservation.
@@ -194,6 +195,13 @@ function decideDestroy(state: VmState, { vmId }: CommandOf<UserCommand, "destroy
   return accept<VmEvent>({ type: "bioxen.vm.stop-requested.v1", data: { destroy: true } });
 }
 
+/** Decides a transfer, which every state allows: owners concern no guest. */
+function decideTransfer(state: VmState, { vmId, owner }: CommandOf<UserCommand, "transfer">): VmDecision {
+  if (!state.exists) return noVm(vmId);
+  if (state.owner === owner) return UNCHANGED;
+  return accept<VmEvent>({ type: "bioxen.vm.transferred.v1", data: { owner } });
+}
+
 /**
  * Records what the ledger has granted. A retry may find an entry that another command has changed since. Then the VM
  * records the present amounts of the entry; if a preemption changed them, the command is rejected.
@@ -253,6 +261,7 @@ export const USER_RULES: DecisionTable<VmState, UserCommand, VmEvent> = {
   resume: decideResume,
   stop: decideStop,
   destroy: decideDestroy,
+  transfer: decideTransfer,
   resize: decideResize,
   defer: decideDefer,
 };
