@@ -20,6 +20,7 @@ import {
   jobConsumer,
   jobOutcomeSubject,
   type ServiceName,
+  STORED_TENANT_JOBS,
   serviceAccess,
 } from "@bioxen/contracts";
 import { BUCKETS, LOG_RECORD_KEY, STREAM_NAMES } from "@bioxen/nats";
@@ -74,6 +75,11 @@ function outcomeRequests(service: ServiceName): string[] {
   ];
 }
 
+/** The jobs of tenants, which every service but agents stores. */
+function tenantJobs(service: ServiceName): string[] {
+  return service === "chassis-agent" ? [] : [STORED_TENANT_JOBS];
+}
+
 /** Requests about the jobs of the aggregates that a service owns. */
 function jobRequests(service: ServiceName): string[] {
   const aggregates = jobAggregatesOf(service);
@@ -121,6 +127,7 @@ export function storageOf(service: ServiceName, agentId = "*"): StorageAccess {
       ...leases.map((lease) => bucketKey(BUCKETS.leases.name, lease)),
       ...outcomeRequests(service),
       ...jobRequests(service),
+      ...tenantJobs(service),
       ...ownRequests(service),
     ],
   };

@@ -22,6 +22,8 @@ const OF_EVERY_CLIENT = ["_INBOX.>"];
 
 /** Entries of the tables that this run does not use, and the reason. */
 const UNUSED: Readonly<Record<string, string>> = {
+  "bioxen.as.tenant.*.stored-job.>":
+    "only on a server with keys (packages/testkit/test/tenant-jobs.int.test.ts)",
   "bioxen.agent.*.orphans": "only for a pool of machines (test/e2e/xcpng-owners.test.ts)",
   "bioxen.cmd.chassis.report-machine": "only for a pool of machines",
   "bioxen.cmd.chassis.report-left": "only for a pool of machines (test/e2e/xcpng-destroy.test.ts)",

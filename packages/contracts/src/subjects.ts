@@ -95,6 +95,10 @@ export const COMMAND_PREFIX = "bioxen.cmd.";
 export const QUERY_PREFIX = "bioxen.qry.";
 const JOB_PREFIX = "bioxen.job.";
 
+/** The subjects under which the jobs of tenants arrive at the services, which store them. */
+export const ARRIVING_TENANT_JOBS = mappedSubject({ role: "tenant", name: "*" }, `${JOB_PREFIX}>`);
+export const STORED_TENANT_JOBS = mappedSubject({ role: "tenant", name: "*" }, `${STORED_JOB_PREFIX}>`);
+
 /**
  * Returns the patterns of the subjects under which jobs are stored. `tail` is `>`, or begins with the kind of aggregate.
  *

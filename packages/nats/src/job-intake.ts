@@ -7,6 +7,7 @@
  * takes jobs in, so they are stored while the service that carries them out is away.
  */
 import {
+  ARRIVING_TENANT_JOBS,
   commandSubject,
   ENDPOINTS,
   forbiddenTo,
@@ -14,7 +15,6 @@ import {
   jobIdProblem,
   MAX_JOB_ID_LENGTH,
   mappedParts,
-  mappedSubject,
   storedJobSubject,
   tenantJobId,
 } from "@bioxen/contracts";
@@ -25,8 +25,6 @@ import { takenInHeaders } from "./job-message.ts";
 import { JobStore } from "./job-store.ts";
 import { verdictOf } from "./reply-subjects.ts";
 
-/** The subjects under which the jobs of all tenants arrive. */
-const ARRIVING = mappedSubject({ role: "tenant", name: "*" }, "bioxen.job.>");
 const QUEUE = "bioxen-job-intake";
 /** Maximum number of jobs of one tenant that are being stored at one time. A further one is refused at once. */
 const MAX_STORING = 64;
@@ -47,7 +45,7 @@ export async function openJobIntake(bus: Bus): Promise<JobIntake> {
   const store = await JobStore.open(bus);
   const storing = new Map<string, number>();
   const underWay = new Set<Promise<void>>();
-  const subscription = bus.connection.subscribe(ARRIVING, {
+  const subscription = bus.connection.subscribe(ARRIVING_TENANT_JOBS, {
     queue: QUEUE,
     callback: (error, message) => {
       if (error !== null) return;
