@@ -4,11 +4,13 @@
  */
 import {
   AGENT_TELEMETRY,
+  ARRIVING_TENANT_JOBS,
   agentEndpoints,
   ENDPOINT_CALLERS,
   ENDPOINTS,
   type Endpoint,
   type EndpointName,
+  JOB_INTAKE,
   mappedSubject,
   SERVICE_NAMES,
   type ServiceName,
@@ -40,6 +42,7 @@ export function connectServices(accounts: Accounts): void {
     const { follows, requests } = storageOf(service);
     account.sends.push(...telemetry.sends);
     account.serves.push(...DISCOVERY, ...serves, ...servedForOthers(serves));
+    if (service === JOB_INTAKE) account.serves.push(ARRIVING_TENANT_JOBS);
     importStorage(account, accounts.log, [...requests, ...follows]);
     for (const [, endpoint] of callsOf(service)) {
       account.importService(accountOf(accounts, endpoint.owner), endpoint.subject, { share: true });

@@ -14,6 +14,7 @@ import {
   eventSubject,
   GUEST_STATE_STREAM,
   JOB_AGGREGATES,
+  JOB_INTAKE,
   JOB_OUTCOME_STREAM,
   JOB_STREAM,
   jobAggregatesOf,
@@ -75,9 +76,9 @@ function outcomeRequests(service: ServiceName): string[] {
   ];
 }
 
-/** The jobs of tenants, which every service but agents stores. */
+/** The jobs of tenants, which one service stores. */
 function tenantJobs(service: ServiceName): string[] {
-  return service === "chassis-agent" ? [] : [STORED_TENANT_JOBS];
+  return service === JOB_INTAKE ? [STORED_TENANT_JOBS] : [];
 }
 
 /** Requests about the jobs of the aggregates that a service owns. */

@@ -36,7 +36,7 @@ function service(name: string, kinds: string, own: readonly string[]): string[] 
   ];
 }
 
-const QUERIES = String.raw`bioxen\.qry\.(?:vm\.(?:get|list|history)|chassis\.(?:get|list|drain|orphans)|placement\.(?:plan|explain|rebalance)|ledger\.(?:get|list)|quota\.(?:get|list)|monitor\.(?:vm|chassis|fleet|history|report)|alert\.(?:list|dead)|log\.problems)`;
+const QUERIES = String.raw`bioxen\.qry\.(?:vm\.(?:get|list|history)|chassis\.(?:get|list|drain|orphans)|placement\.(?:plan|explain|rebalance)|ledger\.(?:get|list)|quota\.(?:get|list)|monitor\.(?:vm|chassis|fleet|history|report)|alert\.(?:list|dead)|log\.problems|job\.outcome)`;
 const VM_COMMANDS =
   "vm\\.(?:create|start|pause|resume|stop|destroy|resize|exec|snapshot|restore|fork|delete-snapshot|migrate|cancel-migration)";
 const OPERATOR_COMMANDS = `(?:${VM_COMMANDS}|chassis\\.(?:register|cordon|uncordon|remove|drain|cancel-drain|rebalance|delete-machine)|alert\\.(?:set-rule|remove-rule|retry)|log\\.(?:skip|unskip))`;
@@ -58,7 +58,7 @@ const OPERATES = [
 const TENANT = [
   `bioxen\\.(?:cmd|job)\\.${VM_COMMANDS}`,
   String.raw`bioxen\.cmd\.job\.cancel`,
-  String.raw`bioxen\.qry\.(?:vm\.(?:get|list|history)|chassis\.list|placement\.(?:plan|explain)|quota\.get)`,
+  String.raw`bioxen\.qry\.(?:vm\.(?:get|list|history)|chassis\.list|placement\.(?:plan|explain)|quota\.get|job\.outcome)`,
 ];
 
 function agent(id: string): string[] {
@@ -79,6 +79,7 @@ const PUBLISH: Readonly<Record<string, readonly string[]>> = {
   lifecycle: service("lifecycle|jobs-stray", "vm|log", [
     String.raw`bioxen\.evt\.(?:vm|log)\.[^.]+`,
     String.raw`bioxen\.cmd\.ledger\.resize`,
+    String.raw`bioxen\.as\.tenant\.[^.]+\.stored-job\..+`,
     String.raw`bioxen\.agent\.[^.]+\.(?:exec|checkpoint)`,
     String.raw`bioxen\.blob\.[^.]+\.[^.]+`,
     String.raw`\$JS\.API\.(?:DIRECT\.GET\.BIOXEN_GUEST_STATE\..+|STREAM\.(?:MSG\.GET|PURGE)\.BIOXEN_GUEST_STATE)`,
@@ -106,7 +107,7 @@ const PUBLISH: Readonly<Record<string, readonly string[]>> = {
   ]),
   "agent-local": agent("local"),
   "agent-far": agent("far"),
-  admin: [...OPERATES, String.raw`bioxen\.(?:cmd|job)\.quota\.set`],
+  admin: [...OPERATES, String.raw`bioxen\.(?:cmd|job)\.(?:quota\.set|vm\.transfer)`],
   olga: OPERATES,
   otto: READS_EVERYTHING,
   alice: TENANT,
@@ -125,9 +126,12 @@ const TELEMETRY = [String.raw`bioxen\.(?:evt|tel|log|alert)\..+`];
 const JOB_OUTCOMES = String.raw`bioxen\.job-outcome\..+`;
 
 const SUBSCRIBE: Readonly<Record<string, readonly string[]>> = {
-  lifecycle: serves(
-    `(?:cmd\\.(?:${VM_COMMANDS}|vm\\.(?:defer|report|move|preempt|reinstate)|log\\.(?:skip|unskip)|job\\.cancel)|qry\\.(?:vm\\.(?:get|list|history)|log\\.problems))`,
-  ),
+  lifecycle: [
+    ...serves(
+      `(?:cmd\\.(?:${VM_COMMANDS}|vm\\.(?:transfer|defer|report|move|preempt|reinstate)|log\\.(?:skip|unskip)|job\\.cancel)|qry\\.(?:vm\\.(?:get|list|history)|log\\.problems|job\\.outcome))`,
+    ),
+    String.raw`bioxen\.as\.tenant\.[^.]+\.job\..+`,
+  ],
   allocator: serves(
     String.raw`(?:cmd\.(?:ledger\.(?:reserve|resize)|quota\.set)|qry\.(?:ledger\.(?:get|list)|quota\.(?:get|list)))`,
   ),

@@ -28,6 +28,9 @@ const RETRY_BACKOFF: Backoff = { firstMs: 250, ceilingMs: 15_000 };
  */
 export const STRAY_JOB_OWNER: ServiceName = "lifecycle";
 
+/** The service that stores the jobs of tenants. They are about VMs only, so lifecycle carries them out too. */
+export const JOB_INTAKE: ServiceName = "lifecycle";
+
 /** Commands on jobs themselves. A job that cancels another one would have to wait for its turn. */
 const ON_JOBS: readonly Endpoint[] = [ENDPOINTS.jobCancel];
 

@@ -3,8 +3,8 @@
  *
  * The server stores the jobs of admins and operators itself. It drops a job with a message id that any principal
  * has used, so a tenant could use up the ids of another one. The jobs of a tenant therefore arrive here, and are stored
- * under an id that names the tenant. The tenant gets the acknowledgement of the stream, as from the server. Every service
- * takes jobs in, so they are stored while the service that carries them out is away.
+ * under an id that names the tenant. The tenant gets the acknowledgement of the stream, as from the server; while no
+ * instance of the intake runs, it gets none and must publish again.
  */
 import {
   ARRIVING_TENANT_JOBS,

@@ -14,6 +14,7 @@ import {
   ENDPOINTS,
   guardedForTenants,
   type IdentityMode,
+  JOB_INTAKE,
   type Measurement,
   type Owners,
   type ServedEndpoint,
@@ -243,13 +244,13 @@ async function hostedEndpoints(
   return [await openJobCancellation(bus, outcomes, identities), await openJobOutcomes(bus)];
 }
 
-/** Opens the intake of tenants' jobs, if this service has one: every service but agents, on a server with keys. */
+/** Opens the intake of tenants' jobs, if this service has it, on a server with keys. */
 async function intakesOf(
-  { isUnique = false }: ServiceDefinition,
+  { name }: ServiceDefinition,
   { identities }: { readonly identities: IdentityMode },
   bus: Bus,
 ) {
-  return identities === "mapped" && !isUnique ? [await openJobIntake(bus)] : [];
+  return identities === "mapped" && name === JOB_INTAKE ? [await openJobIntake(bus)] : [];
 }
 
 /** Returns the endpoints of the service, with the rules for tenants. */
