@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { ALERT_EVENTS, CHASSIS_EVENTS, LEDGER_EVENTS, VM_EVENTS } from "@bioxen/contracts";
 import { describe, expect, it } from "vitest";
-import { causeOf, eventLine, principalsOf, whatHappened } from "./event-words.ts";
+import { principalsOf } from "./event-principals.ts";
+import { causeOf, eventLine, whatHappened } from "./event-words.ts";
 
 const eventOf = (type: string, data: object, more: object = {}) => ({
   type,

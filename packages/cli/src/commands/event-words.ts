@@ -14,6 +14,7 @@ import {
 } from "@bioxen/contracts";
 import type { EventEnvelope, UnreadableMessage } from "@bioxen/kernel";
 import { amountsLine, duration, rounded, simTime, wallClock } from "../quantities.ts";
+import { decidedFor } from "./event-principals.ts";
 
 /** A reference to an event of the log, in the form that replies use. */
 export interface EventReference {
@@ -197,35 +198,6 @@ export function whatHappened({ type, data }: ReportedEvent): string {
 /** Returns the short name of an event type: `start-requested` for `bioxen.vm.start-requested.v1`. */
 function nameOf(type: string): string {
   return type.replace(/^bioxen\.\w+\.|\.v\d+$/g, "");
-}
-
-/** Returns the name of the service that decided the event. */
-export function decidedBy({ source }: ReportedEvent): string {
-  return source.replace("/bioxen/", "");
-}
-
-/** The principal of every caller of an open stack, where all events have it. */
-const ANONYMOUS = "anonymous";
-
-/**
- * Returns the principal of the event, and the principal for which it acted: `alice`, or `service:lifecycle for alice`.
- * Empty for events of older releases, and on an open stack.
- */
-export function principalsOf({ principal, onbehalfof }: ReportedEvent): string {
-  if (principal === undefined || principal === ANONYMOUS) return "";
-  return onbehalfof === undefined || onbehalfof === ANONYMOUS ? principal : `${principal} for ${onbehalfof}`;
-}
-
-/**
- * Returns the service that decided the event, with the principal whose command it carried out, or for whom it acted:
- * `lifecycle`, `lifecycle, by alice`, `lifecycle, for alice`.
- */
-function decidedFor(event: ReportedEvent): string {
-  const service = decidedBy(event);
-  const { principal, onbehalfof } = event;
-  const isOwn = principal === undefined || principal === `service:${service}`;
-  const by = isOwn || principal === ANONYMOUS ? "" : `, by ${principal}`;
-  return `${service}${by}${onbehalfof === undefined || onbehalfof === ANONYMOUS ? "" : `, for ${onbehalfof}`}`;
 }
 
 /**

@@ -16,9 +16,10 @@ import { paint } from "../terminal.ts";
 import { walkLog } from "../walk-log.ts";
 import { addAcceptance } from "./event-acceptance.ts";
 import { CONTEXT_EVENTS, type EventInContext, eventInContext, referenceTo } from "./event-causes.ts";
+import { decidedBy } from "./event-principals.ts";
 import { addSkipCommands } from "./event-skips.ts";
 import { addTailCommand } from "./event-tail.ts";
-import { causeOf, decidedBy, whatHappened } from "./event-words.ts";
+import { causeOf, whatHappened } from "./event-words.ts";
 
 /**
  * Checks the whole log and returns the report. A message that cannot be read is a violation, unless it is skipped. A

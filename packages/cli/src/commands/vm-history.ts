@@ -8,7 +8,8 @@ import type { Command } from "commander";
 import { duration, wallClock } from "../quantities.ts";
 import { say, sayJson, withSession } from "../run.ts";
 import { type Column, table } from "../table.ts";
-import { causeOf, decidedBy, principalsOf, whatHappened } from "./event-words.ts";
+import { decidedBy, principalsOf } from "./event-principals.ts";
+import { causeOf, whatHappened } from "./event-words.ts";
 
 type VmHistory = ResultOf<"vmHistory">["events"];
 
