@@ -3,12 +3,14 @@
  */
 import { ID_PATTERN, MAX_AMOUNT } from "@bioxen/kernel";
 import * as z from "zod";
+import type { Problem } from "./endpoints/problem.ts";
 import {
   MAX_OVERSUBSCRIBE_PERMILLE,
   NOT_OVERSUBSCRIBED_PERMILLE,
   RATE_RESOURCES,
   RESOURCE_NAMES,
 } from "./resources.ts";
+import { secretsIn, secretsInProgram } from "./secrets.ts";
 
 /**
  * Maximum length of the Lua source of a program or an `exec`, in bytes of UTF-8: what the `basic` driver compiles in
@@ -88,13 +90,19 @@ export const requestedAmount = z.union([amount, share], {
 });
 export const requestedResources = z.partialRecord(z.enum(RESOURCE_NAMES), requestedAmount);
 
+function refuseSecrets(problems: readonly Problem[], context: z.RefinementCtx): void {
+  for (const { path, message } of problems)
+    context.addIssue({ code: "custom", path: path.split("."), message });
+}
+
 export const labelKey = z
   .string()
   .regex(/^[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$/, "is not a valid label name");
 export const labelValue = z.string().max(63);
 export const labels = z
   .record(labelKey, labelValue)
-  .refine((l) => Object.keys(l).length <= MAX_LABELS, `must have at most ${MAX_LABELS} labels`);
+  .refine((l) => Object.keys(l).length <= MAX_LABELS, `must have at most ${MAX_LABELS} labels`)
+  .superRefine((l, context) => refuseSecrets(secretsIn(l), context));
 
 /**
  * The label of a quota: `name` or `name=value`, as in `vm.list`. At most 127 characters: 63 for the name, `=`, 63 for
@@ -108,7 +116,13 @@ export const quotaLabel = z
     const name = split < 0 ? label : label.slice(0, split);
     return labelKey.safeParse(name).success && labelValue.safeParse(label.slice(name.length + 1)).success;
   }, "must be the name of a label, or name=value")
-  .refine((label) => label.isWellFormed(), "must be well-formed Unicode");
+  .refine((label) => label.isWellFormed(), "must be well-formed Unicode")
+  .superRefine((label, context) => {
+    const [name = "", value] = label.split("=");
+    if (value === undefined) return;
+    for (const { message } of secretsIn({ [name]: value }))
+      context.addIssue({ code: "custom", path: [], message });
+  });
 
 const upTo = (limit: number) => z.number().min(0).max(limit).optional();
 export const environment = z.strictObject({
@@ -130,7 +144,10 @@ export const source = z
   .refine(
     (text) => new TextEncoder().encode(text).byteLength <= MAX_SOURCE_BYTES,
     `must have at most ${MAX_SOURCE_BYTES} bytes`,
-  );
+  )
+  .superRefine((text, context) => {
+    for (const message of secretsInProgram(text)) context.addIssue({ code: "custom", path: [], message });
+  });
 
 /**
  * Maximum number of placement terms or tolerations of one VM, and of taints of one chassis. Each is evaluated for every
@@ -201,28 +218,8 @@ export const placement = z.strictObject({
   policy: z.enum(PLACEMENT_POLICIES).optional(),
 });
 
-/**
- * Matches field names that suggest a secret. Such fields are rejected, because a secret must not get into the
- * append-only log.
- */
-const SECRET_NAME = /pass(word|wd|phrase)?$|secret|credential|private.?key|api.?key|^key$|token/i;
-
-function secretPaths(value: unknown, path: readonly string[]): string[][] {
-  if (typeof value !== "object" || value === null) return [];
-  return Object.entries(value).flatMap(([name, inner]) => {
-    const here = [...path, name];
-    return SECRET_NAME.test(name) ? [here] : secretPaths(inner, here);
-  });
-}
-
 export const config = z.record(z.string().max(63), anyJson).superRefine((value, context) => {
-  for (const path of secretPaths(value, [])) {
-    context.addIssue({
-      code: "custom",
-      path,
-      message: "looks like a credential: credentials belong to the agent's configuration, never to a command",
-    });
-  }
+  refuseSecrets(secretsIn(value), context);
   if (JSON.stringify(value).length > MAX_CONFIG_BYTES) {
     context.addIssue({
       code: "custom",

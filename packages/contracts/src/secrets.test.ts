@@ -1,0 +1,57 @@
+/**
+ * Secrets in commands: each is refused, wherever it stands, and no refusal has its value.
+ */
+import { describe, expect, it } from "vitest";
+import { ENDPOINTS } from "./endpoints/catalogue.ts";
+import { problemsOf } from "./endpoints/endpoint.ts";
+import { checkedBy } from "./issue-words.ts";
+
+const SECRET = "hunter2-horse-battery";
+const SEED = `SU${"A2".repeat(28)}`;
+const VM = { vmId: "a", biologicalType: "syn3a" };
+
+const refusalOf = (endpoint: (typeof ENDPOINTS)[keyof typeof ENDPOINTS], request: object) => {
+  const checked = checkedBy(endpoint.request, request);
+  return checked.success ? [] : problemsOf(checked.error, endpoint.request);
+};
+
+describe("a command with a secret", () => {
+  it.each([
+    ["vmCreate", { ...VM, config: { password: SECRET } }, "config.password"],
+    ["vmCreate", { ...VM, config: { db_pass: SECRET } }, "config.db_pass"],
+    ["vmCreate", { ...VM, config: { pool: { apiKey: SECRET } } }, "config.pool.apiKey"],
+    ["vmCreate", { ...VM, config: { list: [{ authToken: SECRET }] } }, "config.list.0.authToken"],
+    ["vmCreate", { ...VM, config: { note: SEED } }, "config.note"],
+    ["vmCreate", { ...VM, labels: { "db-password": SECRET } }, "labels.db-password"],
+    ["vmCreate", { ...VM, labels: { note: SEED } }, "labels.note"],
+    ["vmCreate", { ...VM, program: `x = 1\nlocal db_password = "${SECRET}"` }, "program"],
+    ["vmCreate", { ...VM, program: `t = { ["api_key"] = '${SECRET}' }` }, "program"],
+    ["vmExec", { vmId: "a", source: `secret = [[${SECRET}]]` }, "source"],
+    ["vmExec", { vmId: "a", source: `DB_PASSWORD=${SECRET} ./run` }, "source"],
+    ["vmExec", { vmId: "a", source: `print("${SEED}")` }, "source"],
+    ["placementPlan", { ...VM, labels: { password: SECRET } }, "labels.password"],
+    ["quotaSet", { label: `password=${SECRET}`, resources: {} }, "label"],
+    [
+      "chassisRegister",
+      { chassisId: "c", chassisType: "ecoli", agentId: "local", labels: { token: SECRET } },
+      "labels.token",
+    ],
+  ] as const)("%s %j names %s", (name, request, path) => {
+    const problems = refusalOf(ENDPOINTS[name], request);
+    const text = JSON.stringify(problems);
+    expect(text).toContain("looks like a credential");
+    expect(text).toContain(name === "placementPlan" ? "labels" : `"path":"${path}"`);
+    expect(text).not.toContain(SECRET);
+    expect(text).not.toContain(SEED);
+  });
+
+  it.each([
+    ["vmCreate", { ...VM, labels: { team: "red", monkey: "x" }, config: { keyboard: "us" } }],
+    ["vmCreate", { ...VM, program: 'local token = next_token()\nprint("password = ?")\nkeys = 3' }],
+    ["vmExec", { vmId: "a", source: "secret = tonumber(arg) return cell.growth_rate()" }],
+    ["vmExec", { vmId: "a", source: 'PASSWORD="$1" ./run --user root' }],
+    ["quotaSet", { label: "team=red", resources: {} }],
+  ] as const)("%s %j has none", (name, request) => {
+    expect(refusalOf(ENDPOINTS[name], request)).toEqual([]);
+  });
+});
