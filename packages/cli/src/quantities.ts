@@ -132,7 +132,12 @@ export function sameAmounts(a: Amounts, b: Amounts): boolean {
   return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
 }
 
-/** Returns the health of a guest, 0 to 100; null for a machine that its pool does not measure. */
-export function shownHealth({ health, machine }: Pick<VmSample, "health" | "machine">): number | null {
-  return machine?.cpuPermille === null ? null : health;
+/** Returns whether the sample is that of a cell, by itself or in a machine. */
+export function isCellSample({ machine, growthRatePerMinute }: VmSample): boolean {
+  return machine === undefined || ((machine.agent ?? null) !== null && growthRatePerMinute !== undefined);
+}
+
+/** Returns the health of a guest, 0 to 100; null for a machine without a cell that its pool does not measure. */
+export function shownHealth(sample: VmSample): number | null {
+  return sample.machine?.cpuPermille === null && !isCellSample(sample) ? null : sample.health;
 }

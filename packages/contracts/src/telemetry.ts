@@ -14,8 +14,9 @@ export const vmSample = z
     /** Number of this sample since the guest's start, from 1. A gap shows a reader how many samples were lost. */
     sampleNumber: z.int(),
     state: z.enum(["running", "paused"]),
+    /** Simulated time of the cell, minutes; for a machine without a cell, the time since its start. */
     simMinutes: z.number(),
-    /** This field and those up to `luaInstructions` are absent for a guest without a cell, such as a machine. */
+    /** This field and those up to `luaInstructions` are absent for a machine without a cell. */
     growthRatePerMinute: z.number().optional(),
     /** Doubling time of the cell, in minutes; null while the cell does not grow. */
     doublingTimeMinutes: z.number().nullable().optional(),
@@ -26,7 +27,8 @@ export const vmSample = z
     divisions: z.int().optional(),
     luaInstructions: z.int().optional(),
     /**
-     * The pool's measurements of an `xcpng` VM; absent for a cell. A field is null when the pool did not measure it.
+     * The pool's measurements of an `xcpng` VM, with or without a cell in it; absent for a `basic` VM. A field is null
+     * when the pool did not measure it.
      */
     machine: z
       .object({
@@ -36,6 +38,21 @@ export const vmSample = z
         memoryUsedMiB: z.int().nullable(),
         address: z.string().nullable(),
         host: z.string().nullable(),
+        /** Time since the start of the machine, minutes; absent in samples of older agents. */
+        uptimeMinutes: z.number().optional(),
+        /**
+         * The guest agent in the machine. With the state `running` the machine is a cell; null: no guest agent has
+         * reported, so it is only a machine. Absent in samples of older agents.
+         */
+        agent: z
+          .object({
+            version: z.string(),
+            model: z.string(),
+            state: z.enum(["waiting", "running", "failed"]),
+            reason: z.string().optional(),
+          })
+          .nullable()
+          .optional(),
       })
       .optional(),
     health: z.number().min(0).max(100),

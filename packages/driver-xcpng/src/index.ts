@@ -6,11 +6,12 @@ export {
   type PoolConfiguration,
   poolConfiguration,
 } from "./driver/configuration.ts";
+export type { XcpngDriver, XcpngDriverOptions } from "./driver/driver-options.ts";
 export { explainAccess } from "./driver/failures.ts";
 export type { MachineOwner } from "./driver/ownership.ts";
 export { checkPool, type PoolCheck } from "./driver/pool-check.ts";
 export type { SshSettings } from "./driver/programs.ts";
-export { createXcpngDriver, type XcpngDriver, type XcpngDriverOptions } from "./driver/xcpng-driver.ts";
+export { createXcpngDriver } from "./driver/xcpng-driver.ts";
 export { type Credentials, XapiClient, type XapiClientOptions } from "./xapi/client.ts";
 export { XapiError, XapiUnreachable } from "./xapi/errors.ts";
 export { SessionFile } from "./xapi/session-file.ts";

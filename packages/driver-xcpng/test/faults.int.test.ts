@@ -7,7 +7,7 @@ import type { Counts, FakeXapi, Fault } from "@bioxen/fake-xapi";
 import { eventually } from "@bioxen/testkit/eventually";
 import { DriverError } from "@bioxen/vm-driver";
 import { describe, expect, it } from "vitest";
-import type { XcpngDriver } from "../src/driver/xcpng-driver.ts";
+import type { XcpngDriver } from "../src/driver/driver-options.ts";
 import { XapiUnreachable } from "../src/xapi/errors.ts";
 import { parsePins } from "../src/xapi/trust.ts";
 import { thrownBy } from "./connect.ts";

@@ -4,9 +4,10 @@
 
 import { createFakeXapi, type FakeOptions, type FakeXapi, TEMPLATE_NAME } from "@bioxen/fake-xapi";
 import type { GuestSpec } from "@bioxen/vm-driver";
+import type { XcpngDriver, XcpngDriverOptions } from "../src/driver/driver-options.ts";
 import type { MachineOwner } from "../src/driver/ownership.ts";
 import type { SshSettings } from "../src/driver/programs.ts";
-import { createXcpngDriver, type XcpngDriver, type XcpngDriverOptions } from "../src/driver/xcpng-driver.ts";
+import { createXcpngDriver } from "../src/driver/xcpng-driver.ts";
 import { DEFAULT_CONNECT_TIMEOUT_MS } from "../src/ssh/limits.ts";
 import { parsePins } from "../src/xapi/trust.ts";
 

@@ -5,7 +5,7 @@ import { createFakeXapi, type FakeXapi } from "@bioxen/fake-xapi";
 import { eventually } from "@bioxen/testkit/eventually";
 import type { GuestEvent } from "@bioxen/vm-driver";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { XcpngDriver } from "../src/driver/xcpng-driver.ts";
+import type { XcpngDriver } from "../src/driver/driver-options.ts";
 import { driverOf, machineSpec } from "./fleet.ts";
 
 let fake: FakeXapi;

@@ -12,7 +12,8 @@ import { DriverError } from "@bioxen/vm-driver";
 import { driverConformance } from "@bioxen/vm-driver/conformance";
 import { describe, expect, it } from "vitest";
 import { poolConfiguration } from "../src/driver/configuration.ts";
-import { createXcpngDriver, type XcpngDriver } from "../src/driver/xcpng-driver.ts";
+import type { XcpngDriver } from "../src/driver/driver-options.ts";
+import { createXcpngDriver } from "../src/driver/xcpng-driver.ts";
 import { machineSpec, ownerOf } from "./fleet.ts";
 
 const isAsked = process.env["BIOXEN_LIVE_XCPNG"] === "yes";

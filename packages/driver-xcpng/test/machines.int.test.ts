@@ -82,6 +82,11 @@ describe("a machine's life in the pool", () => {
         "vm-data/site": "lab",
         "vm-data/bioxen/vm-id": "x1",
         "vm-data/bioxen/incarnation": "1",
+        "vm-data/bioxen/fence": "10",
+        "vm-data/bioxen/config": "{}",
+        "vm-data/bioxen/time-scale": "1",
+        "vm-data/bioxen/restores": "0",
+        "vm-data/bioxen/boot": "xenstore",
         "vm-data/bioxen/type": machineSpec("x1", 10).biologicalType,
         "vm-data/bioxen/seed": "41",
         "vm-data/bioxen/environment": '{"nutrientQuality":0.3}',
@@ -245,7 +250,6 @@ describe("a start that the driver or the pool rejects", () => {
       "BAD_REQUEST",
       /teleport.*vcpus must.*memoryMiB must/,
     ],
-    [{ program: "return 1" }, "BAD_REQUEST", /not Lua/],
     [{ allocation: { vcpus: 1, memoryMiB: 500_000 } }, "CAPACITY_EXCEEDED", /no host of the pool/],
   ])("%j", async (fields, code, message) => {
     await withDriver(async ({ fake, driver }) => {

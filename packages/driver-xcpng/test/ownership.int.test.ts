@@ -5,9 +5,9 @@ import type { FakeXapi } from "@bioxen/fake-xapi";
 import { eventually } from "@bioxen/testkit/eventually";
 import { driverErrorCode } from "@bioxen/vm-driver";
 import { describe, expect, it } from "vitest";
+import type { XcpngDriver } from "../src/driver/driver-options.ts";
 import type { MachineOwner } from "../src/driver/ownership.ts";
 import { checkpointNaming } from "../src/driver/snapshots.ts";
-import type { XcpngDriver } from "../src/driver/xcpng-driver.ts";
 import { thrownBy } from "./connect.ts";
 import { CLUSTER_ID, machineSpec, ownerOf, withDriver } from "./fleet.ts";
 

@@ -6,8 +6,8 @@
 import { createFakeXapi, type FakeXapi } from "@bioxen/fake-xapi";
 import { eventually } from "@bioxen/testkit/eventually";
 import { expect, it } from "vitest";
+import type { XcpngDriver } from "../src/driver/driver-options.ts";
 import type { SshSettings } from "../src/driver/programs.ts";
-import type { XcpngDriver } from "../src/driver/xcpng-driver.ts";
 import { HOST_KEY_CONFIG, HOST_KEY_XENSTORE } from "../src/ssh/host-keys.ts";
 import { thrownBy } from "./connect.ts";
 import { driverOf, machineSpec, sshOf, withDriver } from "./fleet.ts";

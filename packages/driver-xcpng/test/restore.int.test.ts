@@ -5,8 +5,8 @@
 import type { FakeXapi } from "@bioxen/fake-xapi";
 import { driverErrorCode } from "@bioxen/vm-driver";
 import { describe, expect, it } from "vitest";
+import type { XcpngDriver } from "../src/driver/driver-options.ts";
 import { checkpointNaming } from "../src/driver/snapshots.ts";
-import type { XcpngDriver } from "../src/driver/xcpng-driver.ts";
 import { thrownBy } from "./connect.ts";
 import { machineSpec, withDriver } from "./fleet.ts";
 

@@ -5,9 +5,9 @@ import { readFileSync } from "node:fs";
 import { createFakeXapi, type FakeXapi, ROLES, type Role, weakestRole } from "@bioxen/fake-xapi";
 import { afterEach, expect, it } from "vitest";
 import { poolConfiguration } from "../src/driver/configuration.ts";
+import type { XcpngDriver } from "../src/driver/driver-options.ts";
 import { SUFFICIENT_ROLE } from "../src/driver/permissions.ts";
 import { checkPool } from "../src/driver/pool-check.ts";
-import type { XcpngDriver } from "../src/driver/xcpng-driver.ts";
 import { METHODS, type MethodName, roleFor } from "../src/xapi/methods.ts";
 import { driverOf, machineSpec } from "./fleet.ts";
 

@@ -58,7 +58,9 @@ export function copyDisks(
 function copyVdi(pool: Pool, source: string, disk: FakeRecord): string {
   const { virtual_size, name_label, type, other_config } = pool.db.get("VDI", source);
   const origin = disk["is_a_snapshot"] === true ? { snapshot_of: source } : {};
-  return pool.addVdi({ virtual_size, name_label, type, other_config, ...disk, ...origin });
+  const copy = pool.addVdi({ virtual_size, name_label, type, other_config, ...disk, ...origin });
+  pool.options.agents?.copyDisk(source, copy);
+  return copy;
 }
 
 /**

@@ -2,8 +2,8 @@
  * The commands of a fake guest. They run in this process but cannot reach its host: this is not a shell and has no
  * variables, pipes or files.
  *
- * Commands: `echo`, `printf`, `cat`, `seq`, `uname`, `hostname`, `whoami`, `sleep`, `true`, `false`, `exit`. Syntax:
- * `;`, line ends, `&&`, `||`, quotes, comments, `>&2`.
+ * Commands: `echo`, `printf`, `cat`, `seq`, `uname`, `hostname`, `whoami`, `sleep`, `true`, `false`, `exit`, and
+ * `bioxen-cell call`, which runs the real program. Syntax: `;`, line ends, `&&`, `||`, quotes, comments, `>&2`.
  */
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -13,6 +13,14 @@ export interface GuestIo {
   readonly err: (text: string) => void;
   /** Aborted at the deadline, or when the client disconnects. */
   readonly signal: AbortSignal;
+  /** Passes the standard input on to the guest agent; undefined for a guest without one. */
+  readonly callAgent?: (() => Promise<AgentExit | undefined>) | undefined;
+}
+
+interface AgentExit {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
 }
 
 type Operator = ";" | "&&" | "||" | ">&2";
@@ -123,7 +131,18 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
 };
 
+/** The command of the guest agent, and its word for one request. */
+const AGENT_CALL = ["bioxen-cell", "call"];
+
 async function runCommand([name = "", ...args]: readonly string[], io: GuestIo): Promise<number> {
+  if (name === AGENT_CALL[0] && args[0] === AGENT_CALL[1]) {
+    const exit = await io.callAgent?.();
+    if (exit !== undefined) {
+      io.out(exit.stdout);
+      io.err(exit.stderr);
+      return exit.status;
+    }
+  }
   const command = COMMANDS[name];
   if (command !== undefined) return command(args, io);
   io.err(`sh: ${name}: not found\n`);

@@ -7,6 +7,7 @@
  */
 import { createHash, randomBytes } from "node:crypto";
 import type { Connection, Server, ServerChannel } from "ssh2";
+import type { GuestAgents } from "./guest-agents.ts";
 import { runScript } from "./guest-shell.ts";
 import { NOT_RUN, parseSupervised, TIMED_OUT } from "./supervised-program.ts";
 
@@ -34,6 +35,8 @@ interface Guest {
 
 export class GuestSsh {
   readonly username = USERNAME;
+  /** The guest agents that the guests' shells can call. */
+  agents: GuestAgents | undefined;
   readonly password = randomBytes(12).toString("base64url");
   /** Fingerprint of the host key, as `ssh-keygen -l` prints it. */
   readonly fingerprint: string;
@@ -81,7 +84,7 @@ export class GuestSsh {
       connection.on("close", () => connections.delete(connection));
       // Errors of a client, such as a wrong key or a lost connection, do not concern the server.
       connection.on("error", () => undefined);
-      this.#serve(connection, hostname);
+      this.#serve(connection, vm, hostname);
     });
     const isListening = await new Promise<boolean>((resolve) => {
       server.once("error", () => resolve(false));
@@ -105,7 +108,7 @@ export class GuestSsh {
     for (const vm of [...this.#guests.keys()]) this.end(vm);
   }
 
-  #serve(connection: Connection, hostname: string): void {
+  #serve(connection: Connection, vm: string, hostname: string): void {
     connection.on("authentication", (context) => {
       const isByPassword = context.method === "password" && context.password === this.password;
       const isByKey =
@@ -119,7 +122,8 @@ export class GuestSsh {
     connection.on("ready", () => {
       connection.on("session", (accept) => {
         accept().on("exec", (acceptExec, _reject, { command }) => {
-          void execute(acceptExec(), command, hostname);
+          const call = (input: string, signal: AbortSignal) => this.agents?.call(vm, input, signal);
+          void execute(acceptExec(), command, hostname, async (...args) => call(...args));
         });
       });
     });
@@ -157,7 +161,15 @@ function fingerprintOf(key: Buffer): string {
   return `SHA256:${createHash("sha256").update(key).digest("base64").replace(/=+$/, "")}`;
 }
 
-async function execute(channel: ServerChannel, command: string, hostname: string): Promise<void> {
+async function execute(
+  channel: ServerChannel,
+  command: string,
+  hostname: string,
+  callAgent: (
+    input: string,
+    signal: AbortSignal,
+  ) => Promise<{ status: number; stdout: string; stderr: string } | undefined>,
+): Promise<void> {
   const pieces: Buffer[] = [];
   for await (const piece of channel) pieces.push(piece as Buffer);
   const input = Buffer.concat(pieces).toString("utf8");
@@ -172,6 +184,7 @@ async function execute(channel: ServerChannel, command: string, hostname: string
     out: (text: string) => void channel.write(text),
     err: (text: string) => void channel.stderr.write(text),
     signal: abort.signal,
+    callAgent: () => callAgent(supervised === undefined ? input : "", abort.signal),
   };
   const source = supervised === undefined ? command : input.slice(0, input.length - supervised.mark.length);
   try {

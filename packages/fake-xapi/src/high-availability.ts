@@ -18,7 +18,10 @@ export async function failHost(pool: Pool, operations: Operations, host: string)
   if (db.get("pool", pool.ref)["ha_enabled"] !== true) return;
   const isLost = (vm: FakeRecord) => vm["resident_on"] === host && vm["is_control_domain"] !== true;
   const lost = db.all("VM").filter(([, vm]) => isLost(vm));
-  for (const [vm] of lost) copies.resetState(pool, vm, "Halted");
+  for (const [vm] of lost) {
+    pool.options.agents?.kill(vm);
+    copies.resetState(pool, vm, "Halted");
+  }
   const restarted = [
     ...lost.filter(([, vm]) => vm["ha_restart_priority"] === "restart" && vm["ha_always_run"] === true),
     ...lost.filter(([, vm]) => vm["ha_restart_priority"] === "best-effort"),

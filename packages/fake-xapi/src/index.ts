@@ -10,6 +10,7 @@ import type { Server } from "node:https";
 import { type SelfSigned, selfSigned } from "./certificate.ts";
 import { type CallStatistics, Dispatch } from "./dispatch.ts";
 import type { Faults } from "./faults.ts";
+import { type GuestAgentOptions, GuestAgents } from "./guest-agents.ts";
 import { GuestSsh, type GuestSshOptions } from "./guest-ssh.ts";
 import { failHost } from "./high-availability.ts";
 import { type FakeCredentials, LOCAL_SUPERUSER } from "./methods.ts";
@@ -20,6 +21,7 @@ import { rrdUpdates } from "./statistics.ts";
 
 export { type SelfSigned, selfSigned } from "./certificate.ts";
 export type { Fault, FaultKind } from "./faults.ts";
+export type { GuestAgentOptions } from "./guest-agents.ts";
 export { LIFECYCLE } from "./lifecycle.ts";
 export { type Counts, MIB, TEMPLATE_NAME } from "./pool.ts";
 export { FAKE_CODES } from "./refusal.ts";
@@ -53,6 +55,8 @@ export interface FakeOptions {
   readonly password?: string;
   /** Options of the SSH servers of running guests. Default: guests have no SSH server. */
   readonly guestSsh?: GuestSshOptions | undefined;
+  /** The guest agent that runs in each guest, as a process of this machine. Default: none. */
+  readonly guestAgent?: GuestAgentOptions | undefined;
 }
 
 export interface FakeXapi {
@@ -63,6 +67,8 @@ export interface FakeXapi {
   readonly password: string;
   /** SSH access to the guests; undefined without the option `guestSsh`. */
   readonly ssh: GuestSsh | undefined;
+  /** The guest agents; undefined without the option `guestAgent`. */
+  readonly agents: GuestAgents | undefined;
   readonly faults: Faults;
   readonly statistics: CallStatistics;
   /** The state of the pool, for tests that change it directly. */
@@ -91,6 +97,8 @@ const HOST = "127.0.0.1";
 /** Starts a fake pool on 127.0.0.1. Rejects with `EADDRINUSE` when the port is taken. */
 export async function createFakeXapi(options: FakeOptions = {}): Promise<FakeXapi> {
   const ssh = options.guestSsh && (await GuestSsh.open(options.guestSsh));
+  const agents = options.guestAgent && new GuestAgents(options.guestAgent);
+  if (ssh !== undefined) ssh.agents = agents;
   const pool = new Pool(
     {
       hosts: options.hosts ?? 2,
@@ -100,6 +108,7 @@ export async function createFakeXapi(options: FakeOptions = {}): Promise<FakeXap
       operationMs: options.operationMs ?? 2,
       copyMs: options.copyMs ?? options.operationMs ?? 2,
       ssh,
+      agents,
     },
     HOST,
   );
@@ -129,6 +138,7 @@ export async function createFakeXapi(options: FakeOptions = {}): Promise<FakeXap
     username: LOCAL_SUPERUSER,
     password,
     ssh,
+    agents,
     faults: pool.faults,
     statistics: dispatch.statistics,
     pool,
@@ -160,6 +170,7 @@ export async function createFakeXapi(options: FakeOptions = {}): Promise<FakeXap
     async close() {
       dispatch.close();
       ssh?.close();
+      await agents?.close();
       await Promise.all(servers.map(closed));
     },
   };

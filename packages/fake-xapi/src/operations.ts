@@ -83,6 +83,7 @@ export class Operations {
   resume(vm: string, startPaused: boolean, signal?: AbortSignal): Promise<void> {
     const effect = async (): Promise<void> => {
       await this.#enter(vm, startPaused ? "Paused" : "Running");
+      await this.#pool.options.agents?.listening(vm);
       copies.dropMemoryImage(this.#pool, vm);
     };
     return this.run(vm, "resume", effect, signal);
@@ -92,13 +93,29 @@ export class Operations {
     return this.run(vm, "suspend", () => this.#suspend(vm), signal);
   }
 
+  /** Starts the guest's agent, if the fake runs agents. What the guest writes in xenstore appears in its VM's record. */
+  #beginAgent(vm: string): void {
+    const { db, options } = this.#pool;
+    const data = db.get("VM", vm)["xenstore_data"] as Record<string, string>;
+    options.agents?.begin({
+      vm,
+      disk: copies.disksOf(this.#pool, vm)[0],
+      xenstoreData: data,
+      onXenstore: (now) => {
+        // xapi_xenops.ml, `update_vm`: the field is replaced by what xenopsd has read of the domain.
+        if (db.find("VM", vm)?.["domid"] !== -1) db.update("VM", vm, { xenstore_data: now });
+      },
+    });
+  }
+
   /**
    * Writes the memory to a new disk and suspends the VM (xapi_xenops.ml, `suspend`). Without a storage repository for
    * memory images the VM goes on running (helpers.ml, `choose_suspend_sr`).
    */
-  #suspend(vm: string): void {
-    const { db, faults } = this.#pool;
+  async #suspend(vm: string): Promise<void> {
+    const { db, faults, options } = this.#pool;
     if (faults.switches.noSuspendStorage) throw new Refusal("VM_NO_SUSPEND_SR", vm);
+    await options.agents?.terminate(vm);
     const image = copies.memoryImage(this.#pool);
     this.leave(vm, "Suspended");
     db.update("VM", vm, { suspend_VDI: image });
@@ -112,12 +129,13 @@ export class Operations {
     const effect = async (): Promise<string> => {
       const before = this.#stateOf(vm);
       if (before !== "Running") return snapshot(this.#pool, vm, name, true, before);
-      this.#suspend(vm);
+      await this.#suspend(vm);
       try {
         await this.#lasts(vm, this.#pool.options.operationMs, signal);
         return snapshot(this.#pool, vm, name, true, before);
       } finally {
         await this.#enter(vm, "Running");
+        await this.#pool.options.agents?.listening(vm);
         copies.dropMemoryImage(this.#pool, vm);
       }
     };
@@ -173,11 +191,18 @@ export class Operations {
   }
 
   pause(vm: string): Promise<void> {
-    return this.run(vm, "pause", () => this.#pool.db.update("VM", vm, { power_state: "Paused" }));
+    return this.run(vm, "pause", () => {
+      this.#pool.options.agents?.pause(vm);
+      this.#pool.db.update("VM", vm, { power_state: "Paused" });
+    });
   }
 
   unpause(vm: string): Promise<void> {
-    return this.run(vm, "unpause", () => this.#pool.db.update("VM", vm, { power_state: "Running" }));
+    return this.run(vm, "unpause", () => {
+      this.#pool.db.update("VM", vm, { power_state: "Running" });
+      this.#beginAgent(vm);
+      this.#pool.options.agents?.resume(vm);
+    });
   }
 
   async cleanShutdown(vm: string, signal?: AbortSignal): Promise<void> {
@@ -186,9 +211,11 @@ export class Operations {
     await this.run(
       vm,
       "clean_shutdown",
-      () => {
+      async () => {
         this.#alwaysRun(vm, false);
-        if (!isIgnored()) this.leave(vm, "Halted");
+        if (isIgnored()) return;
+        await this.#pool.options.agents?.terminate(vm);
+        this.leave(vm, "Halted");
       },
       signal,
     );
@@ -248,6 +275,8 @@ export class Operations {
     });
     for (const vbd of record["VBDs"] as string[]) db.update("VBD", vbd, { currently_attached: true });
     for (const vif of record["VIFs"] as string[]) db.update("VIF", vif, { currently_attached: true });
+    // A guest that starts paused has not run its first instruction.
+    if (state === "Running") this.#beginAgent(vm);
     if (!this.hasTools()) return;
     const metrics = db.add("VM_guest_metrics", {
       networks: address === undefined ? {} : { "0/ip": address },
@@ -268,6 +297,7 @@ export class Operations {
     const record = db.get("VM", vm);
     db.remove("VM_guest_metrics", record["guest_metrics"] as string);
     this.#pool.options.ssh?.end(vm);
+    this.#pool.options.agents?.kill(vm);
     db.update("VM", vm, { guest_metrics: NULL });
     copies.resetState(this.#pool, vm, state);
   }

@@ -3,6 +3,7 @@
  */
 import { Database } from "./database.ts";
 import { Faults } from "./faults.ts";
+import type { GuestAgents } from "./guest-agents.ts";
 import type { GuestSsh } from "./guest-ssh.ts";
 import { Refusal } from "./refusal.ts";
 import type { Role } from "./roles.ts";
@@ -17,6 +18,8 @@ export interface PoolOptions {
   readonly operationMs: number;
   /** Duration of a full copy of a VM's disks, ms; it reports its progress in ten steps. */
   readonly copyMs: number;
+  /** The guest agents of running guests. Without them, guests are machines without an agent. */
+  readonly agents?: GuestAgents | undefined;
   /** The SSH servers of running guests. Without them, guests report addresses at which no server listens. */
   readonly ssh?: GuestSsh | undefined;
 }
@@ -200,6 +203,7 @@ export class Pool {
     this.db.update("SR", this.storage, { physical_utilisation: freed });
     this.unlink("SR", this.storage, "VDIs", ref);
     this.db.remove("VDI", ref);
+    this.options.agents?.removeDisk(ref);
   }
 
   removeVbd(ref: string): void {

@@ -71,7 +71,11 @@ function fieldMethods(pool: Pool, operations: Operations): Record<string, Handle
     "VM.set_name_label": set("name_label"),
     "VM.set_name_description": set("name_description"),
     "VM.set_other_config": set("other_config"),
-    "VM.set_xenstore_data": set("xenstore_data"),
+    "VM.set_xenstore_data": (call, vm: string, data: Record<string, string>) => {
+      set("xenstore_data")(call, vm, data);
+      // Only a running domain gets the new data at once (message_forwarding.ml, `set_xenstore_data`).
+      if (db.get("VM", vm)["power_state"] === "Running") pool.options.agents?.replaceXenstore(vm, data);
+    },
     "VM.add_to_other_config": (_call, vm: string, key: string, value: string) =>
       addTo("VM", vm, "other_config", key, value),
     "VM.remove_from_other_config": (_call, vm: string, key: string) =>

@@ -294,6 +294,8 @@ function clockAndClose({ driver, start }: Fixture): void {
     const before = driver().sample("cell-a")?.simMinutes;
     await driver().stop("cell-b", 11);
     await start("cell-c", 12);
-    expect(driver().sample("cell-a")?.simMinutes).toBe(before);
+    const after = driver().sample("cell-a")?.simMinutes;
+    if (driver().capabilities.clock === "host") expect(after).toBe(before);
+    else expect(after).toBeGreaterThanOrEqual(before ?? 0);
   });
 }

@@ -19,14 +19,18 @@ const HEALTHY: Machine = {
 const LONG_S = 90;
 
 /** Runs a cell `c1` and a machine `m1` with these measurements, and returns the active alerts as `rule target`. */
-async function alertsWith(machine: Machine, cellGrowthPermille = 1_000): Promise<string[]> {
+async function alertsWith(
+  machine: Machine,
+  cellGrowthPermille = 1_000,
+  growthInMachine = 0,
+): Promise<string[]> {
   const world = new AlertWorld();
   await world.livingChassis("c");
   for (const vmId of ["m1", "c1"]) await world.runningVm(vmId);
   const one = await world.start();
   await world.clock.advance(TAKEOVER_MS);
   for (let i = 0; i < LONG_S; i += 1) {
-    world.sample("m1", 0, { machine, doublingTimeMinutes: null });
+    world.sample("m1", growthInMachine, { machine, doublingTimeMinutes: null });
     world.sample("c1", cellGrowthPermille);
     await world.clock.advance(1_000);
   }
@@ -53,4 +57,19 @@ it("a cell that does not grow still raises the alerts of cells", async () => {
 it("a machine with full memory and a machine that its pool does not measure raise their own alerts", async () => {
   expect(await alertsWith({ ...HEALTHY, memoryUsedMiB: 2_040 })).toEqual(["machine-memory-full m1"]);
   expect(await alertsWith({ ...HEALTHY, cpuPermille: null })).toEqual(["machine-unmeasured m1"]);
+});
+
+it("a cell in a machine is watched like a cell, and its machine like a machine", async () => {
+  const agent = { version: "0.2.0", model: "weisse", state: "running" } as const;
+  expect(await alertsWith({ ...HEALTHY, agent }, 1_000, 1_000)).toEqual([]);
+  expect(await alertsWith({ ...HEALTHY, agent, memoryUsedMiB: 2_040 }, 1_000, 1)).toEqual([
+    "machine-memory-full m1",
+    "vm-stalled m1",
+    "vm-starving m1",
+  ]);
+  const failed = { ...agent, state: "failed" } as const;
+  expect(await alertsWith({ ...HEALTHY, agent: failed }, 1_000, 1_000)).toEqual([
+    "vm-stalled m1",
+    "vm-starving m1",
+  ]);
 });

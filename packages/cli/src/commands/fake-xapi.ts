@@ -1,12 +1,12 @@
 /**
  * `bioxen fake-xapi`: a simulated XCP-ng pool, to try xcpng VMs without a real one.
  */
-import { rename, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { access, constants, rename, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import type { FakeOptions, FakeXapi } from "@bioxen/fake-xapi";
 import type { Command } from "commander";
 import { Interruption } from "../interruption.ts";
-import { CommandEnd, EXIT_REFUSED } from "../outcome.ts";
+import { CommandEnd, EXIT_REFUSED, usage } from "../outcome.ts";
 import { given, integerIn, portOption } from "../parse.ts";
 import { conclude, globalsOf, note, say, sayJson } from "../run.ts";
 
@@ -16,6 +16,7 @@ interface FakeXapiOptions {
   readonly cpus?: number;
   readonly memory?: number;
   readonly secrets?: string;
+  readonly guestAgent?: string;
 }
 
 /**
@@ -52,6 +53,10 @@ export function addFakeXapiCommand(program: Command): void {
       integerIn({ min: MIN_MEMORY_MIB, max: MAX_MEMORY_MIB }),
     )
     .option(
+      "--guest-agent <file>",
+      "run this bioxen-cell.mjs in each machine, so that the machines are cells; default: no guest agent",
+    )
+    .option(
       "--secrets <folder>",
       "folder for files with password and fingerprint, which are then not printed",
     )
@@ -81,7 +86,9 @@ async function serve(options: FakeXapiOptions, json: boolean): Promise<void> {
     cpusPerHost: options.cpus,
     memoryMiBPerHost: options.memory,
   });
-  const fake = await createFakeXapi({ ...settings, guestSsh: {} });
+  const { guestAgent } = options;
+  const agent = guestAgent === undefined ? {} : { guestAgent: { command: await agentCommand(guestAgent) } };
+  const fake = await createFakeXapi({ ...settings, guestSsh: {}, ...agent });
   const { url, fingerprint, username, password, ssh } = fake;
   const guests = ssh && { username: ssh.username, password: ssh.password, port: ssh.port };
   if (options.secrets !== undefined) {
@@ -99,7 +106,7 @@ async function serve(options: FakeXapiOptions, json: boolean): Promise<void> {
     }
     say(`    bioxen up --xcpng ${url} --xcpng-fingerprint ${fingerprint}`);
     if (guests !== undefined) {
-      say("Its guests accept SSH and have a few commands: bioxen vm exec ID -e 'hostname; uname'");
+      say("Its guests accept SSH and have a few commands: bioxen vm exec ID --shell -e 'hostname; uname'");
     }
   }
   const interruption = Interruption.listen({ withLauncher: true });
@@ -107,6 +114,17 @@ async function serve(options: FakeXapiOptions, json: boolean): Promise<void> {
   note("stopping…");
   await fake.close();
   interruption.end();
+}
+
+/** Returns the command of the guest agent in `file`, which the Node.js of this process runs. */
+async function agentCommand(file: string): Promise<[string, string]> {
+  const path = resolve(file);
+  await access(path, constants.R_OK).catch(() => {
+    throw usage(
+      `--guest-agent ${file}: the file cannot be read; build it with packages/guest-agent/scripts/build.ts`,
+    );
+  });
+  return [process.execPath, path];
 }
 
 /**

@@ -7,6 +7,7 @@ import {
   amountsLine,
   doublingTime,
   growthRate,
+  isCellSample,
   sameAmounts,
   shownHealth,
   simTime,
@@ -32,7 +33,7 @@ const VM_COLUMNS = [
 ] as const;
 
 /** Columns of the wide table beside {@link VM_COLUMNS}. */
-const WIDE_COLUMNS = ["VM TYPE", "RNAP", "ATP/S", "DNA KB", "VERSION", "LABELS"] as const;
+const WIDE_COLUMNS = ["VM TYPE", "GUEST", "RNAP", "ATP/S", "DNA KB", "VERSION", "LABELS"] as const;
 
 /**
  * Returns a table of VMs; without VMs, a text that says so. `samples` has the latest measurements by VM id; absent: the
@@ -70,18 +71,19 @@ export function vmTable(
   if (!isWide) return table(heads, cells, screenColumns(), form);
   return table(
     [...heads, ...WIDE_COLUMNS],
-    cells.map((row, i) => [...row, ...wideCells(vms[i])]),
+    cells.map((row, i) => [...row, ...wideCells(vms[i], samples?.get(vms[i]?.vmId ?? ""))]),
     undefined,
     form,
   );
 }
 
-function wideCells(vm: VmView | undefined): string[] {
+function wideCells(vm: VmView | undefined, sample: VmSample | undefined): string[] {
   if (vm === undefined) return [];
   const amount = (name: string) => String(vm.allocation?.[name] ?? "–");
   const labels = Object.entries(vm.labels).map(([name, value]) => `${name}=${value}`);
   return [
     vm.vmType,
+    sample === undefined ? "–" : isCellSample(sample) ? "cell" : "machine",
     amount("rnaPolymerases"),
     amount("atpPerSecond"),
     amount("dnaKilobases"),
@@ -138,16 +140,40 @@ function healthWord(sample: VmSample, unknown: string): string {
 }
 
 function sampleLines(sample: VmSample): string[] {
-  const { ribosomes, atp, machine } = sample;
-  if (machine !== undefined) {
-    const { vcpus, cpuPermille, memoryMiB, memoryUsedMiB } = machine;
-    return [
-      `  processor   ${cpuPermille === null ? "not measured" : `${(cpuPermille / 10).toFixed(1)} %`} of ${vcpus} vCPUs`,
-      `  memory      ${memoryUsedMiB ?? "?"} of ${memoryMiB} MiB used`,
-      `  address     ${machine.address ?? "not known"}, host ${machine.host ?? "not known"}`,
-      `  uptime      ${simTime(sample.simMinutes)}, health ${healthWord(sample, "unknown: its pool does not measure it, and the log of its agent says why")}`,
-    ];
-  }
+  const { machine } = sample;
+  if (machine === undefined) return cellLines(sample);
+  const cell = isCellSample(sample) ? cellLines(sample) : [];
+  return [`  guest       ${guestWords(sample)}`, ...cell, ...machineLines(sample, machine)];
+}
+
+type Machine = NonNullable<VmSample["machine"]>;
+
+/** Returns whether a machine is a cell, or only a machine and why. */
+function guestWords(sample: VmSample): string {
+  const agent = sample.machine?.agent;
+  if (agent === undefined) return "machine; its agent does not tell of guest agents";
+  if (agent === null) return "machine without a cell: no guest agent has reported";
+  const which = `guest agent ${agent.version}, model ${agent.model}`;
+  if (isCellSample(sample)) return `cell in a machine (${which})`;
+  if (agent.state === "running") return `cell in a machine (${which}), not measured`;
+  return `machine; its guest agent has no cell (${agent.state}): ${agent.reason ?? "it gives no reason"}`;
+}
+
+function machineLines(sample: VmSample, machine: Machine): string[] {
+  const { vcpus, cpuPermille, memoryMiB, memoryUsedMiB, uptimeMinutes = sample.simMinutes } = machine;
+  const health = isCellSample(sample)
+    ? ""
+    : `, health ${healthWord(sample, "unknown: its pool does not measure it, and the log of its agent says why")}`;
+  return [
+    `  processor   ${cpuPermille === null ? "not measured" : `${(cpuPermille / 10).toFixed(1)} %`} of ${vcpus} vCPUs`,
+    `  memory      ${memoryUsedMiB ?? "?"} of ${memoryMiB} MiB used`,
+    `  address     ${machine.address ?? "not known"}, host ${machine.host ?? "not known"}`,
+    `  uptime      ${simTime(uptimeMinutes)}${health}`,
+  ];
+}
+
+function cellLines(sample: VmSample): string[] {
+  const { ribosomes, atp } = sample;
   const divisions = sample.divisions === 1 ? "1 division" : `${sample.divisions} divisions`;
   return [
     `  doubling    ${doublingTime(sample.doublingTimeMinutes)}  (${growthRate(sample.growthRatePerMinute ?? 0)})`,

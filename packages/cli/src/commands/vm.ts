@@ -13,7 +13,7 @@ import {
 } from "@bioxen/contracts";
 import type { Command } from "commander";
 import { sequenceOption } from "../parse.ts";
-import { doublingTime, simTime, timeOfDay } from "../quantities.ts";
+import { doublingTime, isCellSample, simTime, timeOfDay } from "../quantities.ts";
 import { say, sayJson, sayRaw, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
 import { table } from "../table.ts";
@@ -136,8 +136,9 @@ export function addStreamCommands(vm: Command): void {
 }
 
 /** Returns the measurements that a guest of this kind has. */
-function measuredWords({ machine, doublingTimeMinutes, ribosomes, divisions }: VmSample): string {
-  if (machine === undefined) {
+function measuredWords(sample: VmSample): string {
+  const { machine, doublingTimeMinutes, ribosomes, divisions } = sample;
+  if (machine === undefined || isCellSample(sample)) {
     const engaged = ribosomes?.engaged.toFixed(0) ?? "–";
     return `doubling ${doublingTime(doublingTimeMinutes)}, ribosomes ${engaged}, divisions ${divisions ?? "–"}`;
   }

@@ -3,7 +3,7 @@
  *
  * The columns are listed by importance. On a narrow terminal the last columns are omitted, except the sort column.
  */
-import { doublingTime, shownHealth, simTime } from "../quantities.ts";
+import { doublingTime, isCellSample, shownHealth, simTime } from "../quantities.ts";
 import type { TopVm } from "./picture.ts";
 
 export interface Column {
@@ -37,9 +37,9 @@ function share(used: number | undefined, cap: number | undefined): number | null
   return used === undefined || cap === undefined || cap === 0 ? null : (100 * used) / cap;
 }
 
-/** Returns true for a sample of a cell: a machine has no value for growth, divisions and simulated time. */
+/** Returns true for a sample of a cell: a machine without one has no value for growth, divisions and simulated time. */
 function isCell(sample: TopVm["sample"]): sample is NonNullable<TopVm["sample"]> {
-  return sample !== null && sample.machine === undefined;
+  return sample !== null && isCellSample(sample);
 }
 
 const percent = (value: number) => `${value.toFixed(0)} %`;

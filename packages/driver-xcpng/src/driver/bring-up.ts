@@ -11,7 +11,8 @@ import { revertTo, wantedSnapshot } from "./snapshots.ts";
 
 /**
  * Brings the VM of `spec` from its present state to running. Calls `onProgress` with the progress of a long step,
- * permille. Rejects with the pool's error, or with `STALE_FENCE`.
+ * permille, and `beginCell` once the machine runs. Rejects with the pool's error, with `STALE_FENCE`, or with the error
+ * of the cell.
  */
 export async function bringUp(
   pool: Pick<PoolLink, "inventory" | "vms" | "snapshots" | "removal" | "ownership" | "orphans">,
@@ -20,6 +21,7 @@ export async function bringUp(
   settings: MachineSettings,
   signal: AbortSignal,
   onProgress: (permille: number) => void,
+  beginCell: (vm: OwnVm) => Promise<void>,
 ): Promise<void> {
   const { vmId, fence } = spec;
   let vm = pool.inventory.own(vmId);
@@ -40,7 +42,7 @@ export async function bringUp(
   if (vm !== undefined && isRestoreDue) vm = await revertTo(pool, vm, spec, snapshot, settings);
   if (vm === undefined && settings.machine !== undefined) {
     vm = await adopt(pool, spec, settings, settings.machine);
-    if (guestOf(vm) !== undefined) return;
+    if (guestOf(vm) !== undefined) return beginCell(vm);
   }
   const isNew = vm === undefined;
   let made = vm;
@@ -48,12 +50,31 @@ export async function bringUp(
     made ??= await pool.vms.make(spec, settings, signal, onProgress);
     if (made.tags.fence < fence) made = await pool.vms.retag(made, fence, settings);
     made = await pool.vms.introduce(made, spec);
-    await pool.vms.bringUp(made, settings, signal);
+    const running = await pool.vms.bringUp(made, settings, signal);
+    if (running !== undefined) await beginOrHalt(pool, running, beginCell);
   } catch (thrown) {
     const failure = asDriverError(thrown, `starting ${vmId}`);
     const isFinal = failure instanceof DriverError && !failure.retryable && !signal.aborted;
     // A start that can never succeed removes its new VM; a retryable one keeps it for the next attempt.
     if (isFinal && isNew && made !== undefined) await pool.removal.discard("machine", made.ref);
+    throw thrown;
+  }
+}
+
+/** Begins the cell of a machine that runs. Without its cell the machine must not count as the VM's guest: it is halted. */
+async function beginOrHalt(
+  { inventory, vms }: Pick<PoolLink, "inventory" | "vms">,
+  running: OwnVm,
+  beginCell: (vm: OwnVm) => Promise<void>,
+): Promise<void> {
+  try {
+    await beginCell(running);
+  } catch (thrown) {
+    const present = inventory.own(running.tags.vmId);
+    if (present !== undefined && guestOf(present) !== undefined) {
+      // The next look at the pool finds a machine that could not be halted, and the agent then ends it.
+      await vms.halt(present, 0).catch(() => undefined);
+    }
     throw thrown;
   }
 }

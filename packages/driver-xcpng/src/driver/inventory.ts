@@ -64,6 +64,12 @@ export class Inventory {
     }
   }
 
+  /** Notes what the machine of a known VM has in xenstore now. */
+  noteXenstore(ref: string, data: VmRecord["xenstore_data"]): void {
+    const record = this.#records.get(ref);
+    if (record !== undefined) this.put(ref, { ...record, xenstore_data: data });
+  }
+
   remove(ref: string): void {
     this.#drop(ref);
     this.restarts.forget(ref);

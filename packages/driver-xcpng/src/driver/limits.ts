@@ -73,3 +73,25 @@ export const FIRST_REMOVAL_WAIT_MS = 1_000;
 export const MAX_REMOVAL_TRIES = 11;
 /** Interval at which the driver looks whether a person has removed what it has given up, ms: one read for each object. */
 export const LOOK_AFTER_LEFT_MS = 60_000;
+/**
+ * How long a machine may take from its start until its guest agent answers, ms, if its VM needs the agent. It covers the
+ * boot of an operating system with its network and the start of the agent's service.
+ */
+export const DEFAULT_AGENT_WAIT_MS = 180_000;
+/** Largest wait for a guest agent that an agent's settings can name, ms: an hour. */
+export const MAX_AGENT_WAIT_MS = 3_600_000;
+/** Time between two looks at a guest agent that does not answer yet, ms. Each look may open an SSH connection. */
+export const AGENT_LOOK_MS = 500;
+/** Interval at which a start that waits for a guest agent reports progress, ms: its VM keeps its place for 60 s. */
+export const AGENT_PROGRESS_MS = 10_000;
+/** How long a reply of a guest agent may take, ms. It stores the cell before it answers, on a disk that may be busy. */
+export const CELL_CALL_MS = 30_000;
+/**
+ * Interval at which the driver looks at the cells in machines, ms. Each look reads their printed lines, which starts a
+ * process in the machine. Samples arrive by xenstore, where the machine has its tools.
+ */
+export const CELL_POLL_MS = 5_000;
+/** First wait before a guest agent that did not answer is called again, ms. Each further wait is doubled. */
+export const FIRST_PROBE_WAIT_MS = 2_000;
+/** Longest wait before a guest agent that did not answer is called again, ms. */
+export const MAX_PROBE_WAIT_MS = 60_000;

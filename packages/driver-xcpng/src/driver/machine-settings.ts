@@ -2,6 +2,7 @@
  * The settings of a machine, read from a guest's spec and validated completely before the pool is called.
  */
 import { DriverError, type GuestSpec } from "@bioxen/vm-driver";
+import { CELL_SETTINGS } from "./cell-settings.ts";
 import {
   DEFAULT_SHUTDOWN_GRACE_MS,
   MAX_MEMORY_MIB,
@@ -49,7 +50,8 @@ export function machineSettingsOf(spec: GuestSpec, defaults: { readonly template
   const problems: string[] = [];
   const { config, allocation } = spec;
   for (const name of Object.keys(config)) {
-    if (!KNOWN.includes(name)) problems.push(`config.${name} is not a setting of an xcpng VM`);
+    if (!KNOWN.includes(name) && !CELL_SETTINGS.includes(name))
+      problems.push(`config.${name} is not a setting of an xcpng VM`);
   }
   const text = (name: string): string | undefined => {
     const value = config[name];
@@ -88,8 +90,6 @@ export function machineSettingsOf(spec: GuestSpec, defaults: { readonly template
     cap: share === 100 ? 0 : share * vcpus,
     graceMs: integer("config.shutdownGraceMs", how === "hard" ? 0 : grace, 0, MAX_SHUTDOWN_GRACE_MS),
   };
-  if (spec.program !== undefined)
-    problems.push("program: an xcpng VM runs its own operating system, not Lua");
   if (problems.length > 0)
     throw new DriverError("BAD_REQUEST", problems.join("; "), { details: { problems } });
   return settings;

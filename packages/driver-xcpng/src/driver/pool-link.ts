@@ -31,6 +31,8 @@ export interface PoolLinkOptions extends Omit<XapiClientOptions, "originator"> {
   readonly owner: MachineOwner;
   /** Id of the chassis that the pool is, for the names of machines. */
   readonly chassisId: string;
+  /** Simulated minutes per second of the cells in machines. Default 1. */
+  readonly timeScaleMinutesPerSecond?: number | undefined;
   readonly statisticsIntervalMs?: number | undefined;
   /** How long the server may wait for an event before it answers, s; see `EventLoopOptions.silenceSeconds`. */
   readonly silenceSeconds?: number | undefined;
@@ -92,7 +94,8 @@ export class PoolLink {
     this.#tasks = tasks;
     const deadlines = { ...DEFAULT_DEADLINES, ...options.deadlines };
     const label = (vm: OwnVm) => writeLabels(client, vm, this.#labelsOf(vm));
-    this.vms = new PoolVms({ client, tasks, inventory, ownership, label, deadlines });
+    const timeScale = options.timeScaleMinutesPerSecond ?? 1;
+    this.vms = new PoolVms({ client, tasks, inventory, ownership, label, deadlines, timeScale });
     this.orphans = new Orphans({ client, inventory, ownership, vms: this.vms });
     this.snapshots = new MachineSnapshots({ client, tasks, ownership, deadlines, vms: this.vms });
     this.removal = new VmRemoval({

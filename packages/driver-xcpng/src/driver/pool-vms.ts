@@ -29,6 +29,8 @@ export interface PoolVmsOptions {
   /** Writes the name, the description and the tags that an administrator of the pool sees. */
   readonly label: (vm: OwnVm) => Promise<void>;
   readonly deadlines: Deadlines;
+  /** Simulated minutes per second of the cells in machines. */
+  readonly timeScale: number;
 }
 
 export class PoolVms {
@@ -38,13 +40,15 @@ export class PoolVms {
   readonly #ownership: Ownership;
   readonly #label: (vm: OwnVm) => Promise<void>;
   readonly #deadlines: Deadlines;
+  readonly #timeScale: number;
   /** Names of the clones that this process is making. */
   readonly #making = new Set<string>();
   /** References of VMs that changed after their last read. */
   readonly #dirty = new Set<string>();
 
-  constructor({ client, tasks, inventory, ownership, label, deadlines }: PoolVmsOptions) {
+  constructor({ client, tasks, inventory, ownership, label, deadlines, timeScale }: PoolVmsOptions) {
     this.#deadlines = deadlines;
+    this.#timeScale = timeScale;
     this.#client = client;
     this.#tasks = tasks;
     this.#inventory = inventory;
@@ -160,7 +164,7 @@ export class PoolVms {
   /** Tells a machine that is not up which VM it is. */
   async introduce(vm: OwnVm, spec: GuestSpec): Promise<OwnVm> {
     const { ref, record } = vm;
-    const data = withIdentity(record.xenstore_data, spec, record.is_a_template);
+    const data = withIdentity(record, spec, this.#timeScale);
     if (isDeepStrictEqual(data, record.xenstore_data)) return vm;
     await this.#client.call("VM.set_xenstore_data", [ref, data]);
     this.#inventory.put(ref, { ...record, xenstore_data: data });

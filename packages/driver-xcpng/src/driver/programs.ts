@@ -9,7 +9,7 @@ import { Connection, type Login } from "../ssh/connection.ts";
 import { type ConnectionLimits, Connections } from "../ssh/connections.ts";
 import { type ExpectedKeys, expectedKeys, type HostKeySources } from "../ssh/host-keys.ts";
 import { ANSWER_MARGIN_MS, MAX_PROGRAM_TIMEOUT_MS, MAX_SOURCE_BYTES } from "../ssh/limits.ts";
-import { failureOf } from "../ssh/run.ts";
+import { failureOf, type ProgramExit, type RemoteCall, type RunLimits } from "../ssh/run.ts";
 import type { XapiClient } from "../xapi/client.ts";
 import { NULL_REF } from "../xapi/ref.ts";
 import { asDriverError } from "./failures.ts";
@@ -50,24 +50,42 @@ export class Programs {
    */
   async run(target: () => OwnVm, source: string, { timeoutMs }: ExecOptions): Promise<ExecOutcome> {
     requireProgram(source, timeoutMs);
+    const { vmId } = target().tags;
+    const exit = await this.#connected(target, timeoutMs + ANSWER_MARGIN_MS, (connection, limits) =>
+      connection.run(source, { timeoutMs, ...limits }),
+    );
+    const failure = failureOf(vmId, exit, timeoutMs);
+    if (failure !== undefined) throw failure;
+    return { result: { exitCode: 0, stderr: exit.stderr }, stdout: exit.stdout, instructions: 0 };
+  }
+
+  /**
+   * Runs a command that ends by itself in the machine that `target` returns, as `run` does. Resolves with the exit of
+   * the command, which is complete within `withinMs`.
+   */
+  call(target: () => OwnVm, call: RemoteCall, withinMs: number): Promise<ProgramExit> {
+    return this.#connected(target, withinMs, (connection, limits) => connection.call(call, limits));
+  }
+
+  #connected(
+    target: () => OwnVm,
+    withinMs: number,
+    work: (connection: Connection, limits: Omit<RunLimits, "timeoutMs">) => Promise<ProgramExit>,
+  ): Promise<ProgramExit> {
     const vm = target();
     const { vmId, fence } = vm.tags;
     const startedMs = performance.now();
     const left = (ms: number): number => Math.max(1, startedMs + ms - performance.now());
     const beginWithin = (): number => left(this.#ssh.connectTimeoutMs);
-    const exit = await this.#connections.with(
+    return this.#connections.with(
       vmId,
       fence,
       () => this.#open(vm, beginWithin),
       (connection) => {
         target();
-        const answerWithinMs = left(timeoutMs + ANSWER_MARGIN_MS);
-        return connection.run(source, { timeoutMs, beginWithinMs: beginWithin(), answerWithinMs });
+        return work(connection, { beginWithinMs: beginWithin(), answerWithinMs: left(withinMs) });
       },
     );
-    const failure = failureOf(vmId, exit, timeoutMs);
-    if (failure !== undefined) throw failure;
-    return { result: { exitCode: 0, stderr: exit.stderr }, stdout: exit.stdout, instructions: 0 };
   }
 
   async #open(vm: OwnVm, leftMs: () => number): Promise<Connection> {
@@ -109,7 +127,8 @@ export class Programs {
   }
 }
 
-function requireProgram(source: string, timeoutMs: number): void {
+/** Throws `BAD_REQUEST` or `TOO_LARGE` for a program that no machine runs. */
+export function requireProgram(source: string, timeoutMs: number): void {
   if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > MAX_PROGRAM_TIMEOUT_MS) {
     const message = `timeoutMs must be an integer from 1 to ${MAX_PROGRAM_TIMEOUT_MS}`;
     throw new DriverError("BAD_REQUEST", message);

@@ -3,6 +3,7 @@
  * them.
  */
 import type { GuestCheckpoint, SnapshotKeeper } from "@bioxen/vm-driver";
+import type { Cells } from "./cells.ts";
 import type { MachineOperations } from "./machine-operations.ts";
 import type { PoolLink } from "./pool-link.ts";
 import { checkpointNaming } from "./snapshots.ts";
@@ -10,17 +11,21 @@ import { checkpointNaming } from "./snapshots.ts";
 export class PoolSnapshots implements SnapshotKeeper {
   readonly #pool: PoolLink;
   readonly #operations: MachineOperations;
+  readonly #cells: Pick<Cells, "checkpoint">;
 
-  constructor(pool: PoolLink, operations: MachineOperations) {
+  constructor(pool: PoolLink, operations: MachineOperations, cells: Pick<Cells, "checkpoint">) {
     this.#pool = pool;
     this.#operations = operations;
+    this.#cells = cells;
   }
 
   async take(vmId: string, fence: number, name: string): Promise<GuestCheckpoint> {
     let simMinutes = 0;
     await this.#operations.onGuest(vmId, fence, "snapshotting", async (vm) => {
-      simMinutes = Math.floor(this.#pool.statistics.sample(vm).simMinutes);
-      if (this.#find(vmId, name) === undefined) await this.#pool.snapshots.take(vm, name);
+      const isTaken = this.#find(vmId, name) !== undefined;
+      const cellMinutes = isTaken ? undefined : await this.#cells.checkpoint(vm);
+      simMinutes = Math.floor(cellMinutes ?? this.#pool.statistics.sample(vm).simMinutes);
+      if (!isTaken) await this.#pool.snapshots.take(vm, name);
     });
     return { bytes: checkpointNaming(name), simMinutes };
   }

@@ -11,6 +11,9 @@ import type { Inventory, OwnVm } from "./inventory.ts";
 import type { MachineSettings } from "./machine-settings.ts";
 import type { PoolLink } from "./pool-link.ts";
 
+/** Error text of a checkpoint that would leave the pool. */
+export const STAYS_IN_POOL = "the state of a machine cannot leave its pool: take a snapshot there";
+
 /** Returns the checkpoint of a machine: the name of its snapshot, as JSON. */
 export function checkpointNaming(name: string): Uint8Array {
   return new TextEncoder().encode(JSON.stringify({ xcpngSnapshot: name }));
@@ -69,5 +72,6 @@ export async function restartFrom(
   const reverted = await revertTo(pool, vm, spec, snapshot, settings);
   if (reverted === undefined || snapshot === undefined) return reverted;
   if (reverted.record.power_state === "Suspended" && !wasRunning) return reverted;
-  return pool.vms.bringUp(reverted, settings, new AbortController().signal, !wasRunning);
+  const known = await pool.vms.introduce(reverted, spec);
+  return pool.vms.bringUp(known, settings, new AbortController().signal, !wasRunning);
 }

@@ -4,7 +4,7 @@
  * Each host records statistics in rows of 5 s and serves them over HTTP. Values are numbers or strings, and "NaN" where
  * nothing was measured; older servers write NaN without quotes, which is not valid JSON.
  */
-import type { GuestSample } from "@bioxen/vm-driver";
+import type { GuestSample, MachineSample } from "@bioxen/vm-driver";
 import type { XapiClient } from "../xapi/client.ts";
 import type { GuestMetricsRecord, VmMetricsRecord } from "../xapi/records.ts";
 import { NULL_REF } from "../xapi/ref.ts";
@@ -68,6 +68,9 @@ export function secondsOf(datetime: string): number {
   const iso = datetime.replace(/^(\d{4})(\d\d)(\d\d)T/, "$1-$2-$3T");
   return Date.parse(iso) / 1000;
 }
+
+/** The sample of a machine without its cell. */
+export type MachineGuestSample = GuestSample & { readonly machine: MachineSample };
 
 interface GuestMeasurements {
   metrics: VmMetricsRecord | undefined;
@@ -195,10 +198,10 @@ export class Statistics {
   }
 
   /**
-   * Returns the guest's latest sample. A machine has no cell, so the values of a cell are absent. Measurements that its host
-   * has not renewed for `MEASUREMENT_AGE_MS` are left out.
+   * Returns the latest sample of a machine. The values of its cell are not part of it. Measurements that its host has not
+   * renewed for `MEASUREMENT_AGE_MS` are left out.
    */
-  sample(vm: OwnVm): GuestSample {
+  sample(vm: OwnVm): MachineGuestSample {
     const { metrics, guest, measuredAtMs, ...known } = this.#of(vm);
     const measured = Date.now() - measuredAtMs > MEASUREMENT_AGE_MS ? undefined : known.measured;
     const { record } = vm;
@@ -208,8 +211,9 @@ export class Statistics {
     const memoryBytes = measured?.memoryBytes ?? record.memory_dynamic_max;
     const free = measured?.freeKiB ?? null;
     const state = guestOf(vm)?.state;
+    const uptimeMinutes = Math.max(0, uptimeSeconds / 60);
     return {
-      simMinutes: Math.max(0, uptimeSeconds / 60),
+      simMinutes: uptimeMinutes,
       health: state === "running" || state === "paused" ? 100 : 0,
       machine: {
         vcpus: metrics?.VCPUs_number ?? record.VCPUs_at_startup,
@@ -218,6 +222,8 @@ export class Statistics {
         memoryUsedMiB: free === null ? null : Math.max(0, Math.round(memoryBytes / MIB - free / 1024)),
         address: guest?.networks["0/ip"] ?? null,
         host: this.#hosts.get(record.resident_on)?.name ?? null,
+        uptimeMinutes,
+        agent: null,
       },
       lagMs: 0,
     };

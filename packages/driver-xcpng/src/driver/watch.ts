@@ -24,6 +24,9 @@ export interface Observed {
   readonly hosts?: { readonly from: string; readonly to: string } | undefined;
 }
 
+/** Changes outside BioXen that end every program in the machine. */
+export const ENDS_PROGRAMS: readonly OutsideChange[] = ["halted", "suspended", "deleted"];
+
 export interface WatchOptions {
   readonly ownership: Ownership;
   readonly inventory: Inventory;
@@ -62,7 +65,11 @@ export class Watch {
         this.#options.sweepClones().catch(this.#options.onError);
       return;
     }
-    if (known !== undefined && isSame(known.record, record)) return;
+    if (known !== undefined && isSame(known.record, record)) {
+      // What a guest agent reports needs no read: the next report replaces an outdated one.
+      inventory.noteXenstore(ref, record.xenstore_data);
+      return;
+    }
     this.#readInTurn(vmId, ref);
   }
 

@@ -21,10 +21,8 @@ import {
   type KeptGuest,
   type LeftBehind,
   type Orphan,
-  type OutsideChange,
   type SnapshotKeeper,
   type StopOptions,
-  type VmDriver,
 } from "@bioxen/vm-driver";
 import { bringUp } from "./bring-up.ts";
 import { capabilitiesOf } from "./capabilities.ts";
@@ -37,39 +35,22 @@ import {
   type PoolHosts,
   readPoolHosts,
 } from "./capacity.ts";
+import { cellsOf, execIn, guestCapabilitiesOf } from "./cell-guests.ts";
+import { withCellSample } from "./cell-reports.ts";
+import type { Cells } from "./cells.ts";
+import type { XcpngDriver, XcpngDriverOptions } from "./driver-options.ts";
 import { orDriverError } from "./failures.ts";
 import { guestOf, keptOf, type OwnVm } from "./inventory.ts";
 import { leftEvents } from "./leftovers.ts";
 import { DEFAULT_SHUTDOWN_GRACE_MS } from "./limits.ts";
 import { MachineOperations } from "./machine-operations.ts";
 import { machineSettingsOf } from "./machine-settings.ts";
-import { PoolLink, type PoolLinkOptions } from "./pool-link.ts";
-import { NO_SSH, Programs, type SshSettings } from "./programs.ts";
+import { PoolLink } from "./pool-link.ts";
+import { Programs } from "./programs.ts";
 import { resizeGuest } from "./sizing.ts";
 import { PoolSnapshots } from "./snapshot-keeper.ts";
-import { restartFrom } from "./snapshots.ts";
-import type { Observed } from "./watch.ts";
-
-export interface XcpngDriverOptions extends PoolLinkOptions {
-  /** Name or uuid of the template for VMs whose config names none. */
-  readonly template: string;
-  /** SSH access to machines, for `exec`. Without it, `exec` is `UNSUPPORTED`. */
-  readonly ssh?: SshSettings | undefined;
-}
-
-export interface XcpngDriver extends VmDriver {
-  /** Number of open SSH connections into machines. */
-  readonly connections: number;
-  /** Resources that the pool can give to VMs now. Rejects with `UNAVAILABLE`. */
-  capacity(): Promise<PoolCapacity>;
-  /** The hosts that take VMs, each with its free memory now; undefined before the first call of {@link capacity}. */
-  freeHosts(): readonly HostRoom[] | undefined;
-  /** By how much the pool's high availability falls short, at the last call of {@link capacity}; undefined without gap. */
-  failoverGap(): FailoverGap | undefined;
-}
-
-/** Changes outside BioXen that end every program in the machine. */
-const ENDS_PROGRAMS: readonly OutsideChange[] = ["halted", "suspended", "deleted"];
+import { restartFrom, STAYS_IN_POOL } from "./snapshots.ts";
+import { ENDS_PROGRAMS, type Observed } from "./watch.ts";
 
 export function createXcpngDriver(options: XcpngDriverOptions): XcpngDriver {
   return new Xcpng(options);
@@ -82,6 +63,7 @@ class Xcpng implements XcpngDriver {
   readonly #pool: PoolLink;
   readonly #operations: MachineOperations;
   readonly #programs: Programs | undefined;
+  readonly #cells: Cells;
   /** Allocations that paused guests get when they are resumed. */
   readonly #pendingSizes = new Map<string, Readonly<Record<string, number>>>();
   readonly #listeners: ((event: GuestEvent) => void)[] = [];
@@ -99,8 +81,9 @@ class Xcpng implements XcpngDriver {
       },
     });
     this.#operations = new MachineOperations(this.#pool);
-    this.snapshots = new PoolSnapshots(this.#pool, this.#operations);
     this.#programs = options.ssh && new Programs(options.ssh, this.#pool.client);
+    this.#cells = cellsOf(options, this.#pool.inventory, this.#programs, (event) => this.#emit(event));
+    this.snapshots = new PoolSnapshots(this.#pool, this.#operations, this.#cells);
     this.capabilities = capabilitiesOf(options.ssh);
   }
 
@@ -123,14 +106,20 @@ class Xcpng implements XcpngDriver {
       return this.#pool.queue.run(vmId, async () => undefined);
     }
     const work = async (signal: AbortSignal): Promise<void> => {
-      await bringUp(this.#pool, operations.fences, spec, settings, signal, (permille) =>
-        this.#emit({ kind: "progress", vmId, fence, permille }),
+      await bringUp(
+        this.#pool,
+        operations.fences,
+        spec,
+        settings,
+        signal,
+        (permille) => this.#emit({ kind: "progress", vmId, fence, permille }),
+        (vm) => this.#cells.begin(vm, spec, signal),
       );
       const vm = this.#pool.inventory.own(vmId);
-      // A machine that was restored with its memory has the size that it had at the snapshot, so it is resized now.
-      // So is an adopted machine that kept running.
+      // A machine that was restored with its memory, or adopted while it ran, still has its earlier size.
       const hasOtherSize = spec.checkpoint !== undefined || settings.machine !== undefined;
-      if (hasOtherSize && vm?.record.power_state === "Running") await this.#resize(vm, spec.allocation);
+      if (hasOtherSize && vm?.record.power_state === "Running")
+        await this.#resizeMachine(vm, spec.allocation);
       operations.lost.forget(vmId);
     };
     await operations.inTurn(vmId, `starting ${vmId}`, () => operations.starting(vmId, fence, work));
@@ -138,17 +127,21 @@ class Xcpng implements XcpngDriver {
 
   async pause(vmId: string, fence: number): Promise<void> {
     await this.#operations.onGuest(vmId, fence, "pausing", async (vm) => {
-      if (vm.record.power_state === "Running") await this.#pool.vms.pause(vm.ref);
+      if (vm.record.power_state !== "Running") return;
+      await this.#cells.pause(vm);
+      await this.#pool.vms.pause(vm.ref);
     });
   }
 
   async resume(vmId: string, fence: number): Promise<void> {
     await this.#operations.onGuest(vmId, fence, "resuming", async (vm) => {
       if (vm.record.power_state !== "Running") await this.#pool.vms.resume(vm);
+      const running = await this.#pool.vms.refresh(vm.ref);
+      if (running === undefined) return;
+      await this.#cells.resume(running);
       const size = this.#pendingSizes.get(vmId);
       if (size === undefined) return;
-      const running = await this.#pool.vms.refresh(vm.ref);
-      if (running !== undefined) await this.#resize(running, size);
+      await this.#resize(running, size);
       this.#pendingSizes.delete(vmId);
     });
   }
@@ -162,6 +155,11 @@ class Xcpng implements XcpngDriver {
   }
 
   async #resize(vm: OwnVm, allocation: Readonly<Record<string, number>>): Promise<void> {
+    await this.#resizeMachine(vm, allocation);
+    await this.#cells.resize(vm, allocation);
+  }
+
+  async #resizeMachine(vm: OwnVm, allocation: Readonly<Record<string, number>>): Promise<void> {
     const left = await resizeGuest(this.#pool, vm, allocation);
     const { vmId, fence } = vm.tags;
     for (const line of left) this.#emit({ kind: "log", vmId, fence, line: `needs a restart: ${line}` });
@@ -181,6 +179,7 @@ class Xcpng implements XcpngDriver {
       }
       lost.forget(vmId);
       this.#pendingSizes.delete(vmId);
+      this.#cells.reports.forget(vmId);
       if (vm !== undefined && guestOf(vm) !== undefined) await this.#pool.vms.halt(vm, graceMs, signal);
       // A program may have started while the machine shut down.
       this.#programs?.end(vmId, "its machine was stopped");
@@ -210,9 +209,7 @@ class Xcpng implements XcpngDriver {
       if (vm !== undefined && state === "running") return vm;
       throw new DriverError("INVALID_STATE", `"${vmId}" is ${state ?? "not up yet"}: it runs no program`);
     };
-    if (this.#programs !== undefined) return this.#programs.run(runningMachine, source, options);
-    runningMachine();
-    throw new DriverError("UNSUPPORTED", NO_SSH);
+    return execIn(this.#programs, this.#cells, runningMachine, source, options);
   }
 
   async restart(spec: GuestSpec): Promise<void> {
@@ -221,23 +218,26 @@ class Xcpng implements XcpngDriver {
     await this.#operations.onGuest(spec.vmId, spec.fence, "restoring", async (vm) => {
       this.#programs?.end(spec.vmId, "its machine was restored to a snapshot");
       const restored = await restartFrom(this.#pool, vm, spec, settings);
-      if (restored?.record.power_state === "Running") await this.#resize(restored, spec.allocation);
-      else this.#pendingSizes.set(spec.vmId, { ...spec.allocation });
+      if (restored?.record.power_state === "Running") {
+        await this.#resizeMachine(restored, spec.allocation);
+        await this.#cells.begin(restored, spec, new AbortController().signal);
+      } else {
+        this.#cells.reports.forget(spec.vmId);
+        this.#pendingSizes.set(spec.vmId, { ...spec.allocation });
+      }
     });
   }
 
   async snapshot(vmId: string, fence: number): Promise<GuestCheckpoint> {
     this.#operations.requireOpen();
     this.#operations.fences.touch(vmId, fence, this.#operations.heldFence(vmId));
-    throw new DriverError(
-      "UNSUPPORTED",
-      "the state of a machine cannot leave its pool: take a snapshot there",
-    );
+    throw new DriverError("UNSUPPORTED", STAYS_IN_POOL);
   }
 
   sample(vmId: string): GuestSample | undefined {
     const vm = this.#operations.isClosed ? undefined : this.#pool.inventory.own(vmId);
-    return vm === undefined || guestOf(vm) === undefined ? undefined : this.#pool.statistics.sample(vm);
+    if (vm === undefined || guestOf(vm) === undefined) return undefined;
+    return withCellSample(this.#pool.statistics.sample(vm), this.#cells.reports.of(vm), vm);
   }
 
   list(): readonly GuestStatus[] {
@@ -253,8 +253,9 @@ class Xcpng implements XcpngDriver {
   }
 
   guestCapabilities(vmId: string): GuestCapabilities | undefined {
-    if (this.guest(vmId) === undefined) return undefined;
-    return { cell: false, language: "shell", shell: this.#programs !== undefined, meters: [] };
+    const vm = this.#operations.isClosed ? undefined : this.#pool.inventory.own(vmId);
+    if (vm === undefined || guestOf(vm) === undefined) return undefined;
+    return guestCapabilitiesOf(this.#cells.reports.of(vm), this.#programs !== undefined);
   }
 
   keptGuest(vmId: string): KeptGuest | undefined {
@@ -324,6 +325,7 @@ class Xcpng implements XcpngDriver {
 
   async #close(): Promise<void> {
     this.#operations.close();
+    this.#cells.close();
     // The pool link waits for its operations before it closes. Programs must end at once and do not wait for the link.
     await Promise.all([this.#programs?.close(), this.#pool.close()]);
   }

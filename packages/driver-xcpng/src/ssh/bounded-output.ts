@@ -10,8 +10,12 @@ export const CUT_OFF = "… (cut off)";
 export class BoundedOutput {
   readonly #decoder = new TextDecoder();
   readonly #pieces: string[] = [];
-  #bytesLeft = MAX_OUTPUT_BYTES;
+  #bytesLeft: number;
   #isCut = false;
+
+  constructor(maxBytes = MAX_OUTPUT_BYTES) {
+    this.#bytesLeft = maxBytes;
+  }
 
   readonly add = (data: Uint8Array): void => {
     if (this.#isCut) return;

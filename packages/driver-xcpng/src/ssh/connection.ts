@@ -6,7 +6,7 @@ import type { Client, ConnectConfig, ServerHostKeyAlgorithm } from "ssh2";
 import { type Machine, refusedUser, unreachable, unusableKey, wrongHostKey } from "./failures.ts";
 import { type ExpectedKeys, fingerprintOf } from "./host-keys.ts";
 import { KEEPALIVE_INTERVAL_MS, KEEPALIVE_MISSES } from "./limits.ts";
-import { type ProgramExit, type RunLimits, runOn } from "./run.ts";
+import { callOn, type ProgramExit, type RemoteCall, type RunLimits, runOn } from "./run.ts";
 
 export interface Login {
   readonly user: string;
@@ -145,6 +145,11 @@ export class Connection {
    */
   run(source: string, limits: RunLimits): Promise<ProgramExit> {
     return runOn(this.#client, this, source, limits);
+  }
+
+  /** Runs a command that ends by itself. Resolves and rejects as {@link run}. */
+  call(call: RemoteCall, limits: Omit<RunLimits, "timeoutMs">): Promise<ProgramExit> {
+    return callOn(this.#client, this, call, limits);
   }
 
   /** Closes the connection. The outcome of a program that is still running becomes unknown. */

@@ -46,16 +46,32 @@ export async function runOn(
   source: string,
   limits: RunLimits,
 ): Promise<ProgramExit> {
-  const answerBy = performance.now() + limits.answerWithinMs;
   const mark = randomBytes(16).toString("hex");
-  const channel = await begin(
-    client,
-    connection,
-    remoteCommand(limits.timeoutMs, mark),
-    limits.beginWithinMs,
-  );
-  const outcome = untilEnded(channel, connection, answerBy);
-  channel.end(`${source}${mark}`);
+  const command = remoteCommand(limits.timeoutMs, mark);
+  return callOn(client, connection, { command, input: `${source}${mark}` }, limits);
+}
+
+/** A command of the machine, and what it reads on its standard input. */
+export interface RemoteCall {
+  readonly command: string;
+  readonly input: string;
+  /** Maximum size of the standard output, bytes; default `MAX_OUTPUT_BYTES`. The excess is dropped. */
+  readonly maxOutputBytes?: number | undefined;
+}
+
+/**
+ * Runs a command without a supervisor: the command itself ends in time. Resolves and rejects as {@link runOn}.
+ */
+export async function callOn(
+  client: Client,
+  connection: ProgramConnection,
+  { command, input, maxOutputBytes }: RemoteCall,
+  { beginWithinMs, answerWithinMs }: Omit<RunLimits, "timeoutMs">,
+): Promise<ProgramExit> {
+  const answerBy = performance.now() + answerWithinMs;
+  const channel = await begin(client, connection, command, beginWithinMs);
+  const outcome = untilEnded(channel, connection, answerBy, maxOutputBytes);
+  channel.end(input);
   return outcome;
 }
 
@@ -89,8 +105,9 @@ function untilEnded(
   channel: ClientChannel,
   connection: ProgramConnection,
   answerBy: number,
+  maxOutputBytes: number | undefined,
 ): Promise<ProgramExit> {
-  const stdout = new BoundedOutput();
+  const stdout = new BoundedOutput(maxOutputBytes);
   const stderr = new BoundedOutput();
   const output = () => ({ stdout: stdout.text(), stderr: stderr.text() });
   return new Promise((resolve, reject) => {

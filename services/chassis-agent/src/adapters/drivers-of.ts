@@ -61,7 +61,12 @@ export async function driversOf(
   const onTrouble = (message: string): void => ports.logger.warn({ chassisId: pool.chassisId }, message);
   const reservationOf = (vmId: string, fence: number) => reservationIn(ports.log, vmId, fence);
   const owner = { clusterId, agentId, reservationOf };
-  const xcpng = createXcpngDriver({ ...pool.options, owner, onTrouble });
+  const xcpng = createXcpngDriver({
+    ...pool.options,
+    owner,
+    onTrouble,
+    timeScaleMinutesPerSecond: timeScale,
+  });
   const capacity = async () => {
     const { vcpus, memoryMiB } = await xcpng.capacity();
     return { vcpus, memoryMiB };

@@ -17,7 +17,13 @@ import {
 } from "@bioxen/contracts";
 import type { EventFeed, ReadModel, ServicePorts } from "@bioxen/kernel";
 import type { AlertEvaluator } from "../domain/alert-evaluator.ts";
-import { growthPermille, healthOf, isUnmeasured, machineMemoryPermille } from "../domain/health.ts";
+import {
+  growthPermille,
+  healthOf,
+  isCellSample,
+  isUnmeasured,
+  machineMemoryPermille,
+} from "../domain/health.ts";
 import { utilisationOf } from "../domain/utilisation.ts";
 import { type Samples, STALE_AFTER_MS } from "./samples.ts";
 
@@ -78,10 +84,11 @@ export class AlertValues {
       return;
     }
     const { vmId, machine, lagMs } = sample;
-    // A guest has only the metrics of its kind: a cell has no memory of a machine, and a machine does not grow.
+    // A guest has only the metrics of its kind: a cell alone has no memory of a machine, a machine without a cell does not
+    // grow, and a cell in a machine has both.
     this.#observe("vm.health", vmId, healthOf(vm, sample).health);
     this.#observe("vm.growthPermille", vmId, growthPermille(vm, sample));
-    this.#observe("vm.lagMs", vmId, machine === undefined ? Math.round(lagMs) : null);
+    this.#observe("vm.lagMs", vmId, isCellSample(sample) ? Math.round(lagMs) : null);
     this.#observe("vm.memoryPermille", vmId, machine === undefined ? null : machineMemoryPermille(machine));
     this.#observe("vm.unmeasured", vmId, machine === undefined ? null : Number(isUnmeasured(machine)));
   }

@@ -3,7 +3,7 @@
  */
 import { type MeasuredValue, type Measurement, type MetricName, VM_STATES } from "@bioxen/contracts";
 import type { Clock } from "@bioxen/kernel";
-import { growthPermille } from "../domain/health.ts";
+import { growthPermille, isCellSample } from "../domain/health.ts";
 import { utilisationOf } from "../domain/utilisation.ts";
 import type { Alerts } from "./alerts.ts";
 import type { Fleet } from "./fleet.ts";
@@ -119,7 +119,7 @@ export function vmMeasurements(fleet: Fleet, samples: Samples): Measurement[] {
     const labels = { vm, type: state.biologicalType, chassis: sample.chassisId };
     if (permille !== null) growth.push({ value: permille / 1_000, labels });
     if (assessed.health !== null) health.push({ value: assessed.health / 100, labels });
-    if (sample.machine === undefined) lag.push({ value: sample.lagMs / MS_PER_S, labels });
+    if (isCellSample(sample)) lag.push({ value: sample.lagMs / MS_PER_S, labels });
   }
   return [
     { metric: "bioxen_vm_growth_ratio", values: growth },

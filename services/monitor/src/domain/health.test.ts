@@ -50,6 +50,41 @@ describe("health", () => {
   });
 });
 
+describe("health of a cell in a machine", () => {
+  const machine = (agent: object | null, memoryUsedMiB = 100) =>
+    ({
+      vcpus: 2,
+      cpuPermille: 100,
+      memoryMiB: 1_000,
+      memoryUsedMiB,
+      address: null,
+      host: null,
+      agent,
+    }) as NonNullable<VmSample["machine"]>;
+  const agent = { version: "0.2.0", model: "weisse", state: "running" };
+  const inMachine = (permille: number, of = machine(agent)) => sample(permille, { machine: of });
+
+  it("is that of the cell, and at most that of the machine", () => {
+    expect(healthOf(SYN3A, inMachine(1_000))).toEqual({ health: 100, reasons: [] });
+    expect(healthOf(SYN3A, inMachine(400)).health).toBe(40);
+    expect(healthOf(SYN3A, inMachine(1_000, machine(agent, 990)))).toMatchObject({
+      health: 50,
+      reasons: [{ code: "memory" }],
+    });
+    expect(growthPermille(SYN3A, inMachine(400))).toBe(400);
+  });
+
+  it("is 0 for a cell that has failed, and that of a machine without an agent", () => {
+    const failed = machine({ ...agent, state: "failed", reason: "no memory" });
+    expect(healthOf(SYN3A, inMachine(1_000, failed))).toMatchObject({
+      health: 0,
+      reasons: [{ code: "stalled", message: expect.stringMatching("no memory") }],
+    });
+    expect(growthPermille(SYN3A, inMachine(1_000, failed))).toBe(0);
+    expect(growthPermille(SYN3A, inMachine(1_000, machine(null)))).toBeNull();
+  });
+});
+
 describe("health of a machine", () => {
   const machineOf = (fields: object) =>
     sample(0, {

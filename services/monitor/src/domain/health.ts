@@ -3,8 +3,8 @@
  *
  * The model gives a reference rate for each cell type: its growth rate at full demand. The health of a guest is its own
  * growth rate as a share of the reference rate. A lag of the guest reduces the health: a cell that grows well but an
- * hour late is of little use. A machine of a pool has no cell: it is healthy while its host measures it, and while its
- * operating system has memory left.
+ * hour late is of little use. A machine of a pool without a cell is healthy while its host measures it, and while its
+ * operating system has memory left. A cell in a machine is judged as both.
  */
 import {
   FULL_DEMAND,
@@ -49,25 +49,52 @@ export interface Health {
   readonly reasons: readonly HealthReason[];
 }
 
+/** Returns whether the sample is that of a cell, by itself or in a machine. A cell that has failed is still one. */
+export function isCellSample({
+  machine,
+  growthRatePerMinute,
+}: Pick<VmSample, "machine" | "growthRatePerMinute">): boolean {
+  const isMachineOnly = machine !== undefined && (machine.agent ?? null) === null;
+  return growthRatePerMinute !== undefined && !isMachineOnly;
+}
+
 /**
  * Returns the growth as ‰ of the growth of the type at full demand, rounded; above 1000 in a rich medium. Returns null
- * for a machine, which does not grow.
+ * for a machine without a cell, which does not grow, and 0 for a cell in a machine that has failed.
  */
 export function growthPermille(
   vm: Pick<Vm, "biologicalType">,
   sample: Pick<VmSample, "growthRatePerMinute" | "machine">,
 ): number | null {
-  if (sample.machine !== undefined || sample.growthRatePerMinute === undefined) return null;
+  if (sample.machine?.agent?.state === "failed") return 0;
+  if (!isCellSample(sample) || sample.growthRatePerMinute === undefined) return null;
   const reference = Math.LN2 / REFERENCE_DOUBLING_MINUTES[vm.biologicalType];
   return Math.max(0, Math.round((1_000 * sample.growthRatePerMinute) / reference));
 }
 
 export function healthOf(vm: Pick<Vm, "biologicalType">, sample: VmSample): Health {
-  if (sample.machine !== undefined) return machineHealth(sample.machine);
+  const { machine } = sample;
+  if (machine === undefined) return cellHealth(vm, sample);
+  if (machine.agent?.state === "failed") return failedCell(machine.agent.reason);
+  if (!isCellSample(sample)) return machineHealth(machine);
+  // A cell in a machine is as healthy as the worse of the two. An unmeasured machine says nothing about its cell.
+  const [own, its] = [cellHealth(vm, sample), machineHealth(machine)];
+  const reasons = [...own.reasons, ...its.reasons];
+  return { health: Math.min(own.health ?? 0, its.health ?? 100), reasons };
+}
+
+function cellHealth(vm: Pick<Vm, "biologicalType">, sample: VmSample): Health {
   const growth = growthPermille(vm, sample) ?? 0;
   const lagShare = Math.min(1, sample.lagMs / LAG_AT_ZERO_HEALTH_MS);
   const health = Math.round((Math.min(1_000, growth) / 10) * (1 - lagShare));
   return { health, reasons: [...growthReasons(growth, vm, sample), ...lagReasons(sample)] };
+}
+
+function failedCell(reason = "its guest agent gives no reason"): Health {
+  return {
+    health: 0,
+    reasons: [{ code: "stalled", message: `the cell in its machine has failed: ${reason}` }],
+  };
 }
 
 type Machine = NonNullable<VmSample["machine"]>;
