@@ -2,7 +2,14 @@
  * The bus of a simulated cluster: requests and publications, which are lost, repeated, delayed and reordered on the way.
  */
 import { digestOf, type HandlerResult, type ServedEndpoint } from "@bioxen/contracts";
-import { type CallOptions, type Causation, Fault, type Reply } from "@bioxen/kernel";
+import {
+  type CallOptions,
+  type Causation,
+  Fault,
+  onBehalfOf,
+  type Reply,
+  servedPrincipal,
+} from "@bioxen/kernel";
 import type { Faults } from "./faults.ts";
 import type { SimLanes } from "./lanes.ts";
 import type { SimLog } from "./log.ts";
@@ -145,6 +152,7 @@ export class SimBus {
       causeId,
       correlationId: causation?.correlationId ?? causeId,
       deduplicate: messageId !== undefined,
+      ...(internal ? calledBy(causation) : { principal: CLIENTS, role: "operator" }),
       ...(messageId === undefined || internal ? {} : { payloadDigest: digestOf(encoder.encode(text)) }),
     };
   }
@@ -174,6 +182,12 @@ export class SimBus {
     this.#listeners.add(listener);
     return { stop: () => void this.#listeners.delete(listener) };
   }
+}
+
+/** The caller of an endpoint between services: another service, for the principal whose command began the chain. */
+function calledBy(causation: Causation | undefined) {
+  const service = { principal: "service:peer", role: "service" };
+  return { ...service, ...onBehalfOf(causation && servedPrincipal(causation)) };
 }
 
 function never<T>(): Promise<T> {
