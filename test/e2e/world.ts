@@ -176,11 +176,12 @@ export class World {
   }
 
   /** The VM once it is in `state`. */
-  reach(vmId: string, state: string): Promise<Json> {
-    return eventually(`${vmId} is ${state}`, async () => {
+  reach(vmId: string, state: string, withinMs?: number): Promise<Json> {
+    const look = async () => {
       const reply = await this.look("qry.vm.get", { vmId });
       return reply.vm?.state === state ? reply.vm : undefined;
-    });
+    };
+    return eventually(`${vmId} is ${state}`, look, withinMs);
   }
 
   /** The latest sample of the VM, once `holds` is true for it. */
