@@ -46,7 +46,10 @@ const PROBES: readonly string[] = [
   ].map((code) => `refused ${code}`),
   // Without changes from outside and refused or long starts: no simulated driver has them. test/e2e/xcpng.test.ts and
   // test/e2e/xcpng-refusals.test.ts cover them.
-  ...Object.keys(VM_EVENTS).filter((type) => !/observed|start-refused|start-progressed/.test(type)),
+  // Without transfers: the simulated cluster is open, where owners decide nothing. services/lifecycle tests cover them.
+  ...Object.keys(VM_EVENTS).filter(
+    (type) => !/observed|start-refused|start-progressed|transferred/.test(type),
+  ),
   ...["starve", "pause", "evict"].map((mode) => `gave way: ${mode}`),
   ...Object.keys(LEDGER_EVENTS).filter((type) => !/closed|capacity-changed/.test(type)),
   ...Object.keys(DRAIN_EVENTS),
