@@ -11,6 +11,7 @@ import {
   findServer,
   hasLogin,
   localStackAt,
+  stackCreds,
   tlsOf,
 } from "@bioxen/nats";
 import { CommandEnd, EXIT_UNREACHABLE, refused, usage } from "./outcome.ts";
@@ -116,10 +117,11 @@ export async function connectionOf(options: GlobalOptions): Promise<ConnectionSe
   const { creds, ca, cert, key, domain, fromFlags = [] } = options;
   const isLoggedIn = fromFlags.includes("server") && !fromFlags.includes("creds") && hasLogin(servers);
   const hasTlsFlags = fromFlags.some((name) => name === "ca" || name === "cert" || name === "key");
-  const stack = hasTlsFlags ? undefined : await localStackAt(servers);
+  const stackHere = await localStackAt(servers);
+  const stack = hasTlsFlags ? undefined : stackHere;
   return {
     servers,
-    creds: isLoggedIn ? undefined : creds,
+    creds: isLoggedIn ? undefined : (creds ?? stackCreds(stackHere)),
     tls: stack?.tls ?? tlsOf(ca, cert, key),
     domain,
     names: connectionNames(fromFlags),

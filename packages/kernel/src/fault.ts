@@ -12,7 +12,8 @@ export type FaultCode =
   | "CORRUPT_EVENT"
   | "BAD_REQUEST"
   | "TOO_LARGE"
-  | "INTERNAL";
+  | "INTERNAL"
+  | "FORBIDDEN";
 
 /** Marks faults. It is the same symbol in every copy of this module. */
 const FAULT = Symbol.for("bioxen.fault");

@@ -1,7 +1,7 @@
 /**
  * The stack's nats-server: its ports and its start. Its configuration is in server-config.ts.
  */
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { createConnection, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -10,6 +10,7 @@ import { SupervisedChild } from "./child.ts";
 import { SERVER_CONFIG, serverArguments } from "./leftovers.ts";
 import type { ServerBinary } from "./server-binary.ts";
 import { checkConfiguration, configOf, HOST, type ServerSettings } from "./server-config.ts";
+import { moveStreams } from "./store-account.ts";
 
 /** Longest wait for the server to listen, ms: it first reloads its store, which may be large. */
 const LISTEN_DEADLINE_MS = 30_000;
@@ -27,6 +28,11 @@ export interface ServerOptions extends Omit<ServerSettings, "port"> {
   readonly onChange: (child: SupervisedChild) => void;
   /** Called with the child before it starts, so that the caller can stop it during the start. */
   readonly onChild?: (child: SupervisedChild) => void;
+  /**
+   * Returns the accounts of the server as lines of its configuration, once its address is known. Default: every client
+   * may do everything.
+   */
+  readonly accounts?: ((url: string) => Promise<string>) | undefined;
   /** Interrupts the wait until the server listens. The process of the server keeps running. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -36,14 +42,18 @@ export interface ServerOptions extends Omit<ServerSettings, "port"> {
  * server does not accept its configuration, and UNAVAILABLE when it does not listen in time.
  */
 export async function startServer(options: ServerOptions): Promise<OwnServer> {
-  const { websocket, tls } = options;
+  const { websocket } = options;
   const port = options.port ?? (await freePort());
   await refuseUsedPort(port, "choose another with --port, or omit --port for a free one");
   if (websocket !== undefined) await refuseUsedPort(websocket.port, "choose another with --websocket");
   const configFile = join(options.dataDir, SERVER_CONFIG);
   const logFile = join(options.dataDir, "log", "nats-server.log");
   await mkdir(join(options.dataDir, "log"), { recursive: true });
-  await writeFile(configFile, configOf({ ...options, port }));
+  await moveStreams(join(options.dataDir, "jetstream"), options.accounts !== undefined);
+  const accounts = (await options.accounts?.(urlOf(options, port))) ?? "";
+  // The accounts can contain a password.
+  await rm(configFile, { force: true });
+  await writeFile(configFile, configOf({ ...options, port }) + accounts, { mode: 0o600 });
   await checkConfiguration(options.binary, configFile);
   const child = new SupervisedChild(
     {
@@ -73,7 +83,7 @@ export async function startServer(options: ServerOptions): Promise<OwnServer> {
     }
     await sleep(POLL_INTERVAL_MS, undefined, { signal: options.signal });
   }
-  return { child, url: `${tls === undefined ? "nats" : "tls"}://${HOST}:${port}` };
+  return { child, url: urlOf(options, port) };
 }
 
 async function refuseUsedPort(port: number, remedy: string): Promise<void> {
@@ -104,4 +114,8 @@ function isOpen(port: number): Promise<boolean> {
     socket.once("connect", () => answer(true));
     socket.once("error", () => answer(false));
   });
+}
+
+function urlOf({ tls }: Pick<ServerOptions, "tls">, port: number): string {
+  return `${tls === undefined ? "nats" : "tls"}://${HOST}:${port}`;
 }

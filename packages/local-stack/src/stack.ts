@@ -32,6 +32,7 @@ import { startServer } from "./server.ts";
 import { findServerBinary } from "./server-binary.ts";
 import { type WebSocketOptions, webSocketUrl } from "./server-config.ts";
 import { removePointer, writePointer } from "./stack-file.ts";
+import { StackKeys } from "./stack-keys.ts";
 
 /** Longest time until all services are ready, ms. */
 const READY_DEADLINE_MS = 45_000;
@@ -74,6 +75,8 @@ export interface LocalStackOptions {
   readonly logLevel?: string | undefined;
   /** True: also starts with a log that has lost events, or that replaces the log of the last start. Default: false. */
   readonly acceptOlderLog?: boolean | undefined;
+  /** True: only users with a key are let in. The keys are in the folder `keys` of the data directory. Default: false. */
+  readonly keys?: boolean | undefined;
   /** Interrupts the start, which then ends all its processes and rejects with the reason of the signal. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -168,7 +171,9 @@ async function startProcesses({ options, home, directory, binary, children }: St
   signal?.throwIfAborted();
   const { tls: mode, websocket } = options;
   const certificates = mode === undefined ? undefined : await stackCertificates(realDir, mode, progress);
+  const keys = options.keys === true ? new StackKeys(realDir, agentId()) : undefined;
   const { child, url } = await startServer({
+    accounts: keys && ((address: string) => keys.accounts(address)),
     binary,
     dataDir: realDir,
     port: options.port,
@@ -181,11 +186,19 @@ async function startProcesses({ options, home, directory, binary, children }: St
   });
   const connection: ConnectionSettings = { servers: url, tls: certificates?.client };
   progress(`nats-server ${binary.version} on ${url}, data in ${dataDir}`);
-  await checkLog(connection, realDir, options.acceptOlderLog === true, progress);
+  const asProvisioner = { ...connection, creds: keys?.creds.provisioner };
+  await checkLog(asProvisioner, realDir, options.acceptOlderLog === true, progress);
   signal?.throwIfAborted();
-  await startServices({ options, connection, dataDir: realDir, children, progress });
+  await keys?.provision(connection, realDir);
+  signal?.throwIfAborted();
+  await startServices({ options, connection, dataDir: realDir, children, progress, keys });
   const pools = options.xcpng === undefined ? 0 : 1;
-  await whenChassisReady(connection, options.chassis ?? DEFAULT_CHASSIS, pools, signal);
+  await whenChassisReady(
+    { ...connection, creds: keys?.creds.admin },
+    options.chassis ?? DEFAULT_CHASSIS,
+    pools,
+    signal,
+  );
   const websocketUrl = websocket && webSocketUrl(websocket, certificates?.server);
   const record: StackRecord = {
     url,
@@ -197,6 +210,7 @@ async function startProcesses({ options, home, directory, binary, children }: St
     dataDir,
     durability,
     startedAtMs: Date.now(),
+    ...(keys === undefined ? {} : { keysDir: keys.dir }),
   };
   signal?.throwIfAborted();
   await writePointer(home, record);
@@ -213,10 +227,16 @@ interface StartingServices {
   readonly dataDir: string;
   readonly children: SupervisedChild[];
   readonly progress: (line: string) => void;
+  readonly keys: StackKeys | undefined;
+}
+
+/** The id of the agent that the stack starts. */
+function agentId(): string {
+  return process.env["BIOXEN_AGENT_ID"] ?? "local";
 }
 
 async function startServices(starting: StartingServices): Promise<void> {
-  const { options, connection, dataDir, children, progress } = starting;
+  const { options, connection, dataDir, children, progress, keys } = starting;
   await mkdir(join(dataDir, "log"), { recursive: true });
   // Credentials and certificates in the environment belong to another server than that of the stack.
   const own = withoutConnection(process.env);
@@ -235,7 +255,8 @@ async function startServices(starting: StartingServices): Promise<void> {
           BIOXEN_LOG_LEVEL: options.logLevel ?? process.env["BIOXEN_LOG_LEVEL"] ?? "info",
           BIOXEN_CHASSIS: options.chassis ?? DEFAULT_CHASSIS,
           BIOXEN_TIME_SCALE: String(options.timeScale ?? DEFAULT_STACK_TIME_SCALE),
-          BIOXEN_AGENT_ID: process.env["BIOXEN_AGENT_ID"] ?? "local",
+          BIOXEN_AGENT_ID: agentId(),
+          ...keys?.environmentOf(name),
         },
         logFile: join(dataDir, "log", `${name}.log`),
         speaksReady: true,

@@ -4,6 +4,7 @@
  * The connection never gives up: it waits for an unreachable server, and the client renews the subscriptions. Calls
  * have deadlines of their own, so that a caller learns of an outage during the reconnect.
  */
+import { AGENT_TELEMETRY, mappedParts, mappedSubject } from "@bioxen/contracts";
 import {
   type Caller,
   type CallOptions,
@@ -19,6 +20,7 @@ import {
   headers,
   type NatsConnection,
   NoRespondersError,
+  PermissionViolationError,
   RequestError,
   TimeoutError,
 } from "@nats-io/nats-core";
@@ -187,10 +189,13 @@ export class Bus implements Caller, Publisher, Subscriber {
 
   /**
    * Delivers every JSON message on `subject` (wildcards allowed). Ignores every other message without an error, because
-   * its sender does not wait for a reply.
+   * its sender does not wait for a reply. On a server with keys, the server names the agent in the subject of telemetry;
+   * `onMessage` gets the subject on which the agent published.
    */
   subscribe(subject: string, onMessage: (payload: unknown, subject: string) => void): { stop(): void } {
-    const subscription = this.connection.subscribe(subject, {
+    const isMapped = this.#options.identities === "mapped" && AGENT_TELEMETRY.includes(subject);
+    const heard = isMapped ? mappedSubject({ role: "agent", name: "*" }, subject) : subject;
+    const subscription = this.connection.subscribe(heard, {
       callback: (error, message) => {
         if (error !== null && error !== undefined) return;
         let payload: unknown;
@@ -199,7 +204,7 @@ export class Bus implements Caller, Publisher, Subscriber {
         } catch {
           return;
         }
-        onMessage(payload, message.subject);
+        onMessage(payload, mappedParts(message.subject)?.subject ?? message.subject);
       },
     });
     return { stop: () => subscription.unsubscribe() };
@@ -273,5 +278,16 @@ function asCallFault(subject: string, timeoutMs: number, cause: unknown): Fault 
   if (cause instanceof TimeoutError) {
     return new Fault("TIMEOUT", `no reply on ${subject} within ${timeoutMs} ms`, { retryable: true, cause });
   }
+  if (isPermissionViolation(cause)) {
+    const message = `the server does not let this login publish on ${subject}: use the credentials of another principal`;
+    return new Fault("FORBIDDEN", message, { retryable: false, cause });
+  }
   return new Fault("UNAVAILABLE", `cannot call ${subject}: ${messageOf(cause)}`, { retryable: true, cause });
+}
+
+function isPermissionViolation(cause: unknown): boolean {
+  return (
+    cause instanceof PermissionViolationError ||
+    (cause instanceof Error && cause.cause instanceof PermissionViolationError)
+  );
 }

@@ -4,6 +4,7 @@
  * One connection has one list of servers, but each URL may have a login of its own. The client asks for a login
  * without naming the server. The client announces the next server through a hook, so the hook remembers that server.
  */
+import type { IdentityMode } from "@bioxen/contracts";
 import {
   type Auth,
   type ConnectionOptions,
@@ -27,6 +28,8 @@ export interface BusOptions extends ConnectionSettings {
   readonly name: string;
   /** Name of the service whose connection it is; absent for tools and clients. Calls carry it. */
   readonly service?: string;
+  /** Whether the server names agents in the subjects of their telemetry; default `open`: it does not. */
+  readonly identities?: IdentityMode;
   readonly connectTimeoutMs?: number;
   /** Longest wait for one answer of JetStream, ms; default: the client's, 5 s. */
   readonly requestTimeoutMs?: number;

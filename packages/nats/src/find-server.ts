@@ -29,6 +29,8 @@ export interface StackRecord {
   readonly dataDir: string;
   readonly durability: "always" | "relaxed";
   readonly startedAtMs: number;
+  /** Directory of the stack's keys; absent for a stack without keys. */
+  readonly keysDir?: string | undefined;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -58,7 +60,7 @@ export async function findSettings(
   const stack = await localStackAt(servers, bioxenHome(env));
   return {
     servers,
-    creds: given.creds ?? (isLoggedIn ? undefined : found.creds),
+    creds: given.creds ?? (isLoggedIn ? undefined : (found.creds ?? stackCreds(stack))),
     tls: given.tls ?? stack?.tls ?? found.tls,
     domain: given.domain ?? found.domain,
     names: {
@@ -71,6 +73,11 @@ export async function findSettings(
       ...(given.domain === undefined ? {} : { domain: OPTION_NAMES.domain }),
     },
   };
+}
+
+/** Returns the path of the admin's credentials of a stack; undefined for a stack without keys. */
+export function stackCreds(stack: StackRecord | undefined): string | undefined {
+  return stack?.keysDir === undefined ? undefined : join(stack.keysDir, "admin.creds");
 }
 
 /** Hosts of a URL that can mean the local stack, which listens on the loopback interface. */

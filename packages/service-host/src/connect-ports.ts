@@ -32,6 +32,7 @@ export async function connectPorts({ definition, config, logger, end, lose, trac
     ...config.connection,
     name: `bioxen-${name}`,
     service: name,
+    identities: name === "chassis-agent" ? "open" : config.BIOXEN_IDENTITIES,
     connectTimeoutMs: FIRST_CONNECT_TIMEOUT_MS,
   });
   end.closes(() => bus.close());

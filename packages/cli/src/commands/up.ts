@@ -38,6 +38,7 @@ interface UpOptions extends PoolOptions, ServerOptions {
   readonly durability: "always" | "relaxed";
   readonly detach?: boolean;
   readonly acceptOlderLog?: boolean;
+  readonly keys?: boolean;
 }
 
 /** A stack that is up, as the process in the background reports it. */
@@ -64,6 +65,7 @@ export function addUpCommand(program: Command): void {
     .description("start a local stack: NATS, all services and one agent")
     .option("--detach", "run it in the background; returns when it is up")
     .option("--accept-older-log", "start on an event log that has lost events, or is another one than it was")
+    .option("--keys", "let only users with a key in; the keys are in the folder keys of the data directory")
     .action(async (options: UpOptions, command: Command) => {
       const json = globalsOf(command).json === true;
       const background = isInBackground();
@@ -102,6 +104,7 @@ async function upHere(options: UpOptions, json: boolean, interruption: Interrupt
     timeScale: options.timeScale,
     durability: options.durability,
     acceptOlderLog: options.acceptOlderLog,
+    keys: options.keys,
     onProgress: note,
     signal: interruption.signal,
   });
