@@ -145,15 +145,18 @@ describe("the inbox", () => {
       "Bioxen-Causation-Id": "event-7",
     });
     await send(subject, '{"vmId":"a"}', { traceparent: "00-t-s-01" });
+    const caller = { principal: "anonymous", role: "anonymous" };
     expect(causations).toEqual([
       {
+        ...caller,
         causeId: `${subject}:m1`,
         correlationId: `${subject}:m1`,
         deduplicate: true,
         traceparent: TRACE,
       },
-      { causeId: "event-7", correlationId: "chain", deduplicate: false },
+      { ...caller, causeId: "event-7", correlationId: "chain", deduplicate: false },
       {
+        ...caller,
         causeId: expect.stringMatching(/^made-/),
         correlationId: expect.stringMatching(/^made-/),
         deduplicate: false,
