@@ -1478,6 +1478,7 @@ PAGES: Dict[str, Json] = {
     "bioxen.qry.vm.list": {"vms": "items"},
     "bioxen.qry.vm.history": {"events": "items"},
     "bioxen.qry.chassis.list": {"chassis": "items"},
+    "bioxen.qry.chassis.orphans": {"orphans": "items"},
     "bioxen.qry.chassis.drain": {"drain": {"vms": "items"}},
     "bioxen.qry.placement.plan": {
         "placements": "items",
