@@ -25,7 +25,13 @@ export function rawState(events: readonly Json[]): Json {
   const chassis = new Map<string, Json>();
   for (const [i, event] of events.entries()) {
     const [kind, id] = event.subject.split("/");
-    const at = { seq: i + 1, id: event.id, ms: new Date(event.time).getTime(), n: event.aggregateversion };
+    const at = {
+      seq: i + 1,
+      id: event.id,
+      ms: new Date(event.time).getTime(),
+      n: event.aggregateversion,
+      by: event.principal ?? "admin",
+    };
     const what = event.type.split(".")[2];
     if (kind === "vm") applyVmEvent(vms, id, what, event.data, at);
     if (kind === "ledger") applyLedgerEvent(ledgers, id, what, event.data, at);
@@ -103,7 +109,8 @@ function applyVmEvent(vms: Map<string, Json>, vmId: string, what: string, data: 
       snapshots: [],
       migration: null,
     };
-    vms.set(vmId, { vmId, ...shown, ...fresh, ...whole, ...WITHOUT_PLACE, ...seen, createdAtMs: at.ms });
+    const born = { owner: at.by, createdAtMs: at.ms };
+    vms.set(vmId, { vmId, ...shown, ...fresh, ...whole, ...WITHOUT_PLACE, ...seen, ...born });
     return;
   }
   const change = VM_CHANGES[what];

@@ -265,6 +265,8 @@ describe("the log as text", () => {
       expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
       expect(endedInMs).toBeLessThan(ENDS_WITHIN_MS);
     }
-    expect(followed[0].stdout).toMatch(/^#1 \S+ \S+ \S+ +chassis\/\S+ registered: .* \[chassis-scheduler\]/);
+    expect(followed[0].stdout).toMatch(
+      /^#1 \S+ \S+ \S+ +chassis\/\S+ registered: .* \[chassis-scheduler, by agent:local\]/,
+    );
   });
 });

@@ -117,8 +117,9 @@ async function outcomeOf(jobId: string): Promise<Json | undefined> {
 async function statesAt(atSeq: number): Promise<Json> {
   const vms = await Promise.all(KEPT_VMS.map((vmId) => done("qry.vm.get", { vmId, atSeq })));
   const ledgers = await Promise.all(CHASSIS.map((chassisId) => done("qry.ledger.get", { chassisId, atSeq })));
-  // The first release does not page: it has no cursor.
-  return [...vms, ...ledgers].map(({ cursor: _, ...reply }) => reply);
+  // The first release does not page and knows no owners: it has no cursor, and its VMs have no owner.
+  const owned = vms.map(({ vm: { owner: _, ...vm }, ...reply }) => ({ ...reply, vm }));
+  return [...owned, ...ledgers].map(({ cursor: _, ...reply }) => reply);
 }
 
 /** What stays the same while processes are replaced: a kept VM has its place, and a chassis its settings. */
@@ -232,6 +233,9 @@ describe.skipIf(!isPossible)("from 0.1.0 to this release and back", () => {
     }
     await expectNothingLost(load);
     expect(await present()).toEqual(presentBefore);
+    expect((await done("qry.vm.get", { vmId: "kept-1" })).vm.owner, "a VM from before belongs to admin").toBe(
+      "admin",
+    );
     expect(await versions()).toEqual(ORDER.map((name) => `${name} ${BIOXEN_VERSION}`).sort());
     // The first process of this release found a snapshot of 0.1.0, and said why it did not use it.
     expect(running.get("allocator")?.log.join("\n")).toContain(
