@@ -41,6 +41,11 @@ async function chassis(world: World): Promise<void> {
     const { version } = (await world.done("qry.chassis.get", { chassisId: "spare" })).chassis;
     return version === 4 || undefined;
   });
+  // A pool keeps a disk, which a person then removes.
+  const left = { vmId: "gone", kind: "disk", tries: 11, reason: "VDI_IN_USE", nextTryAtMs: null };
+  for (const state of [left, null]) {
+    await world.done("cmd.chassis.report-left", { chassisId: "spare", uuid, left: state });
+  }
   await world.done("cmd.chassis.cordon", { chassisId: "spare" });
   await world.done("cmd.chassis.uncordon", { chassisId: "spare" });
   await world.done("cmd.chassis.remove", { chassisId: "spare" });
