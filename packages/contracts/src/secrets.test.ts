@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { ENDPOINTS } from "./endpoints/catalogue.ts";
 import { problemsOf } from "./endpoints/endpoint.ts";
 import { checkedBy } from "./issue-words.ts";
+import { secretsInProgram } from "./secrets.ts";
 
 const SECRET = "hunter2-horse-battery";
 const SEED = `SU${"A2".repeat(28)}`;
@@ -54,4 +55,11 @@ describe("a command with a secret", () => {
   ] as const)("%s %j has none", (name, request) => {
     expect(refusalOf(ENDPOINTS[name], request)).toEqual([]);
   });
+});
+
+it("a program is searched in a time that grows with its length", () => {
+  // With a search that grows with the square of the length, each of these lines takes hours.
+  for (const piece of ["x", "X", " ", "=", "a=", 'a="', "a=[", "-----BEGIN ", "a=[=", "A_", ";A"]) {
+    expect(secretsInProgram(piece.repeat(2_000_000 / piece.length))).toEqual([]);
+  }
 });

@@ -13,8 +13,11 @@ const SECRET_NAME =
   /pass(?:word|wd|phrase)?$|password|passwd|passphrase|secret|credential|private.?key|api.?key|^key$|token/i;
 /** Secrets whose form alone shows what they are: private keys in PEM, and seeds of NATS. */
 const SECRET_FORM = /-----BEGIN [A-Z ]*PRIVATE KEY-----|\bS[UAONX][A-Z2-7]{56}\b/;
-/** An assignment of a text in Lua: a name, `=`, and a quoted text that is not empty. */
-const LUA_TEXT = /([A-Za-z_][A-Za-z0-9_]*)["']?\]?\s*=\s*(?:"[^"\n$]+"|'[^'\n]+'|\[=*\[)/g;
+/**
+ * An assignment of a text in Lua: a name, `=`, and a quoted text that is not empty. A match begins only at the start of a
+ * word, so that the time grows with the length of a line, and not with its square.
+ */
+const LUA_TEXT = /(?<![A-Za-z0-9_])([A-Za-z_][A-Za-z0-9_]*)["']?\]?\s*=\s*(?:"[^"\n$]+"|'[^'\n]+'|\[=*\[)/g;
 /** An assignment of a word in a shell: a name in capitals directly before `=`, and a word that is no variable. */
 const SHELL_WORD = /(?:^|[\s;&|])([A-Z_][A-Z0-9_]*)=(?=[^\s"'$=])/g;
 
