@@ -103,8 +103,8 @@ describe.each([
         restores: 1,
       });
       expect((await driver.exec("x1", 10, "return state.marker", TIMEOUT)).result).toBe(8);
-      const restored = await sampled(driver, "x1", "it is restored", (s) => s.ribosomes !== undefined);
-      expect(restored.simMinutes).toBeGreaterThanOrEqual(simMinutes);
+      // The pool restores the report that the machine had written before its snapshot, until the agent writes a new one.
+      await sampled(driver, "x1", "it is restored", (s) => s.simMinutes >= simMinutes);
       await driver.pause("x1", 10);
       const paused = driver.sample("x1")?.simMinutes;
       await driver.resume("x1", 10);
