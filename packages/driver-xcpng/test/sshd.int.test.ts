@@ -212,10 +212,12 @@ describe.skipIf(path === undefined)("programs through OpenSSH", () => {
     };
     const sign = randomBytes(8).toString("hex");
     await withOther(ssh, async (other) => {
-      const running = thrownBy(
-        other.exec("m1", 10, `echo begun; sleep 300; : ${sign}`, { timeoutMs: 3_000 }),
-      );
-      await eventually("it runs", () => processesWith(sign).length > 0 || undefined);
+      // Only the inner shell, which starts after the output, has the joined name.
+      const program = `echo begun; name=inner; sh -c 'sleep 300; :' $name-${sign}`;
+      const running = thrownBy(other.exec("m1", 10, program, { timeoutMs: 3_000 }));
+      await eventually("it has printed", () => processesWith(`inner-${sign}`).length > 0 || undefined);
+      // The server passes on the output of its channels in turn: it sent that output before this answer.
+      await other.exec("m1", 10, "true", { timeoutMs: 1_000 });
       own.kill();
       const error = await running;
       expect(error).toMatchObject({
