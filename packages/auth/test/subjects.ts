@@ -116,29 +116,15 @@ const serverApi = [
   "$SRV.PING.lifecycle",
 ];
 
+const ofBioxen = [...endpoints, ...ofAgents, ...jobs, ...mapped, ...telemetry, ...stored];
+
 /** Subjects on which a user may or may not publish. */
-export const PUBLISHED: readonly string[] = [
-  ...new Set([
-    ...endpoints,
-    ...ofAgents,
-    ...jobs,
-    ...mapped,
-    ...telemetry,
-    ...stored,
-    ...streamApi,
-    ...serverApi,
-  ]),
-];
+export const PUBLISHED: readonly string[] = [...new Set([...ofBioxen, ...streamApi, ...serverApi])];
 
 /** Subjects and patterns to which a user may or may not subscribe. */
 export const SUBSCRIBED: readonly string[] = [
   ...new Set([
-    ...endpoints,
-    ...ofAgents,
-    ...jobs,
-    ...mapped,
-    ...telemetry,
-    ...stored,
+    ...ofBioxen,
     ...["$SRV.PING", "$SRV.PING.lifecycle", "$SRV.INFO.lifecycle.one"],
     ...[
       "_INBOX.one.two",
