@@ -35,6 +35,8 @@ const AGENT_LIMITS: AccountLimits = {
   maxPayloadBytes: 1_048_576,
 };
 
+/** Name of the account that holds the streams. */
+export const LOG_ACCOUNT = "LOG";
 /** The streams of BioXen with room for new ones, and a consumer for every service, job lane and long read. */
 const LOG_STORAGE = { maxStreams: 32, maxConsumers: 1_024 };
 /** The mirror, and the consumers of agents and principals. */
@@ -65,7 +67,7 @@ function byKey(name: string, publicKey: string): User {
 }
 
 export function emptyAccounts(ring: KeyRing): Accounts {
-  const log = new Account({ name: "LOG", storage: LOG_STORAGE });
+  const log = new Account({ name: LOG_ACCOUNT, storage: LOG_STORAGE });
   log.users.push(byKey("provisioner", ring.provisioner));
   const feed = new Account({ name: "FEED", storage: FEED_STORAGE });
   feed.users.push(byKey("feed", ring.feed));

@@ -1,4 +1,5 @@
 export { Account } from "./account.ts";
+export { LOG_ACCOUNT } from "./accounts.ts";
 export { type KeyDirectory, type KeyDirectoryOptions, openKeyDirectory } from "./key-directory.ts";
 export type { KeyRing, Principal } from "./key-ring.ts";
 export { FEED_DELIVERY, LOG_API, STORED_EVENTS } from "./provisioning.ts";

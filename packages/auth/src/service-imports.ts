@@ -14,6 +14,7 @@ import {
   mappedSubject,
   SERVICE_NAMES,
   type ServiceName,
+  servedSubjects,
   serviceAccess,
 } from "@bioxen/contracts";
 import { invariant } from "@bioxen/kernel";
@@ -41,7 +42,7 @@ export function connectServices(accounts: Accounts): void {
     const { serves, telemetry } = serviceAccess(service);
     const { follows, requests } = storageOf(service);
     account.sends.push(...telemetry.sends);
-    account.serves.push(...DISCOVERY, ...serves, ...servedForOthers(serves));
+    account.serves.push(...DISCOVERY, ...reachable(serves));
     if (service === JOB_INTAKE) account.serves.push(ARRIVING_TENANT_JOBS);
     importStorage(account, accounts.log, [...requests, ...follows]);
     for (const [, endpoint] of callsOf(service)) {
@@ -52,12 +53,9 @@ export function connectServices(accounts: Accounts): void {
   }
 }
 
-/** The mapped subjects of endpoints, on which principals and agents reach them. */
-function servedForOthers(subjects: readonly string[]): string[] {
-  return subjects.flatMap((subject) => [
-    `bioxen.as.*.*.${subject.slice("bioxen.".length)}`,
-    mappedSubject({ role: "agent", name: "*" }, subject),
-  ]);
+/** The subjects of endpoints, public and mapped, on which services, principals and agents reach them. */
+function reachable(subjects: readonly string[]): string[] {
+  return subjects.flatMap((subject) => servedSubjects(subject, "mapped", true));
 }
 
 function callsOf(service: ServiceName): [EndpointName, Endpoint][] {
@@ -99,7 +97,7 @@ export function connectAgents(accounts: Accounts): void {
     const { serves, telemetry } = serviceAccess("chassis-agent", agentId);
     const { follows, requests } = storageOf("chassis-agent", agentId);
     account.sends.push(...telemetry.sends);
-    account.serves.push(...DISCOVERY, ...serves, ...servedForOthers(serves));
+    account.serves.push(...DISCOVERY, ...reachable(serves));
     account.hears.push(...telemetry.receives);
     importStorage(account, accounts.log, requests);
     importStorage(account, accounts.feed, follows);

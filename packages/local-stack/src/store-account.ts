@@ -4,15 +4,15 @@
  */
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
+import { LOG_ACCOUNT } from "@bioxen/auth";
 import { Fault, messageOf } from "@bioxen/kernel";
 
 /** Name of the account of a server without accounts. */
 const OPEN_ACCOUNT = "$G";
-const KEYED_ACCOUNT = "LOG";
 
 /** Moves the streams in the store directory to the account that the server will use. The server must not run. */
 export async function moveStreams(storeDir: string, hasKeys: boolean): Promise<void> {
-  const [from, to] = hasKeys ? [OPEN_ACCOUNT, KEYED_ACCOUNT] : [KEYED_ACCOUNT, OPEN_ACCOUNT];
+  const [from, to] = hasKeys ? [OPEN_ACCOUNT, LOG_ACCOUNT] : [LOG_ACCOUNT, OPEN_ACCOUNT];
   const folderOf = (account: string) => join(storeDir, "jetstream", account);
   try {
     await rename(folderOf(from), folderOf(to));
