@@ -70,6 +70,12 @@ describe("each endpoint with each role", () => {
     }
   });
 
+  it("refuses a tenant where an endpoint has no rule", async () => {
+    const { requests, answer } = asked("jobCancel", { id: "job-1" });
+    expect(await answer).toMatchObject({ ok: false, rejection: { code: "FORBIDDEN" } });
+    expect(requests).toEqual([]);
+  });
+
   it("has no rule for an endpoint that tenants may not call", () => {
     const allowed = OF_TENANTS.map(([name]) => name);
     for (const name of Object.keys(TENANT_RULES)) expect(allowed).toContain(name);

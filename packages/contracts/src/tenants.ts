@@ -125,18 +125,18 @@ function newId(field: string): NonNullable<TenantRule["refusal"]> {
 
 /**
  * Returns the endpoint with the rule for tenants around its handler. Every other caller with access to the endpoint
- * reaches the handler itself. An endpoint that a tenant may call must have a rule.
+ * reaches the handler itself. Without a rule, an endpoint refuses tenants.
  */
 export function guardedForTenants(served: ServedEndpoint, owners: Owners): ServedEndpoint {
   const { endpoint } = served;
   if (accessOf("tenant", endpoint) === "none") return served;
   const rule = BY_SUBJECT.get(endpoint.subject);
-  if (rule === undefined) return served;
   return {
     ...served,
     async handle(request, causation, maxBytes) {
       const { principal, role } = causation;
       if (role !== "tenant" || principal === undefined) return served.handle(request, causation, maxBytes);
+      if (rule === undefined) return refuse("FORBIDDEN", `${endpoint.subject} has no rule for tenants`);
       const refused = await refusalOf(rule, request, principal, owners);
       if (refused !== undefined) return refused;
       const own = rule.request?.(request, principal, causation) ?? request;
