@@ -3,7 +3,7 @@
  *
  * Every command uses these functions, so that a quantity looks the same everywhere. Exact values are in `--json`.
  */
-import type { VmSample } from "@bioxen/contracts";
+import { isCellSample, type VmSample } from "@bioxen/contracts";
 import type { Amounts } from "@bioxen/kernel";
 
 const MINUTES_PER_HOUR = 60;
@@ -130,11 +130,6 @@ export function amountsLine(amounts: Amounts | null): string {
 export function sameAmounts(a: Amounts, b: Amounts): boolean {
   const names = Object.keys(a);
   return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
-}
-
-/** Returns whether the sample is that of a cell, by itself or in a machine. */
-export function isCellSample({ machine, growthRatePerMinute }: VmSample): boolean {
-  return machine === undefined || ((machine.agent ?? null) !== null && growthRatePerMinute !== undefined);
 }
 
 /** Returns the health of a guest, 0 to 100; null for a machine without a cell that its pool does not measure. */

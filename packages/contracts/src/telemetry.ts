@@ -69,6 +69,15 @@ export const vmSample = z
   .meta({ id: "VmSample" });
 export type VmSample = z.infer<typeof vmSample>;
 
+/** Returns whether the sample is that of a cell, by itself or in a machine. A cell that has failed is still one. */
+export function isCellSample({
+  machine,
+  growthRatePerMinute,
+}: Pick<VmSample, "machine" | "growthRatePerMinute">): boolean {
+  const isMachineOnly = machine !== undefined && (machine.agent ?? null) === null;
+  return growthRatePerMinute !== undefined && !isMachineOnly;
+}
+
 /** The heartbeat of an agent for one of its chassis. */
 export const chassisSample = z
   .object({

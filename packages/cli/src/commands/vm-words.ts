@@ -1,13 +1,12 @@
 /**
  * Formats VMs as text: one VM in lines, many in a table.
  */
-import type { VmSample, VmView } from "@bioxen/contracts";
+import { isCellSample, type VmSample, type VmView } from "@bioxen/contracts";
 import {
   ago,
   amountsLine,
   doublingTime,
   growthRate,
-  isCellSample,
   sameAmounts,
   shownHealth,
   simTime,

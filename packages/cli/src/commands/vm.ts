@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   endsWithAgent,
+  isCellSample,
   type ResultOf,
   type VmSample,
   type VmView,
@@ -13,7 +14,7 @@ import {
 } from "@bioxen/contracts";
 import type { Command } from "commander";
 import { sequenceOption } from "../parse.ts";
-import { doublingTime, isCellSample, simTime, timeOfDay } from "../quantities.ts";
+import { doublingTime, simTime, timeOfDay } from "../quantities.ts";
 import { say, sayJson, sayRaw, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
 import { table } from "../table.ts";

@@ -3,7 +3,8 @@
  *
  * The columns are listed by importance. On a narrow terminal the last columns are omitted, except the sort column.
  */
-import { doublingTime, isCellSample, shownHealth, simTime } from "../quantities.ts";
+import { isCellSample } from "@bioxen/contracts";
+import { doublingTime, shownHealth, simTime } from "../quantities.ts";
 import type { TopVm } from "./picture.ts";
 
 export interface Column {

@@ -8,6 +8,7 @@ import {
   type AlertMetricName,
   aggregateOf,
   type ChassisState,
+  isCellSample,
   type Ledger,
   LOG_TARGET,
   type ServiceSample,
@@ -17,13 +18,7 @@ import {
 } from "@bioxen/contracts";
 import type { EventFeed, ReadModel, ServicePorts } from "@bioxen/kernel";
 import type { AlertEvaluator } from "../domain/alert-evaluator.ts";
-import {
-  growthPermille,
-  healthOf,
-  isCellSample,
-  isUnmeasured,
-  machineMemoryPermille,
-} from "../domain/health.ts";
+import { growthPermille, healthOf, isUnmeasured, machineMemoryPermille } from "../domain/health.ts";
 import { utilisationOf } from "../domain/utilisation.ts";
 import { type Samples, STALE_AFTER_MS } from "./samples.ts";
 

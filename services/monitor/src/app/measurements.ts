@@ -1,9 +1,15 @@
 /**
  * Measurements of the fleet for Prometheus.
  */
-import { type MeasuredValue, type Measurement, type MetricName, VM_STATES } from "@bioxen/contracts";
+import {
+  isCellSample,
+  type MeasuredValue,
+  type Measurement,
+  type MetricName,
+  VM_STATES,
+} from "@bioxen/contracts";
 import type { Clock } from "@bioxen/kernel";
-import { growthPermille, isCellSample } from "../domain/health.ts";
+import { growthPermille } from "../domain/health.ts";
 import { utilisationOf } from "../domain/utilisation.ts";
 import type { Alerts } from "./alerts.ts";
 import type { Fleet } from "./fleet.ts";

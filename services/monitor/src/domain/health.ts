@@ -9,6 +9,7 @@
 import {
   FULL_DEMAND,
   type HEALTH_CODES,
+  isCellSample,
   REFERENCE_DOUBLING_MINUTES,
   type Vm,
   type VmSample,
@@ -47,15 +48,6 @@ export interface Health {
   /** Integer, 0 to 100; null for a machine that its host does not measure. */
   readonly health: number | null;
   readonly reasons: readonly HealthReason[];
-}
-
-/** Returns whether the sample is that of a cell, by itself or in a machine. A cell that has failed is still one. */
-export function isCellSample({
-  machine,
-  growthRatePerMinute,
-}: Pick<VmSample, "machine" | "growthRatePerMinute">): boolean {
-  const isMachineOnly = machine !== undefined && (machine.agent ?? null) === null;
-  return growthRatePerMinute !== undefined && !isMachineOnly;
 }
 
 /**
