@@ -5,6 +5,7 @@
  * fields that hold sentences, and in the few fields that hold the id of another VM. Fields that hold other ids, such as
  * `chassisId`, are left alone, even when a VM has the same id.
  */
+import { ID_SOURCE } from "@bioxen/kernel";
 
 /** The fields of views and events that hold a sentence. */
 const SENTENCES: ReadonlySet<string> = new Set(["reason", "message", "summary"]);
@@ -12,7 +13,7 @@ const SENTENCES: ReadonlySet<string> = new Set(["reason", "message", "summary"])
 const OTHER_VMS: ReadonlySet<string> = new Set(["by", "parent"]);
 /** What stands for a VM that the caller must not know of. */
 const ANOTHER = "another VM";
-const ID = /[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?/g;
+const ID = new RegExp(ID_SOURCE, "g");
 
 /** Returns `value` without the ids for which `isHidden` is true. Does not change `value`. */
 export function withoutVms<T>(value: T, isHidden: (id: string) => boolean): T {

@@ -18,7 +18,7 @@
  * subjects, and takes a request on a public subject for one of another service: the server must let only services
  * publish there. With `open`, the default, it serves the public subjects only, and every caller is `anonymous`.
  */
-import { invariant } from "@bioxen/kernel";
+import { ID_SOURCE, invariant } from "@bioxen/kernel";
 
 /** Environment variable of every service and agent: `mapped` on a server with keys, else `open`. */
 export const IDENTITIES_SETTING = "BIOXEN_IDENTITIES";
@@ -50,6 +50,14 @@ export function principalOf({ role, name }: Identity): string {
   return role === "agent" || role === "service" ? `${role}:${name}` : name;
 }
 
+/**
+ * Returns the id of a cause without the name of the principal. The id of a principal's command begins with that name and
+ * a slash, which keeps the message ids of principals apart; a subject has no slash.
+ */
+export function withoutPrincipal(causeId: string): string {
+  return causeId.replace(/^[a-z0-9-]+\//, "");
+}
+
 /** Returns true for a principal that an operator added; false for agents, services and the callers of an open stack. */
 export function isPrincipal({ role }: Identity): boolean {
   return (PRINCIPAL_ROLES as readonly string[]).includes(role);
@@ -58,10 +66,11 @@ export function isPrincipal({ role }: Identity): boolean {
 const PREFIX = "bioxen.";
 const AS = "bioxen.as.";
 const FROM = "bioxen.from.";
-const NAME = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
-const PRINCIPAL_SUBJECT = new RegExp(`^bioxen\\.as\\.(${PRINCIPAL_ROLES.join("|")})\\.(${NAME})\\.(.+)$`);
-const AGENT_SUBJECT = new RegExp(`^bioxen\\.from\\.(${NAME})\\.(.+)$`);
-const NAME_OR_ANY = new RegExp(`^(?:\\*|${NAME})$`);
+const PRINCIPAL_SUBJECT = new RegExp(
+  `^bioxen\\.as\\.(${PRINCIPAL_ROLES.join("|")})\\.(${ID_SOURCE})\\.(.+)$`,
+);
+const AGENT_SUBJECT = new RegExp(`^bioxen\\.from\\.(${ID_SOURCE})\\.(.+)$`);
+const NAME_OR_ANY = new RegExp(`^(?:\\*|${ID_SOURCE})$`);
 
 /**
  * Returns the subject at the services for a public subject of a principal or an agent. `subject` may be a pattern such

@@ -1,7 +1,9 @@
 /**
  * The form of the ids in BioXen's contract: an id is one NATS subject token, a valid file name and a valid DNS label.
  */
-export const ID_PATTERN = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+/** The source of a regular expression that matches an id within a text. */
+export const ID_SOURCE = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
+export const ID_PATTERN = new RegExp(`^${ID_SOURCE}$`);
 export const MAX_ID_LENGTH = 63;
 
 export function isId(value: unknown): value is string {

@@ -13,7 +13,7 @@
  */
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { COMMAND_PREFIX, type HandlerResult, refuse } from "@bioxen/contracts";
+import { COMMAND_PREFIX, type HandlerResult, refuse, withoutPrincipal } from "@bioxen/contracts";
 import { Fault, messageOf, payloadConflict } from "@bioxen/kernel";
 import type { KvEntry } from "@nats-io/kv";
 import { Bucket } from "./buckets.ts";
@@ -246,7 +246,7 @@ function keyOf(commandId: string): string {
 
 /** Returns the kind of aggregate that a command id names. The id begins with the subject, or with a principal and `/`. */
 function kindOf(commandId: string): string {
-  const subject = commandId.replace(/^[a-z0-9-]+\//, "");
+  const subject = withoutPrincipal(commandId);
   const kind = subject.startsWith(COMMAND_PREFIX) ? subject.slice(COMMAND_PREFIX.length).split(".")[0] : "";
   return kind !== undefined && /^[a-z-]+$/.test(kind) ? kind : "other";
 }

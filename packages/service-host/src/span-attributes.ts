@@ -5,7 +5,7 @@
  * conventions demand of a server for errors of its client. Both set `error.type` to the code, so that a search for the
  * code finds the span.
  */
-import { type ErrorCode, isErrorCode } from "@bioxen/contracts";
+import { type ErrorCode, isErrorCode, withoutPrincipal } from "@bioxen/contracts";
 import {
   type CallOptions,
   type Causation,
@@ -28,14 +28,14 @@ type SpanAttributes = Readonly<Record<string, string | number>>;
 export function requestAttributes(subject: string, payload: unknown, causation: Causation): SpanAttributes {
   const { causeId, correlationId, deduplicate, principal, onBehalfOf } = causation;
   const prefix = `${subject}:`;
-  const ownPart = causeId.slice(causeId.indexOf(prefix));
+  const command = withoutPrincipal(causeId);
   return {
     ...MESSAGING,
     "messaging.operation.type": "process",
     "messaging.operation.name": "process",
     "messaging.destination.name": subject,
-    ...(deduplicate && ownPart.startsWith(prefix)
-      ? { "messaging.message.id": ownPart.slice(prefix.length) }
+    ...(deduplicate && command.startsWith(prefix)
+      ? { "messaging.message.id": command.slice(prefix.length) }
       : {}),
     "messaging.message.conversation_id": correlationId,
     ...principalsOf({ principal, onbehalfof: onBehalfOf }),

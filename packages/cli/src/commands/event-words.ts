@@ -11,6 +11,7 @@ import {
   type LogEvent,
   type QuotaEvent,
   type VmEvent,
+  withoutPrincipal,
 } from "@bioxen/contracts";
 import type { EventEnvelope, UnreadableMessage } from "@bioxen/kernel";
 import { amountsLine, duration, rounded, simTime, wallClock } from "../quantities.ts";
@@ -238,8 +239,7 @@ export function causeOf(event: ReportedEvent, causedBy: EventReference | null): 
   const kind = event.type.replace(/^bioxen\.|\.v\d+$/g, "");
   if (kind === "vm.deferred") return "because the scheduler found no chassis for it";
   if (kind === "ledger.reserved") return "by a plan of the scheduler";
-  // The cause of a principal's command begins with the principal's name and a slash.
-  const cause = event.causationid.replace(/^[a-z0-9-]+\//, "");
+  const cause = withoutPrincipal(event.causationid);
   const colon = cause.indexOf(":");
   if (cause.startsWith(COMMAND_PREFIX) && colon > 0) {
     const command = cause.slice(COMMAND_PREFIX.length, colon);

@@ -1,9 +1,10 @@
 /** Fields that several messages have, and how a message names its problems. */
+import { ID_PATTERN } from "@bioxen/kernel";
 import * as z from "zod";
 
 export const count = z.int().min(0);
 export const positive = z.int().min(1);
-export const vmId = z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, "is not an id of a VM");
+export const vmId = z.string().regex(ID_PATTERN, "is not an id of a VM");
 export const amounts = z.record(z.string(), count);
 export const environment = z.record(z.string(), z.number());
 /** Simulated minutes per second. The driver of the cell sets the upper limit. */
