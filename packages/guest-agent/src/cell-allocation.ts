@@ -2,10 +2,7 @@
 import { type BiologicalType, cellTypeOf, type ParameterSetName } from "@bioxen/cell-models";
 import { messageOf } from "@bioxen/kernel";
 import { DriverError } from "@bioxen/vm-driver";
-import type { CellSpec } from "./protocol.ts";
-
-/** The resources that limit the growth of a cell. */
-const CELL_RESOURCES = ["ribosomes", "atpPerSecond", "rnaPolymerases"] as const;
+import { CELL_RATES, type CellSpec } from "./protocol.ts";
 
 /**
  * Returns the allocation of the cell: resources of the machine, such as `vcpus`, are left out, and a missing resource
@@ -16,7 +13,7 @@ export function cellAllocation(
   allocation: Readonly<Record<string, number>>,
 ): Readonly<Record<string, number>> {
   const { fullDemand } = typeOf(biologicalType, config["parameterSet"]);
-  const amounts = CELL_RESOURCES.map((name) => [name, allocation[name] ?? fullDemand[name]]);
+  const amounts = CELL_RATES.map((name) => [name, allocation[name] ?? fullDemand[name]]);
   return Object.fromEntries(amounts);
 }
 

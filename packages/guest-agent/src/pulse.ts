@@ -10,7 +10,6 @@ import { MAX_GAP_MS } from "./limits.ts";
 export class Pulse {
   readonly #now: () => number;
   #last: number;
-  #skippedMs = 0;
 
   /** `now` is a monotonic clock, ms. */
   constructor(now: () => number) {
@@ -23,13 +22,6 @@ export class Pulse {
     const now = this.#now();
     const gap = now - this.#last;
     this.#last = now;
-    if (gap >= 0 && gap <= MAX_GAP_MS) return gap;
-    this.#skippedMs += Math.max(0, gap);
-    return 0;
-  }
-
-  /** Sum of the gaps that did not count, ms. */
-  get skippedMs(): number {
-    return this.#skippedMs;
+    return gap >= 0 && gap <= MAX_GAP_MS ? gap : 0;
   }
 }

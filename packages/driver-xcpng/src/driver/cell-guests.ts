@@ -1,4 +1,5 @@
 /** The cells of one driver: how they are made, what each guest can do, and which language its programs have. */
+import { CELL_RATES } from "@bioxen/guest-agent/protocol";
 import {
   DriverError,
   type ExecOptions,
@@ -8,7 +9,6 @@ import {
 } from "@bioxen/vm-driver";
 import { CellCalls } from "./cell-calls.ts";
 import { isCell, type KnownCell } from "./cell-reports.ts";
-import { CELL_METERS } from "./cell-settings.ts";
 import { Cells } from "./cells.ts";
 import type { XcpngDriverOptions } from "./driver-options.ts";
 import type { Inventory, OwnVm } from "./inventory.ts";
@@ -33,7 +33,7 @@ export function cellsOf(
 }
 
 export function guestCapabilitiesOf(known: KnownCell, shell: boolean): GuestCapabilities {
-  if (isCell(known)) return { cell: true, language: "lua", shell, meters: CELL_METERS };
+  if (isCell(known)) return { cell: true, language: "lua", shell, meters: CELL_RATES };
   return { cell: false, language: known.isAbsent ? "shell" : null, shell, meters: [] };
 }
 

@@ -4,13 +4,14 @@
  * A machine without the guest agent ignores type, seed and environment. A spec that asks for more than these needs the
  * agent: it would otherwise run as something else than was asked for.
  */
-import { type CellIdentity, type CellSpec, MAX_XENSTORE_VALUE_BYTES } from "@bioxen/guest-agent/protocol";
+import {
+  CELL_RESOURCES,
+  type CellIdentity,
+  type CellSpec,
+  MAX_XENSTORE_VALUE_BYTES,
+} from "@bioxen/guest-agent/protocol";
 import type { GuestSpec } from "@bioxen/vm-driver";
 
-/** Resources of a cell, in an allocation beside those of the machine. */
-export const CELL_RESOURCES = ["ribosomes", "rnaPolymerases", "atpPerSecond", "dnaKilobases"] as const;
-/** Resources whose allocations appear as caps in the sample of a cell. */
-export const CELL_METERS = ["ribosomes", "atpPerSecond", "rnaPolymerases"] as const;
 /** Settings in the `config` of a VM that are those of its cell; every other one is the machine's. */
 export const CELL_SETTINGS: readonly string[] = ["parameterSet", "partitionNoise"];
 

@@ -18,6 +18,11 @@ export const EXIT_NO_DAEMON = 69;
  */
 export const MAX_MESSAGE_BYTES = 2 * 1024 * 1024;
 
+/** Resources of a cell, in an allocation beside those of its machine. */
+export const CELL_RESOURCES = ["ribosomes", "rnaPolymerases", "atpPerSecond", "dnaKilobases"] as const;
+/** Resources that limit the growth of a cell. Their allocations appear as caps in its samples. */
+export const CELL_RATES = ["ribosomes", "atpPerSecond", "rnaPolymerases"] as const;
+
 /** Folder of all keys in xenstore, relative to the domain of the machine. */
 export const XENSTORE_FOLDER = "vm-data/bioxen/";
 /** Keys that the agent writes. XAPI shows them in the field `xenstore_data` of the VM, and restores them at a start. */
