@@ -234,8 +234,8 @@ export interface VmDriver {
   resize(vmId: string, fence: number, allocation: Readonly<Record<string, number>>): Promise<void>;
 
   /**
-   * Runs source in a running guest: Lua in a cell, shell in a machine without a cell, or with `shell`. The effects of a Lua program are applied
-   * together once it has succeeded.
+   * Runs source in a running guest: Lua in a cell, shell in a machine without a cell, or with `shell`. The effects of a
+   * Lua program are applied together once it has succeeded.
    *
    * Rejects with `GUEST_ERROR`, `GUEST_TIMEOUT` or `GUEST_OUT_OF_MEMORY` if the source fails; the guest then continues.
    * Rejects with `INVALID_STATE` if the guest is not running, and with `TOO_LARGE` if source or result are too large.

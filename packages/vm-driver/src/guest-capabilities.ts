@@ -16,6 +16,7 @@ export interface GuestCapabilities {
 interface GuestHost {
   readonly capabilities: { readonly meters: readonly string[] };
   list(): readonly { readonly vmId: string }[];
+  guest?(vmId: string): object | undefined;
   guestCapabilities?(vmId: string): GuestCapabilities | undefined;
 }
 
@@ -25,6 +26,10 @@ interface GuestHost {
  */
 export function capabilitiesOfGuest(driver: GuestHost, vmId: string): GuestCapabilities | undefined {
   if (driver.guestCapabilities !== undefined) return driver.guestCapabilities(vmId);
-  if (!driver.list().some((one) => one.vmId === vmId)) return undefined;
+  const isThere =
+    driver.guest === undefined
+      ? driver.list().some((one) => one.vmId === vmId)
+      : driver.guest(vmId) !== undefined;
+  if (!isThere) return undefined;
   return { cell: true, language: "lua", shell: false, meters: driver.capabilities.meters };
 }

@@ -23,7 +23,7 @@ const REPORTS: readonly string[] = [AGENT_KEY, SAMPLE_KEY];
 /**
  * Returns the `xenstore_data` of a machine that is about to start or to be resumed for `spec`. A new clone still has the
  * data of its template: its host key is that of another machine, and is left out. The guest agent of a suspended machine
- * goes on and does not repeat a report that has not changed, so its reports stay. Throws `TOO_LARGE` or `BAD_REQUEST` for
+ * goes on and repeats a report that has not changed only after a while, so its reports stay. Throws `TOO_LARGE` or `BAD_REQUEST` for
  * a value that xenstore does not transfer.
  */
 export function withIdentity(
