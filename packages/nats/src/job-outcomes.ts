@@ -13,13 +13,18 @@ export async function openJobOutcomes(bus: Bus): Promise<ServedEndpoint> {
   const store = await JobStore.open(bus);
   return serve(ENDPOINTS.jobOutcomeGet, async ({ id }, causation) => {
     const stored = storedJobId(causation, id);
-    // The queue is read first: a job that ends meanwhile has its outcome before it leaves the queue.
-    const waits = (await store.find(stored)) !== undefined;
-    const outcome = await store.outcome(stored);
-    if (outcome !== undefined) {
-      return { ok: true, result: { id, outcome: JSON.parse(decoder.decode(outcome.data)) } };
+    // A search of the queue reads all waiting jobs. A job has its outcome before it leaves the queue, so the outcome of a
+    // job that is not found there is looked for once more.
+    const read = async () => {
+      const message = await store.outcome(stored);
+      return message === undefined ? undefined : JSON.parse(decoder.decode(message.data));
+    };
+    let outcome = await read();
+    if (outcome === undefined) {
+      if ((await store.find(stored)) !== undefined) return { ok: true, result: { id, outcome: null } };
+      outcome = await read();
     }
-    if (waits) return { ok: true, result: { id, outcome: null } };
+    if (outcome !== undefined) return { ok: true, result: { id, outcome } };
     return refuse("JOB_NOT_FOUND", `job ${id} is unknown, or older than 24 h`);
   });
 }
