@@ -42,6 +42,7 @@ export default defineConfig({
             "test/chaos/checks.test.ts",
             "test/fuzz/requests.test.ts",
             "test/observability.test.ts",
+            "test/pool-document.test.ts",
           ],
           exclude: ["**/*.{int,e2e}.test.ts", DEPENDENCIES],
           // With isolation, the imports of zod and the contracts for every file take 40 % of the CPU time of this

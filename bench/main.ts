@@ -1,6 +1,7 @@
 /**
- * `pnpm bench [commands|replay|startup|monitor|scheduler|packing|flood|cli]`: runs the benchmarks and prints their results.
- * The results are rates, the time of a placement plan, and the number of chassis that a plan needs. Each rate has its
+ * `pnpm bench [commands|replay|startup|monitor|scheduler|packing|flood|identities|cli|cells]`: runs the benchmarks and prints
+ * their results.
+ * They are rates, the time of a placement plan, and the number of chassis that a plan needs. Each rate has its
  * ratio to the rate of raw NATS beside it. Exits with 0 when all measurements succeed and stay within their limits.
  */
 import { mkdtemp, rm } from "node:fs/promises";
@@ -10,34 +11,21 @@ import { ENDPOINTS, EVENT_STREAM, vmFold } from "@bioxen/contracts";
 import { ReadModel } from "@bioxen/kernel";
 import { startLocalStack } from "@bioxen/local-stack";
 import { connectBus, openExistingEventLog } from "@bioxen/nats";
-import { jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { jetstream } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
+import { cells } from "./cells.ts";
 import { cli } from "./cli.ts";
 import { flood } from "./flood.ts";
+import { identities } from "./identities.ts";
 import { monitor } from "./monitor.ts";
 import { packing } from "./packing.ts";
+import { rateOf, rawPublishRate } from "./rate.ts";
 import { scheduler } from "./scheduler.ts";
 import { startup } from "./startup.ts";
 
 const COMMANDS = 5_000;
 const AT_ONCE = 64;
 const TIMEOUT_MS = 30_000;
-/** Size of each message in the measurement of raw NATS, bytes. It equals the size of a `created` event. */
-const RAW_BYTES = 700;
-
-/** Calls `work` `count` times, with at most `AT_ONCE` calls in flight. Returns the rate, calls per second. */
-async function rateOf(count: number, work: (i: number) => Promise<unknown>): Promise<number> {
-  let next = 0;
-  const startedAt = performance.now();
-  const worker = async () => {
-    for (let i = next; i < count; i = next) {
-      next += 1;
-      await work(i);
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  return (count * 1000) / (performance.now() - startedAt);
-}
 
 function show(name: string, ours: number, raw: number): void {
   const permille = Math.round((1000 * ours) / raw);
@@ -48,19 +36,13 @@ function show(name: string, ours: number, raw: number): void {
 
 async function commands(url: string): Promise<void> {
   const bus = await connectBus({ servers: url, name: "bench" });
-  const raw = await connect({ servers: url });
-  const manager = await jetstreamManager(raw);
-  await manager.streams.add({ name: "BENCH_RAW", subjects: ["bench.raw.>"] });
-  const payload = "x".repeat(RAW_BYTES);
-  const js = jetstream(raw);
-  const rawRate = await rateOf(COMMANDS, (i) => js.publish(`bench.raw.${i}`, payload));
-  const ours = await rateOf(COMMANDS, async (i) => {
+  const rawRate = await rawPublishRate(url, COMMANDS, AT_ONCE);
+  const ours = await rateOf(COMMANDS, AT_ONCE, async (i) => {
     const request = { vmId: `bench-${i}`, biologicalType: "syn3a" };
     const reply = await bus.call(ENDPOINTS.vmCreate.subject, request, { timeoutMs: TIMEOUT_MS });
     if (!reply.ok) throw new Error(reply.error.message);
   });
   show("commands", ours, rawRate);
-  await raw.close();
   await bus.close();
 }
 
@@ -98,7 +80,7 @@ async function replay(url: string): Promise<void> {
  */
 async function onOneStack(withReplay: boolean): Promise<void> {
   const dataDir = await mkdtemp(join(tmpdir(), "bioxen-bench-"));
-  const stack = await startLocalStack({ dataDir, home: dataDir, logLevel: "warn" });
+  const stack = await startLocalStack({ dataDir, home: dataDir, keys: false, logLevel: "warn" });
   try {
     await commands(stack.url);
     if (withReplay) await replay(stack.url);
@@ -108,7 +90,18 @@ async function onOneStack(withReplay: boolean): Promise<void> {
   }
 }
 
-const BENCHMARKS = ["commands", "replay", "startup", "monitor", "scheduler", "packing", "flood", "cli"];
+const BENCHMARKS = [
+  "commands",
+  "replay",
+  "startup",
+  "monitor",
+  "scheduler",
+  "packing",
+  "flood",
+  "identities",
+  "cli",
+  "cells",
+];
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !BENCHMARKS.includes(name));
 if (unknown.length > 0) {
@@ -123,6 +116,8 @@ const verdicts = [
   isWanted("scheduler") ? scheduler() : true,
   isWanted("packing") ? packing() : true,
   isWanted("flood") ? await flood() : true,
+  isWanted("identities") ? await identities() : true,
   isWanted("cli") ? await cli() : true,
+  isWanted("cells") ? await cells() : true,
 ];
 if (verdicts.includes(false)) process.exitCode = 1;

@@ -227,6 +227,14 @@ describe("language", () => {
     expect(found).toEqual([]);
   });
 
+  it("gives a reason for each test stack without keys, because users have one with keys", () => {
+    const unexplained = sources.filter(isTest).filter((path) => {
+      const bare = read(path).replaceAll(/^ *\/\/ Without keys: .+ .+\.\n.*\bkeys: false\b/gm, "");
+      return path !== "test/tidy.test.ts" && /^(?! *(?:\*|\/\/)).*\bkeys: false\b/m.test(bare);
+    });
+    expect(unexplained).toEqual([]);
+  });
+
   it("gives a reason for each cast past the type system, and has at most five of them", () => {
     const products = sources.filter((path) => /^(?:packages|services)\//.test(path) && !isTest(path));
     const isComment = (line: string) => /^\s*(?:\/\/|\*)/.test(line);

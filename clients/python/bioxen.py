@@ -494,7 +494,8 @@ _VARIABLES = {
 }
 _NO_ED25519 = (
     "nkeys and .creds files are not supported by the Python client, because their Ed25519 signatures are not in "
-    "Python's standard library: use user:password@ or token@ in the URL, or a client certificate"
+    "Python's standard library: use user:password@ or token@ in the URL, a client certificate, or the password that "
+    "`bioxen auth add --password` writes beside the credentials"
 )
 
 
@@ -725,7 +726,10 @@ class Settings:
         login = self.login_for(address.place)
         servers = self.names["servers"]
         if login is not None and login is self._login:
-            return f"{reached} of user {login.user} from the keys of the local stack: start the stack again"
+            return (
+                f"{reached} of user {login.user} from a file with its password: connect again when the key was rotated, "
+                f"or check {self.names['creds']}"
+            )
         if login is not None and login.user is not None:
             return f"{reached} of user {login.user}: check user and password in {servers}"
         if login is not None:
@@ -819,10 +823,21 @@ def _stack_tls(record: Json) -> Dict[str, Optional[str]]:
 
 def _stack_login(record: Json) -> Optional[_Login]:
     """The administrator's login of the local stack; None when the stack has no logins."""
-    keys = os.path.join(str(record.get("dataDir", "")), "keys", "admin.json")
-    admin = _json_file(keys) or {}
-    user, password = admin.get("user"), admin.get("password")
+    return _login_in(os.path.join(str(record.get("dataDir", "")), "keys", "admin.json"))
+
+
+def _login_in(path: str) -> Optional[_Login]:
+    """The login in a file with name and password, as `bioxen auth add --password` makes it; None for another file."""
+    content = _json_file(path) or {}
+    user, password = content.get("user"), content.get("password")
     return _Login(user, password) if isinstance(user, str) and isinstance(password, str) else None
+
+
+def _login_of_creds(creds: str) -> Optional[_Login]:
+    """The password of the user of a credentials file: in the file itself, or beside `alice.creds` in `alice.json`."""
+    if _is_secret_text(creds):
+        return None
+    return _login_in(creds) or _login_in(re.sub(r"\.creds$", "", creds) + ".json")
 
 
 def find_settings(
@@ -861,6 +876,9 @@ def find_settings(
     has_login = servers is not None and any(address.login for address in parse_servers(servers)[0])
     creds = given.get("creds") if has_login else value("creds")
     login = None if own is None else _stack_login(own)
+    named = None if creds is None else _login_of_creds(creds)
+    if named is not None:
+        login, creds = named, None
     return Settings(found, creds=creds, domain=value("domain"), names=names, login=login, **tls)
 
 
@@ -1477,6 +1495,7 @@ PAGES: Dict[str, Json] = {
     "bioxen.qry.vm.get": {"ledger": {"entries": "items"}},
     "bioxen.qry.vm.list": {"vms": "items"},
     "bioxen.qry.vm.history": {"events": "items"},
+    "bioxen.qry.course.get": {"rows": "items"},
     "bioxen.qry.chassis.list": {"chassis": "items"},
     "bioxen.qry.chassis.orphans": {"orphans": "items"},
     "bioxen.qry.chassis.drain": {"drain": {"vms": "items"}},
@@ -2208,26 +2227,42 @@ class BiologicalVM:
         vm = self._call("cmd.vm.destroy", fields, timeout)["vm"]
         return self._until(vm, lambda now: now["state"] == "destroyed", timeout)
 
-    def resize(self, resources: Mapping[str, Any], **fields: Any) -> Json:
+    def resize(self, resources: Mapping[str, Any], at_minute: Optional[int] = None, **fields: Any) -> Json:
         """Changes the request of the VM, and its allocation while it runs or is paused: all amounts or none.
 
         ``resources``: integers in the unit of the name (``ribosomes``, ``rnaPolymerases``, ``atpPerSecond``: molecules
-        per second), or shares of the type's full demand such as ``"50%"``. Raises CapacityExceeded or QuotaExceeded.
+        per second), or shares of the type's full demand such as ``"50%"``. A cell gets them at minute ``at_minute`` of
+        its simulated time (default: the present one). Raises CapacityExceeded, QuotaExceeded, or BadRequest when the cell
+        has passed the minute.
         """
-        return self._call("cmd.vm.resize", fields, resources=dict(resources))["vm"]
+        return self._call("cmd.vm.resize", fields, resources=dict(resources), at_minute=at_minute)["vm"]
+
+    def set_environment(
+        self, environment: Mapping[str, float], at_minute: Optional[int] = None, **fields: Any
+    ) -> Optional[int]:
+        """Changes these fields of the environment at a minute of simulated time (default: the present one).
+
+        ``environment``: ``nutrientQuality``, ``substrate``, ``chloramphenicolMicromolar``. Returns the minute; None if
+        this command had changed it before. Raises BadRequest when the cell has passed the minute.
+        """
+        return self._call("cmd.vm.set-environment", fields, environment=dict(environment), at_minute=at_minute)[
+            "simMinute"
+        ]
 
     def allocate_resources(self, resources: Mapping[str, Any], **fields: Any) -> Json:
         """:meth:`resize` under the original library's name."""
         return self.resize(resources, **fields)
 
-    def exec(self, source: str, timeout_ms: Optional[int] = None, **fields: Any) -> Json:
+    def exec(
+        self, source: str, timeout_ms: Optional[int] = None, read_only: Optional[bool] = None, **fields: Any
+    ) -> Json:
         """Runs a program in the guest: Lua in a cell, shell in a machine of a pool.
 
-        Returns ``{"result", "stdout", "instructions"}``. ``timeout_ms``: time limit of the program, milliseconds,
-        default 5 000. Raises GuestError, GuestTimeout or GuestOutOfMemory. The call is never repeated by itself: after
+        Returns ``{"result", "stdout", "instructions", "simMinute"}``. ``timeout_ms``: time limit of the program,
+        milliseconds, default 5 000. ``read_only``: run it on a copy of the cell, which stays as it is. Raises GuestError, GuestTimeout or GuestOutOfMemory. The call is never repeated by itself: after
         Unavailable, the program may have run.
         """
-        return self._call("cmd.vm.exec", fields, source=source, timeout_ms=timeout_ms)
+        return self._call("cmd.vm.exec", fields, source=source, timeout_ms=timeout_ms, read_only=read_only)
 
     def execute_biological_process(self, code: str) -> Json:
         """:meth:`exec` under the original library's name."""

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Tests profile `cluster` of the compose file under a separate project name: starts a VM, kills one NATS server and one
-# lifecycle instance, which stay down, and checks that commands still succeed. Removes all containers and volumes at the
+# Tests profile `cluster` of the compose file under a separate project name: starts a VM with the admin's key, checks that
+# a client without a key is refused, kills one NATS server and one lifecycle instance, which stay down, and checks that
+# commands still succeed. Removes all containers and volumes at the
 # end. The profile has too many processes for lane.sh on a small machine; run this script manually, with the same engine
 # and images:
 #
@@ -15,6 +16,9 @@ trap 'status=$?; [ $status = 0 ] || compose logs --tail 20; compose down --volum
 compose build cluster-lifecycle cluster-allocator cluster-chassis-scheduler cluster-monitor cluster cluster-cli
 compose up --detach --wait --wait-timeout 300 cluster
 cli vm create c1 --type syn3a --start --timeout 60000
+status=0
+compose run --rm -T --env BIOXEN_NATS_CREDS= cluster-cli vm ls || status=$?
+[ $status = 3 ] || { echo "a client without a key ends with $status instead of 3"; exit 1; }
 docker kill bioxen-cluster-nats-2-1 bioxen-cluster-cluster-lifecycle-3 >/dev/null
 cli vm create c2 --type minimal_cell --start --timeout 60000
 cli vm exec c1 -e 'return cell.id' --timeout 30000

@@ -3,8 +3,10 @@
  * NATS or a service restarts, or when all containers are removed and recreated.
  */
 import { execFile } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type Bioxen, connect } from "@bioxen/client";
 import { eventually } from "@bioxen/testkit/eventually";
@@ -16,11 +18,8 @@ import {
 } from "testcontainers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freePort, whyNoEngine } from "./engine.ts";
+import { ComposeProject, PROJECT, ROOT } from "./project.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const CLI = fileURLToPath(new URL("../../packages/cli/src/main.ts", import.meta.url));
-/** The compose project. `lane.sh` uses the same name to remove what a killed test leaves. */
-const PROJECT = "bioxen-suite";
 const SERVICES = ["lifecycle", "allocator", "chassis-scheduler", "monitor", "chassis-agent"];
 const STARTUP_DEADLINE_MS = 180_000;
 /** Pause between two commands of the load, ms. */
@@ -50,7 +49,6 @@ class Load {
   }
 
   /** Stops the load and returns the ids of the acknowledged VMs. */
-  /** Stops the load and returns the ids of the acknowledged VMs. */
   async end(): Promise<readonly string[]> {
     this.#ended = true;
     await this.#running;
@@ -73,7 +71,10 @@ it.skipIf(whyNot !== undefined).each(["cli", "observability", "xcpng", "cluster"
 );
 
 describe.skipIf(whyNot !== undefined)("the compose stack", () => {
-  let port: number;
+  let dir: string;
+  let project: ComposeProject;
+  let servers: string;
+  let admin: string;
   let environment: StartedDockerComposeEnvironment;
   let bioxen: Bioxen;
 
@@ -86,7 +87,7 @@ describe.skipIf(whyNot !== undefined)("the compose stack", () => {
     return composed
       .withProjectName(PROJECT)
       .withProfiles("xcpng")
-      .withEnvironment(environmentOf())
+      .withEnvironment({ ...project.variables })
       .withDefaultWaitStrategy(Wait.forHealthCheck())
       .withStartupTimeout(STARTUP_DEADLINE_MS)
       .up();
@@ -102,49 +103,30 @@ describe.skipIf(whyNot !== undefined)("the compose stack", () => {
     });
   }
 
-  /** Runs `bioxen` in the `cli` container of the compose file, and returns its stdout. */
-  async function inContainer(...args: string[]): Promise<string> {
-    const words = [
-      "compose",
-      "--project-name",
-      PROJECT,
-      "--profile",
-      "cli",
-      "run",
-      "--rm",
-      "-T",
-      "cli",
-      ...args,
-    ];
-    return (await promisify(execFile)("docker", words, { cwd: ROOT, env: environmentOf() })).stdout;
-  }
-
-  const environmentOf = () => ({
-    ...process.env,
-    BIOXEN_NATS_PORT: String(port),
-    BIOXEN_AGENT_ID: "suite",
-    BIOXEN_XCPNG_AGENT_ID: "suite-xcpng",
-  });
-
   /** The result of `bioxen events verify` for the whole log. */
   async function verify(): Promise<{ events: number; violations: unknown[] }> {
-    const args = [CLI, "events", "verify", "--json", "--server", `nats://127.0.0.1:${port}`];
-    return JSON.parse((await promisify(execFile)(process.execPath, args)).stdout);
+    const words = ["events", "verify", "--json", "--server", servers, "--creds", admin];
+    return JSON.parse((await project.bioxen(...words)).stdout);
   }
 
   beforeAll(async () => {
-    port = await freePort();
+    dir = await mkdtemp(join(tmpdir(), "bioxen-compose-"));
+    const ids = { BIOXEN_AGENT_ID: "suite", BIOXEN_XCPNG_AGENT_ID: "suite-xcpng" };
+    project = new ComposeProject(await freePort(), ids);
+    servers = `nats://127.0.0.1:${project.port}`;
     environment = await up(true);
-    bioxen = await connect({ servers: `nats://127.0.0.1:${port}` });
+    admin = await project.copyKeys(dir);
+    bioxen = await connect({ servers, creds: admin });
   }, STARTUP_DEADLINE_MS);
   afterAll(async () => {
     await bioxen?.close();
     await environment?.down({ removeVolumes: true });
+    await rm(dir, { recursive: true, force: true });
   });
 
   it("becomes healthy, and runs a VM that the bioxen command created", async () => {
-    await inContainer("vm", "create", "c1", "--type", "syn3a", "--start", "--timeout", "30000");
-    expect(JSON.parse(await inContainer("vm", "show", "c1", "--json"))).toMatchObject({
+    await project.inContainer("vm", "create", "c1", "--type", "syn3a", "--start", "--timeout", "30000");
+    expect(JSON.parse(await project.inContainer("vm", "show", "c1", "--json"))).toMatchObject({
       vm: { state: "running" },
     });
     const vm = bioxen.vm("c1");
@@ -154,7 +136,7 @@ describe.skipIf(whyNot !== undefined)("the compose stack", () => {
   });
 
   it("runs a VM on the pool of profile xcpng, and no container prints the password of the pool", async () => {
-    await inContainer(
+    await project.inContainer(
       "vm",
       "create",
       "x1",
@@ -166,7 +148,7 @@ describe.skipIf(whyNot !== undefined)("the compose stack", () => {
       "--timeout",
       "30000",
     );
-    expect(JSON.parse(await inContainer("vm", "show", "x1", "--json"))).toMatchObject({
+    expect(JSON.parse(await project.inContainer("vm", "show", "x1", "--json"))).toMatchObject({
       vm: { state: "running", chassisId: "xcpng-1" },
     });
     const pool = environment.getContainer("fake-pool-1");
@@ -205,7 +187,7 @@ describe.skipIf(whyNot !== undefined)("the compose stack", () => {
     await bioxen.close();
     await environment.down({ removeVolumes: false });
     environment = await up(false);
-    bioxen = await connect({ servers: `nats://127.0.0.1:${port}` });
+    bioxen = await connect({ servers, creds: admin });
     await runs("c1");
     expect((await bioxen.vm("c1").history()).slice(0, before.length)).toEqual(before);
     const now = await verify();

@@ -2,24 +2,18 @@
  * docker-compose.tls.yml: every process of the stack and of the cluster connects with TLS, and the server accepts no
  * client without its authority.
  */
-import { execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { initCertificates } from "@bioxen/certs";
 import { connect } from "@bioxen/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freePort, whyNoEngine } from "./engine.ts";
+import { ComposeProject } from "./project.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-/** The compose project. `lane.sh` removes what a killed test leaves by this label. */
-const PROJECT = "bioxen-suite";
-const FILES = ["--file", "docker-compose.yml", "--file", "docker-compose.tls.yml"];
 const SERVERS = ["nats", "nats-1", "nats-2", "nats-3"];
-/** Services that connect to no NATS server. */
-const UNCONNECTED = ["fake-pool"];
+/** Containers that connect to no NATS server. */
+const UNCONNECTED = ["fake-pool", "keys", "cluster-keys"];
 
 interface ComposeService {
   readonly environment?: Readonly<Record<string, string>>;
@@ -32,18 +26,14 @@ if (whyNot !== undefined) console.log(`the compose stack with TLS is skipped: ${
 describe.skipIf(whyNot !== undefined)("the compose stack with TLS", () => {
   let dir: string;
   let certs: string;
-  let port: number;
-
-  async function compose(...args: string[]): Promise<string> {
-    const env = { ...process.env, BIOXEN_CERTS: certs, BIOXEN_NATS_PORT: String(port) };
-    const words = ["compose", "--project-name", PROJECT, ...FILES, ...args];
-    return (await promisify(execFile)("docker", words, { cwd: ROOT, env })).stdout;
-  }
+  let project: ComposeProject;
+  const compose = (...args: string[]) => project.compose(...args);
 
   beforeAll(async () => {
     dir = await mkdtemp(join(tmpdir(), "bioxen-compose-tls-"));
     certs = join(dir, "certs");
-    port = await freePort();
+    const files = ["docker-compose.yml", "docker-compose.tls.yml"];
+    project = new ComposeProject(await freePort(), { BIOXEN_CERTS: certs }, files);
     await initCertificates({ dir: certs, hosts: SERVERS });
   });
   afterAll(async () => {
@@ -76,20 +66,26 @@ describe.skipIf(whyNot !== undefined)("the compose stack with TLS", () => {
     },
   );
 
-  it("serves clients with its authority, in containers and on the host, and refuses others", async () => {
-    await compose("up", "--detach", "--wait", "--wait-timeout", "240", "nats", "lifecycle");
-    const servers = `tls://127.0.0.1:${port}`;
-    const bioxen = await connect({ servers, tls: { ca: join(certs, "ca.pem") } });
+  it("serves clients with its authority and a key, in containers and on the host, and refuses others", async () => {
+    await project.up("nats", "lifecycle");
+    const admin = await project.copyKeys(dir);
+    const servers = `tls://127.0.0.1:${project.port}`;
+    const tls = { ca: join(certs, "ca.pem") };
+    const bioxen = await connect({ servers, tls, creds: admin });
     expect(await bioxen.list()).toEqual([]);
     await bioxen.close();
-    await expect(connect({ servers })).rejects.toThrow("its certificate is not accepted");
-    const listed = await compose("run", "--rm", "-T", "cli", "vm", "ls", "--json");
+    await expect(connect({ servers, creds: admin })).rejects.toThrow("its certificate is not accepted");
+    await expect(connect({ servers, tls })).rejects.toMatchObject({ details: { reason: "login" } });
+    const listed = await project.inContainer("vm", "ls", "--json");
     expect(JSON.parse(listed)).toMatchObject({ ok: true, vms: [] });
+    expect(JSON.parse(await readFile(join(dir, "keys", "admin.json"), "utf8"))).toMatchObject({
+      url: servers,
+    });
   });
 
   it("has three servers that form a cluster over TLS", async () => {
     // A server is healthy once it has joined the others.
-    await compose("up", "--detach", "--wait", "--wait-timeout", "240", "nats-1", "nats-2", "nats-3");
+    await project.up("nats-1", "nats-2", "nats-3");
     await compose("rm", "--stop", "--force", "nats-1", "nats-2", "nats-3");
   });
 });

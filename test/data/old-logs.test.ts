@@ -34,6 +34,8 @@ const NEVER_CAPTURED = [
   "bioxen.vm.checkpoint-lost.v1",
   "bioxen.vm.observed.v1",
   "bioxen.vm.start-refused.v1",
+  "bioxen.vm.environment-changed.v1",
+  "bioxen.vm.executed.v1",
   "bioxen.vm.start-progressed.v1",
   "bioxen.vm.transferred.v1",
   "bioxen.chassis.lost.v1",

@@ -13,7 +13,8 @@ let world: World;
 beforeAll(async () => {
   process.env["BIOXEN_CHECKPOINT_INTERVAL_MS"] = "1000";
   // One simulated hour per second: a syn3a, which doubles in 105 min, divides after less than 2 s.
-  world = await World.open({ chassis: "ecoli:1", timeScale: 60 });
+  // Without keys: the test deletes and damages stored guest states.
+  world = await World.open({ keys: false, chassis: "ecoli:1", timeScale: 60 });
 });
 afterAll(async () => {
   delete process.env["BIOXEN_CHECKPOINT_INTERVAL_MS"];

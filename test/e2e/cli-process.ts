@@ -6,6 +6,7 @@
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 
 export interface CommandResult {
   readonly code: number;
@@ -15,6 +16,11 @@ export interface CommandResult {
 
 /** Longest time for one command, ms: a safety net, not a measurement. */
 const LIMIT_MS = 300_000;
+
+/** Returns the environment of a user with this `BIOXEN_HOME` and settings of its own. */
+export function environmentIn(home: string): NodeJS.ProcessEnv {
+  return { ...process.env, BIOXEN_HOME: home, BIOXEN_CONFIG: join(home, "config.yaml"), NO_COLOR: "1" };
+}
 
 export class CliProcess {
   readonly #env: NodeJS.ProcessEnv;

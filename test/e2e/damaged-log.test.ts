@@ -29,6 +29,8 @@ async function up(acceptOlderLog = false): Promise<LocalStack> {
   const onProgress = (line: string) => said.push(line);
   const dataDir = join(dir, "data");
   stack = await startLocalStack({
+    // Without keys: the test deletes the log.
+    keys: false,
     dataDir,
     home: dir,
     chassis: "ecoli:1",

@@ -46,7 +46,8 @@ export async function emptyCluster(nats: NatsConnection): Promise<void> {
     );
   }
   const { quotas } = await done("qry.quota.list", {});
-  for (const { label } of quotas) await done("cmd.quota.set", { label, resources: {} });
+  for (const { label, owner } of quotas)
+    await done("cmd.quota.set", { ...(owner === undefined ? { label } : { owner }), resources: {} });
   const { rules } = await done("qry.alert.list", {});
   for (const { ruleId } of rules.filter((rule: Json) => !rule.isDefault)) {
     await done("cmd.alert.remove-rule", { ruleId });

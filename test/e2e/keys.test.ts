@@ -9,7 +9,7 @@ import { type LocalStack, startLocalStack } from "@bioxen/local-stack";
 import { eventually } from "@bioxen/testkit/eventually";
 import { connect } from "@nats-io/transport-node";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { CliProcess } from "./cli-process.ts";
+import { CliProcess, environmentIn } from "./cli-process.ts";
 
 let home: string;
 let stack: LocalStack;
@@ -20,17 +20,11 @@ beforeAll(async () => {
   stack = await startLocalStack({
     dataDir,
     home,
-    keys: true,
     chassis: "ecoli:2",
     timeScale: 60,
     logLevel: "warn",
   });
-  cli = new CliProcess({
-    ...process.env,
-    BIOXEN_HOME: home,
-    BIOXEN_CONFIG: join(home, "c.yaml"),
-    NO_COLOR: "1",
-  });
+  cli = new CliProcess(environmentIn(home));
 });
 afterAll(async () => {
   cli.end();
@@ -106,7 +100,6 @@ it("restarts with the same keys and streams, and no request was refused in all o
   stack = await startLocalStack({
     dataDir,
     home,
-    keys: true,
     chassis: "ecoli:2",
     timeScale: 60,
     logLevel: "warn",

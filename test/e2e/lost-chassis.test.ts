@@ -19,10 +19,7 @@ let second: ChildProcess | undefined;
 /** Starts agent `other` with chassis `yeast-1`, and waits until it is ready. */
 async function startSecond(): Promise<ChildProcess> {
   const env = {
-    ...process.env,
-    BIOXEN_NATS_URL: world.url,
-    BIOXEN_LOG_LEVEL: "warn",
-    BIOXEN_AGENT_ID: "other",
+    ...(await world.agentEnvironment("other")),
     BIOXEN_CHASSIS: "yeast:1",
     BIOXEN_TIME_SCALE: "60",
   };
@@ -35,6 +32,8 @@ async function startSecond(): Promise<ChildProcess> {
 beforeAll(async () => {
   process.env["BIOXEN_LOST_AFTER_MS"] = String(LOST_AFTER_MS);
   world = await World.open({ chassis: "ecoli:2" });
+  const added = await world.bioxen("auth", "add", "other", "--role", "agent");
+  expect(added, added.stderr).toMatchObject({ code: 0 });
   await startSecond();
   await chassisIs("yeast-1", "ready");
 });

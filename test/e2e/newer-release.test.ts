@@ -61,7 +61,8 @@ async function endOf(child: ChildProcess): Promise<void> {
 
 beforeAll(async () => {
   next = copyOfNextRelease();
-  world = await World.open({ chassis: "ecoli:1" });
+  // Without keys: the test appends an event of a later release.
+  world = await World.open({ keys: false, chassis: "ecoli:1" });
 });
 afterAll(async () => {
   for (const child of processes) child.kill("SIGKILL");

@@ -23,6 +23,7 @@ const QUEUED_JOBS = 40;
 
 let home: string;
 let fleet: string;
+let experiment: string;
 let homeBefore: string | undefined;
 
 beforeAll(async () => {
@@ -31,6 +32,9 @@ beforeAll(async () => {
   process.env["BIOXEN_HOME"] = home;
   process.env["BIOXEN_CONFIG"] = join(home, "config.yaml");
   fleet = join(home, "fleet.yaml");
+  experiment = join(home, "experiment.yaml");
+  const growth = { experiment: "growth", base: { biologicalType: "ecoli" }, replicates: 2 };
+  await writeFile(experiment, JSON.stringify({ ...growth, untilMinute: 10, record: { everyMinutes: 10 } }));
   await writeFile(fleet, "fleet: lab\nvms: [{ vmId: f1, biologicalType: syn3a, state: stopped }]\n");
 });
 afterAll(async () => {
@@ -115,6 +119,7 @@ describe("--json", () => {
     const processes = services.flatMap((one: { processes: { pid: number }[] }) => one.processes);
     expect(new Set(processes.map(({ pid }: { pid: number }) => pid))).toHaveProperty("size", 5);
     await runBoth("doctor");
+    await runBoth("env");
     await run("completion", ["bash"]);
     const certs = join(home, "certs");
     await run("certs init", ["--out", certs, "--host", "nats.example", "--client", "bob"]);
@@ -122,6 +127,20 @@ describe("--json", () => {
     await run("certs add", [certs, "--client", "carol"]);
     await run("certs renew", [certs, "--within", "30"]);
     await runBoth("certs show", [certs]);
+    const keys = join(home, "elsewhere");
+    await run("auth init", ["--out", keys, "--agent", "rack-7"]);
+    await run("auth init", ["--out", keys], 1);
+    await run("auth add", ["alice", "--role", "tenant", "--keys", keys, "--password"]);
+    await run("auth add", ["alice", "--role", "tenant", "--keys", keys], 1);
+    await run("auth add", ["service", "--role", "tenant", "--keys", keys], 2);
+    await run("auth add", ["far", "--role", "agent", "--agent", "rack-8", "--keys", keys]);
+    await run("auth rotate", ["alice", "--keys", keys]);
+    await runBoth("auth show", ["alice", "--keys", keys]);
+    await runBoth("auth ls", ["--keys", keys]);
+    const absentServer = ["--server", "nats://127.0.0.1:1", "--timeout", "300"];
+    await run("auth provision", ["--keys", keys, ...absentServer], 3);
+    await run("auth revoke", ["alice", "--keys", keys]);
+    await run("auth show", ["alice", "--keys", keys], 2);
     await run("config set", ["timeout", "15000"]);
     expect(await run("config get", ["timeout"])).toMatchObject({ value: 15_000, origin: "file" });
     await runBoth("config show");
@@ -147,6 +166,7 @@ describe("--json", () => {
       await run("vm pause", ids);
       await run("vm resume", ids);
       await run("vm resize", [...ids, "--ribosomes", "90%"]);
+      await run("vm set-environment", [...ids, "--substrate", "9000"]);
       await run("vm snapshot", [...ids, "--id", "s1"]);
     }
     await run("vm stop", ["c1", "absent"], 1);
@@ -163,10 +183,15 @@ describe("--json", () => {
     const ids = await bioxenHere(["__ids", "vm"]);
     expect(ids.stdout.split("\n")).toContain("c1-fork");
     for (const words of ["vm history", "vm explain", "vm optimise"]) await runBoth(words, ["c1"]);
+    await run("vm course", ["c1"], 1);
+    await run("vm create", ["recorded", "--record-every", "10", "--record-fields", "r,a"]);
+    await runBoth("vm course", ["recorded"]);
     await runBoth("vm explain", ["c4"]);
     await runBoth("vm plan", ["--type", "ecoli"]);
     await runBoth("vm predict", ["--ribosomes", "50%,100%", "--nutrient", "0.3"]);
     await run("vm predict", ["--parameter-set", "weisse-2015"], 2);
+    await runBoth("experiment plan", [experiment]);
+    await run("experiment plan", [fleet], 2);
     await runBoth("vm plan", ["c1", "c4"]);
   });
 
@@ -284,6 +309,8 @@ describe("--json", () => {
     await run("apply", ["-f", fleet, "--dry-run"]);
     await run("apply", ["-f", fleet], 2);
     await run("apply", ["-f", fleet, "--yes"]);
+    const owner = (await run("vm show", ["c1"])).vm.owner;
+    await run("auth transfer", [owner, "alice"]);
     await run("vm destroy", ["c1", "c2", "f1"]);
     await run("vm ls", ["--server", "nats://127.0.0.1:1", "--timeout", "300"], 3);
     checked("down", await spawned("down", "--json"));

@@ -9,6 +9,7 @@ import { createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { METRICS } from "@bioxen/contracts";
+import { findLocalStack } from "@bioxen/nats";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, type Json, World } from "./world.ts";
 
@@ -21,13 +22,17 @@ const found = (name: string) =>
 const hasPrometheus = found("prometheus") && found("promtool");
 
 let world: World;
+let tokenFile: string;
+let authorization: string;
 beforeAll(async () => {
   world = await World.shared({ chassis: "ecoli:1" });
+  tokenFile = join((await findLocalStack(world.home))?.keysDir ?? "", "metrics.token");
+  authorization = `Bearer ${(await readFile(tokenFile, "utf8")).trim()}`;
 });
 afterAll(() => world.close());
 
 const fetched = async (url: string) => {
-  const response = await fetch(url);
+  const response = await fetch(url, { headers: { authorization } });
   return { status: response.status, text: await response.text() };
 };
 
@@ -87,7 +92,7 @@ describe("every service over HTTP", () => {
     expect(metered.text).toContain(ofQuota("limit", 10_000));
     expect(metered.text).toContain(ofQuota("used", 0));
     const accept = "application/openmetrics-text;version=1.0.0";
-    const open = await fetch(metricsUrl, { headers: { accept } });
+    const open = await fetch(metricsUrl, { headers: { accept, authorization } });
     expect(open.headers.get("content-type")).toMatch(/^application\/openmetrics-text; version=1\.0\.0/);
     expect(await open.text()).toMatch(/\n# EOF\n$/);
     const perVm = await fetched(`${metricsUrl}/vms`);
@@ -109,15 +114,19 @@ describe.runIf(hasPrometheus)("a real Prometheus", () => {
   let url = "";
 
   beforeAll(async () => {
-    const { services } = await status();
-    const targets = services.flatMap(({ urls }) => urls.map((one) => one.replace("http://", "")));
+    const { services, metricsUrl } = await status();
+    const target = (text: string) => text.replace("http://", "");
+    const targets = services.flatMap(({ urls }) => urls.map(target));
+    const vms = JSON.stringify([target(new URL(metricsUrl).origin)]);
+    const login = `authorization: { credentials_file: ${JSON.stringify(tokenFile)} }`;
     const folder = join(world.dir, "prometheus");
     await mkdir(folder, { recursive: true });
     const config = [
       "global: { scrape_interval: 1s, evaluation_interval: 1s }",
       `rule_files: [${JSON.stringify(RULES)}]`,
       "scrape_configs:",
-      `  - { job_name: bioxen, static_configs: [{ targets: ${JSON.stringify(targets)} }] }`,
+      `  - { job_name: bioxen, ${login}, static_configs: [{ targets: ${JSON.stringify(targets)} }] }`,
+      `  - { job_name: bioxen-vms, ${login}, metrics_path: /metrics/vms, static_configs: [{ targets: ${vms} }] }`,
     ];
     await writeFile(join(folder, "prometheus.yml"), `${config.join("\n")}\n`);
     const address = `127.0.0.1:${await freePort()}`;
@@ -159,11 +168,19 @@ describe.runIf(hasPrometheus)("a real Prometheus", () => {
     expect(await readFile(RULES, "utf8")).toContain("BioxenVmStarved");
   });
 
-  it("scrapes all five services, and its rule fires for a starved VM and resolves after the repair", async () => {
-    await eventually("all five targets are up", async () => {
+  it("scrapes all five services and the series per VM with the token, and its rule fires for a starved VM and resolves after the repair", async () => {
+    await eventually("all six targets are up", async () => {
       const { data } = await api("targets?state=active");
       const up = data.activeTargets.filter((target: Json) => target.health === "up");
-      return up.length === 5 ? true : undefined;
+      return up.length === 6 ? true : undefined;
+    });
+    await eventually("Prometheus has series of the VM and of its chassis", async () => {
+      const found = await Promise.all(
+        ['bioxen_vm_health_ratio{vm="fed"}', 'bioxen_chassis_guests{chassis="ecoli-1"}'].map((query) =>
+          api(`query?query=${encodeURIComponent(query)}`),
+        ),
+      );
+      return found.every(({ data }) => data.result.length > 0) ? true : undefined;
     });
     await world.done("cmd.vm.resize", { vmId: "fed", resources: { ribosomes: "25%" } });
     await eventually(

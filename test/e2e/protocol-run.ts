@@ -78,6 +78,7 @@ async function lifeOfOneVm(world: World): Promise<void> {
     placement: { antiAffinity: [{ labels: { team: "red" }, preferred: true, weight: 2 }] },
     restartPolicy: { mode: "on-failure" },
     config: { partitionNoise: true },
+    record: { everyMinutes: 1, fields: ["r", "growthRatePerMinute"] },
   });
   await world.done("cmd.vm.start", { vmId });
   await world.reach(vmId, "running");
@@ -85,6 +86,7 @@ async function lifeOfOneVm(world: World): Promise<void> {
   await world.reach(vmId, "paused");
   await world.done("cmd.vm.resume", { vmId });
   await world.done("cmd.vm.resize", { vmId, resources: { ribosomes: "60%" } });
+  await world.done("cmd.vm.set-environment", { vmId, environment: { substrate: 9_000 }, atMinute: 100_000 });
   await world.done("cmd.vm.exec", { vmId, source: 'print("x") return {1, 2}' });
   await world.sample(vmId);
   await world.done("cmd.vm.transfer", { vmId, owner: "bob" });
@@ -236,6 +238,7 @@ async function readings(world: World): Promise<void> {
   await world.done("qry.vm.list", { state: "running", label: "team=blue" });
   await world.done("qry.vm.get", { vmId: "cell-1", atSeq: 60 });
   await world.done("qry.vm.history", { vmId: "cell-1" });
+  await world.done("qry.course.get", { vmId: "life", limit: 2 });
   await world.done("qry.ledger.get", { chassisId: "yeast-1" });
   await world.done("qry.ledger.list", { limit: 1 });
   await world.done("qry.monitor.vm", { vmId: "cell-1" });

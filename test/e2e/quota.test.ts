@@ -20,7 +20,7 @@ const extra: ChildProcess[] = [];
 beforeAll(async () => {
   world = await World.shared({ chassis: "ecoli:2,yeast:1" });
   const main = fileURLToPath(new URL("../../services/allocator/main.ts", import.meta.url));
-  const env = { ...process.env, BIOXEN_NATS_URL: world.url, BIOXEN_LOG_LEVEL: "warn" };
+  const env = await world.serviceEnvironment("allocator");
   for (let i = 1; i < ALLOCATORS; i += 1) {
     extra.push(spawn(process.execPath, [main], { env, stdio: ["ignore", "ignore", "ignore", "ipc"] }));
   }
@@ -131,6 +131,64 @@ describe("a quota", () => {
     expect(await world.bioxenJson("quota", "get", "no-such-label")).toMatchObject({ quota: null });
     const lines = (await world.bioxen("events", "tail", "--from", "1", "--no-follow", "--json")).stdout;
     expect(lines).toContain('"subject":"quota/team--3d-red"');
+    expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
+  });
+});
+
+describe("the quota of an owner", () => {
+  const limit = 2 * RIBOSOMES;
+  const ofOwner = async (owner: string): Promise<Json> =>
+    (await world.done("qry.quota.get", { owner })).quota;
+  const held = (owner: string, ribosomes: number) =>
+    eventually(`${owner} is charged ${ribosomes} ribosomes`, async () =>
+      ((await ofOwner(owner)).held.ribosomes ?? 0) === ribosomes ? true : undefined,
+    );
+  const create = (vmId: string) =>
+    world.done("cmd.vm.create", {
+      vmId,
+      biologicalType: "syn3a",
+      resources: { ribosomes: RIBOSOMES, rnaPolymerases: 20, atpPerSecond: 1_000 },
+    });
+
+  it("limits what the VMs of the owner hold together, and a transfer moves the charge", async () => {
+    for (const owner of ["alice", "bob"])
+      await world.done("cmd.quota.set", { owner, resources: { ribosomes: limit } });
+    const vms = ["own-1", "own-2", "own-3"];
+    for (const vmId of vms) {
+      await create(vmId);
+      await world.done("cmd.vm.transfer", { vmId, owner: "alice" });
+      await world.done("cmd.vm.start", { vmId });
+    }
+    const waiting = await eventually("the third VM waits", async () => {
+      const all: Json[] = await Promise.all(
+        vms.map(async (vmId) => (await world.done("qry.vm.get", { vmId })).vm),
+      );
+      const [pending, ...more] = all.filter(({ state }) => state === "pending");
+      const isLimited = pending?.refusals.some(({ code }: Json) => code === "QUOTA_EXCEEDED");
+      return isLimited && more.length === 0 && all.filter(({ state }) => state === "running").length === 2
+        ? pending
+        : undefined;
+    });
+    expect(waiting.reason).toContain("quota @alice: ribosomes 100 asked, 0 of 200 free");
+    await held("alice", limit);
+    const [given] = vms.filter((vmId) => vmId !== waiting.vmId);
+    await world.done("cmd.vm.transfer", { vmId: given, owner: "bob" });
+    await held("bob", RIBOSOMES);
+    await world.reach(waiting.vmId, "running");
+    await held("alice", limit);
+  });
+
+  it("charges what a received VM holds also above the limit, and takes nothing away", async () => {
+    for (const vmId of ["own-4", "own-5"]) {
+      await create(vmId);
+      await world.done("cmd.vm.start", { vmId });
+      await world.reach(vmId, "running");
+      await world.done("cmd.vm.transfer", { vmId, owner: "bob" });
+    }
+    await held("bob", 3 * RIBOSOMES);
+    expect((await ofOwner("bob")).free).toEqual({ ribosomes: 0 });
+    for (const vmId of ["own-4", "own-5"])
+      expect((await world.done("qry.vm.get", { vmId })).vm.state).toBe("running");
     expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
   });
 });

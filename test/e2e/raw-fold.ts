@@ -84,7 +84,9 @@ const VM_CHANGES: Record<string, (d: Json, ms: number) => Json> = {
     checkpoint: null,
   }),
   displaced: ({ reason }, ms) => ({ ...WITHOUT_PLACE, state: "pending", reason, pendingSinceMs: ms }),
-  resized: (d) => ({ ...d, guarantee: d.request }),
+  // The view has no minutes of changes.
+  resized: ({ simMinute: _simMinute, given: _given, ...d }) => ({ ...d, guarantee: d.request }),
+  executed: () => ({}),
   // The agent of these tests undoes a change from outside, so the VM keeps its state.
   observed: () => ({}),
   destroyed: ({ reason }) => ({

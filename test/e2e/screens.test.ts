@@ -19,7 +19,7 @@ const MAX_ID = 63;
  * Commands that print a text for another program, or a text that the user copies, exactly as it is. Their output can be
  * wider than the terminal.
  */
-const AS_IT_IS = ["completion", "metrics export", "events seal"];
+const AS_IT_IS = ["completion", "env", "metrics export", "events seal"];
 
 let world: World;
 let dir: string;
@@ -88,6 +88,15 @@ describe.each(WIDTHS)("on a terminal of %i columns", (columns) => {
     await run("vm plan", ["--type", "ecoli"]);
     await run("vm predict", ["--type", "ecoli", "--ribosomes", "50%"]);
     await run("vm predict", ["--ribosomes", "50%,100%", "--atp", "50%,100%", "--nutrient", "0.2,0.5"]);
+    const experiment = join(dir, `experiment-${columns}.yaml`);
+    const sweep = "sweep: { environment.nutrientQuality: [0.1, 0.2], resources.ribosomes: [50%, 100%] }";
+    const until = "untilMinute: 10\nrecord: { everyMinutes: 10 }";
+    const base = "base: { biologicalType: ecoli }";
+    await writeFile(
+      experiment,
+      `experiment: ${longId("e", columns).slice(2)}\n${base}\n${sweep}\n${until}\n`,
+    );
+    await run("experiment plan", [experiment]);
     await run("vm create", [cell, "--chassis", chassis, "--label", label, "--start"]);
     await run("vm create", [twin, "--type", "ecoli", "--label", label]);
     await run("vm start", [twin]);
@@ -100,6 +109,7 @@ describe.each(WIDTHS)("on a terminal of %i columns", (columns) => {
     expect(listed).toContain("HEALTH");
     expect(listed).toContain("…");
     for (const words of ["vm history", "vm explain", "vm optimise"]) await run(words, [cell]);
+    await run("vm course", [cell], { code: 1 });
     await run("vm explain", [twin]);
     await run("vm history", [twin]);
     await run("vm plan", [cell, twin]);
@@ -108,6 +118,7 @@ describe.each(WIDTHS)("on a terminal of %i columns", (columns) => {
     await run("vm wait", [cell, "--for", "running"]);
     await run("vm wait", [cell, twin, "--for", "destroyed", "--timeout", "300"], { code: 3 });
     await run("vm resize", [cell, "--ribosomes", "90%"]);
+    await run("vm set-environment", [cell, "--nutrient", "0.3", "--at-minute", "100000"]);
     expect(await run("vm snapshots", [cell])).toContain("bioxen vm snapshot");
     await run("vm snapshot", [cell, "--id", longId("snapshot", columns)]);
     await run("vm snapshots", [cell]);
@@ -191,6 +202,19 @@ describe.each(WIDTHS)("on a terminal of %i columns", (columns) => {
     await run("certs add", [certs, "--client", longId("other", columns)]);
     await run("certs renew", [certs]);
     await run("certs show", [certs]);
+    const keys = join(dir, `keys-${columns}`);
+    const tenant = longId("tenant", columns);
+    await run("auth init", ["--out", keys, "--agent", longId("agent", columns)]);
+    await run("auth init", ["--out", keys], { code: 1 });
+    await run("auth add", [tenant, "--role", "tenant", "--password", "--keys", keys]);
+    await run("auth ls", ["--keys", keys]);
+    await run("auth show", [tenant, "--keys", keys]);
+    await run("auth rotate", [tenant, "--keys", keys]);
+    await run("auth revoke", [tenant, "--keys", keys]);
+    const absentServer = ["--server", "nats://127.0.0.1:1", "--timeout", "300"];
+    await run("auth provision", ["--keys", keys, ...absentServer], { code: 3 });
+    await run("auth transfer", [tenant, longId("other", columns)]);
+    await run("env");
     await run("config show", ["--origin"]);
     await run("config set", ["up.data", `/tmp/${"long/".repeat(30)}`]);
     await run("config show", ["--origin"]);

@@ -3,6 +3,8 @@
  * trace, in a log line or in the list of processes.
  */
 import { execFile } from "node:child_process";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Collector } from "./collector.ts";
@@ -69,6 +71,18 @@ it("is in no output of a whole run", async () => {
   const typed = await world.bioxen("vm", "exec", "sound", "-e", `api_key = "${secret()}" return 1`);
   expect(typed.code).toBe(1);
   outputs.push(typed.stdout, typed.stderr);
+  for (const [i, payload] of [{ password: secret() }, { config: { password: secret() } }].entries()) {
+    const job = { vmId: "leaky", biologicalType: "syn3a", ...payload };
+    await world.ask("job.vm.create", job, `leaky-job-${i}`);
+    const dead = await eventually("the malformed job is a dead letter", async () => {
+      const { stdout } = await world.bioxen("jobs", "show", `leaky-job-${i}`, "--json");
+      return stdout.includes('"payload"') ? stdout : undefined;
+    });
+    expect(dead).toContain("removed: it may be a credential");
+    outputs.push(dead, (await world.bioxen("jobs", "ls", "--failed", "--json")).stdout);
+  }
+  const logDir = join(world.stack.dataDir, "log");
+  for (const name of await readdir(logDir)) outputs.push(await readFile(join(logDir, name), "utf8"));
   const told = await world.bioxen("events", "tail", "--from", "1", "--no-follow", "--json");
   expect(told.stdout, "the log has the sound VM").toContain("vm/sound");
   const { stdout: processes } = await promisify(execFile)("ps", ["axww", "-o", "args"]);

@@ -15,9 +15,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { type LocalStack, startLocalStack } from "@bioxen/local-stack";
-import { connect } from "@nats-io/transport-node";
 import type { TestProject } from "vitest/node";
 import { emptyCluster } from "./empty-cluster.ts";
+import { connectRaw } from "./raw-connection.ts";
 
 /** The settings that no command can change: each combination has its own shared stack. */
 export interface SharedSettings {
@@ -65,7 +65,7 @@ class SharedStack {
     socket.write(`${JSON.stringify(answer)}\n`);
     await closed;
     if ("problem" in answer) this.#running = undefined;
-    else await this.#empty(answer.url);
+    else await this.#empty(answer.dir);
   }
 
   async #start(): Promise<Running> {
@@ -81,8 +81,8 @@ class SharedStack {
     return { dir, stack };
   }
 
-  async #empty(url: string): Promise<void> {
-    const nats = await connect({ servers: url });
+  async #empty(home: string): Promise<void> {
+    const nats = await connectRaw(home);
     try {
       await emptyCluster(nats);
     } catch (thrown) {

@@ -9,7 +9,7 @@ import { connect } from "@bioxen/client";
 import { muteServer, type SilentServer, stoppedServer } from "@bioxen/testkit/silent-servers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { commandPaths } from "../../packages/cli/src/program.ts";
-import { CliProcess } from "./cli-process.ts";
+import { CliProcess, environmentIn } from "./cli-process.ts";
 import { CLI, eventually } from "./world.ts";
 
 /** Deadline of each request, ms. */
@@ -24,11 +24,13 @@ const EXIT_REFUSED = 1;
 const EXIT_UNREACHABLE = 3;
 
 /** Commands that talk to no server, or that start their own. */
-const WITHOUT_SERVER = /^(?:up|down|demo|fake-xapi|config .*|completion|version|vm predict)$/;
+const WITHOUT_SERVER =
+  /^(?:up|down|demo|fake-xapi|env|config .*|completion|version|vm predict|experiment plan)$/;
 /** Arguments of the commands that need some. */
 const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   "vm create": ["c1", "--type", "syn3a", "--start"],
   "vm resize": ["c1", "--ribosomes", "300"],
+  "vm set-environment": ["c1", "--nutrient", "0.3"],
   "vm wait": ["c1", "--for", "running"],
   "pool adopt": ["m1"],
   "pool delete": ["m1"],
@@ -39,6 +41,7 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   "chassis register": ["e1", "--type", "ecoli", "--agent", "local"],
   "quota set": ["team=red", "--ribosomes", "1"],
   "quota get": ["team=red"],
+  "auth transfer": ["alice", "bob"],
   "events show": ["1"],
   "events skip": ["1", "--reason", "a test"],
   "events unskip": ["1", "--reason", "a test"],
@@ -49,9 +52,9 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
 };
 /** Commands whose one argument is an id. */
 const TAKES_ID =
-  /^(?:vm|chassis|jobs|alerts) (?:start|pause|resume|stop|destroy|migrate|show|history|explain|watch|logs|console|snapshot|snapshots|optimise|drain|cordon|uncordon|remove|retry|cancel|drop)$/;
+  /^(?:vm|chassis|jobs|alerts) (?:start|pause|resume|stop|destroy|migrate|show|history|course|explain|watch|logs|console|snapshot|snapshots|optimise|drain|cordon|uncordon|remove|retry|cancel|drop)$/;
 /** Commands that work on files of this machine. */
-const ON_FILES = /^certs /;
+const ON_FILES = /^(?:certs |auth (?:init|ls|add|show|rotate|revoke)$)/;
 
 let dir: string;
 let servers: Record<"mute" | "stopped" | "lone", SilentServer>;
@@ -62,8 +65,8 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "bioxen-silent-"));
   servers = { mute: await muteServer(), stopped: await stoppedServer(), lone: await muteServer() };
   refusedConnect = connect({ servers: servers.lone.url }).catch((thrown: unknown) => thrown);
-  const env = { ...process.env, BIOXEN_HOME: dir, BIOXEN_CONFIG: join(dir, "config.yaml"), NO_COLOR: "1" };
-  processes = [1, 2, 3].map(() => new CliProcess(env));
+  processes = [1, 2, 3].map(() => new CliProcess(environmentIn(dir)));
+  await processes[0]?.run(["auth", "init", "--out", join(dir, "keys")]);
   await writeFile(join(dir, "fleet.yaml"), "fleet: lab\nvms:\n  - { vmId: a, biologicalType: syn3a }\n");
 });
 afterAll(async () => {
@@ -73,6 +76,7 @@ afterAll(async () => {
 });
 
 function argumentsOf(path: string): readonly string[] {
+  if (path === "auth provision") return ["--keys", join(dir, "keys")];
   if (path === "apply") return ["-f", join(dir, "fleet.yaml"), "--yes"];
   return ARGUMENTS[path] ?? (TAKES_ID.test(path) ? ["a1"] : []);
 }

@@ -94,6 +94,11 @@ async function fillLog(): Promise<void> {
   );
   const spare = { chassisId: "spare", chassisType: "yeast", agentId: "absent" };
   await world.done("cmd.chassis.register", spare);
+  // A ledger that is opened after the second registration has its capacity from the start.
+  await eventually("the ledger of spare is open", async () => {
+    const { ledger } = await world.look("qry.ledger.get", { chassisId: "spare" });
+    return ledger === undefined ? undefined : true;
+  });
   await world.done("cmd.chassis.register", { ...spare, maxVms: 3, overheadPermille: 333 });
   await eventually("the ledger of spare has the new maximum", async () => {
     const { ledger } = await world.look("qry.ledger.get", { chassisId: "spare" });
@@ -228,8 +233,8 @@ describe("the log as text", () => {
       return stdout.split("\n").find((line) => line.startsWith(`#${seq} `));
     };
     const placed = history.find((event) => event.type === "bioxen.vm.placed.v1");
-    expect(lineOf("created")).toMatch(/\+0 ms +created: syn3a .* lifecycle +by command vm\.create/);
-    expect(lineOf("start-requested")).toMatch(/start requested +lifecycle +by command vm\.start/);
+    expect(lineOf("created")).toMatch(/\+0 ms +created: syn3a .* lifecycle +admin +by command vm\.create/);
+    expect(lineOf("start-requested")).toMatch(/start requested +lifecycle +admin +by command vm\.start/);
     expect(lineOf("deferred")).toMatch(/waits: ecoli-1: .*because it was requested to start at #\d+/);
     expect(lineOf("placed")).toContain(`because ledger ecoli-1 reserved it at #${placed.data.fence}`);
     expect(lineOf("started")).toContain(`because it was placed at #${placed.seq}`);

@@ -160,8 +160,9 @@ describe("a local stack with TLS", () => {
   });
 
   it("serves the library in a page over WebSocket", async () => {
+    const creds = await readFile(join(up.keysDir, "admin.creds"), "utf8");
     const program = `import { connect } from "@bioxen/client";
-const bioxen = await connect({ servers: "wss://127.0.0.1:${port}" });
+const bioxen = await connect({ servers: "wss://127.0.0.1:${port}", creds: ${JSON.stringify(creds)} });
 console.log(JSON.stringify((await bioxen.list()).map(({ vmId }) => vmId)));
 await bioxen.close();
 process.exit(0);`;

@@ -33,6 +33,8 @@ let client: InsistingClient;
 let cli: CliProcess;
 const started: ServiceProcess[] = [];
 const running = new Map<string, ServiceProcess>();
+/** By name, the release of the newest process. */
+const releases = new Map<string, string>();
 
 async function start(folder: string, name: string): Promise<ServiceProcess> {
   const service = await ServiceProcess.start(folder, name, {
@@ -44,6 +46,7 @@ async function start(folder: string, name: string): Promise<ServiceProcess> {
     BIOXEN_SNAPSHOT_EVERY: "10",
   });
   started.push(service);
+  releases.set(name, folder);
   return service;
 }
 
@@ -156,7 +159,13 @@ async function liveWithAllRequests(vmId: string): Promise<void> {
     const { vm } = await done("qry.vm.get", { vmId });
     return vm.chassisId === to && vm.state === "running" ? vm : undefined;
   });
-  const { result } = await done("cmd.vm.exec", { vmId, source: "return cell.growth_rate() > 0" });
+  // 0.1.0 does not know the event of a program, which is recorded once the agent is of this release.
+  const readOnly = releases.get("chassis-agent") === first ? {} : { readOnly: true };
+  const { result } = await done("cmd.vm.exec", {
+    vmId,
+    source: "return cell.growth_rate() > 0",
+    ...readOnly,
+  });
   expect(result).toBe(true);
   await done("cmd.vm.destroy", { vmId });
 }
@@ -253,7 +262,7 @@ describe.skipIf(!isPossible)("from 0.1.0 to this release and back", () => {
       newVmId: "forked",
     });
     await done("cmd.vm.destroy", { vmId: "forked" });
-    await done("cmd.vm.exec", { vmId: "kept-1", source: "return cell.growth_rate()" });
+    await done("cmd.vm.exec", { vmId: "kept-1", source: "return cell.growth_rate()", readOnly: true });
     await done("cmd.vm.resume", { vmId: "kept-2" });
   });
 

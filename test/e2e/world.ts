@@ -10,11 +10,13 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { type LocalStack, type LocalStackOptions, startLocalStack } from "@bioxen/local-stack";
+import { findLocalStack } from "@bioxen/nats";
 import { eventually } from "@bioxen/testkit/eventually";
-import { connect, headers, type MsgHdrs, type NatsConnection } from "@nats-io/transport-node";
+import { headers, type MsgHdrs, type NatsConnection } from "@nats-io/transport-node";
 import { inject } from "vitest";
 import { CliProcess, type CommandResult } from "./cli-process.ts";
 import type { Json } from "./json.ts";
+import { connectRaw } from "./raw-connection.ts";
 import type { Claimed, SharedSettings } from "./shared-stacks.ts";
 
 export type { Json };
@@ -47,9 +49,14 @@ export class World {
     this.#source = source;
     this.nats = nats;
     this.#cli = new CliProcess(this.#commandEnv());
+    // `connect` of the library finds the stack, and the admin's key, as in a program of a user.
+    process.env["BIOXEN_HOME"] = home;
   }
 
-  /** Starts a stack for this file only, for tests that kill, restart or configure it. */
+  /**
+   * Starts a stack for this file only, for tests that kill, restart or configure it. `keys: false` is for tests that
+   * forge events or delete streams: a stack with keys refuses that. A comment gives the reason.
+   */
   static async open(options: LocalStackOptions = {}): Promise<World> {
     const dir = await mkdtemp(join(tmpdir(), "bioxen-e2e-"));
     const full = {
@@ -60,7 +67,7 @@ export class World {
       home: dir,
     };
     const stack = await startLocalStack(full);
-    const nats = await connect({ servers: stack.url });
+    const nats = await connectRaw(dir);
     return new World(dir, dir, { kind: "own", options: full, stack }, nats);
   }
 
@@ -81,7 +88,7 @@ export class World {
     const claimed = JSON.parse(line) as Claimed;
     if ("problem" in claimed) throw new Error(`no shared stack: ${claimed.problem}`);
     const dir = await mkdtemp(join(tmpdir(), "bioxen-e2e-"));
-    const nats = await connect({ servers: claimed.url });
+    const nats = await connectRaw(claimed.dir);
     const world = new World(dir, claimed.dir, { kind: "shared", url: claimed.url, claim }, nats);
     await world.#register(chassis);
     return world;
@@ -127,13 +134,13 @@ export class World {
     await this.#source.stack.stop();
     await whileDown(join(this.dir, "data"));
     this.#source.stack = await startLocalStack(this.#source.options);
-    this.nats = await connect({ servers: this.url });
+    this.nats = await connectRaw(this.home);
   }
 
   /** Replaces the NATS client by one that tries to reconnect every 100 ms without limit. */
   async reconnectForEver(): Promise<void> {
     await this.nats.close();
-    this.nats = await connect({ servers: this.url, maxReconnectAttempts: -1, reconnectTimeWait: 100 });
+    this.nats = await connectRaw(this.home, { maxReconnectAttempts: -1, reconnectTimeWait: 100 });
   }
 
   /** Ends the stack, or releases it for the next file. */
@@ -195,6 +202,29 @@ export class World {
   #commandEnv(): NodeJS.ProcessEnv {
     const config = join(this.dir, "config.yaml");
     return { ...process.env, BIOXEN_HOME: this.home, BIOXEN_CONFIG: config, NO_COLOR: "1" };
+  }
+
+  /** The environment of a further instance of a service. */
+  serviceEnvironment(service: string): Promise<NodeJS.ProcessEnv> {
+    return this.#processEnvironment("services", service);
+  }
+
+  /** The environment of a further process of the agent with this id, which has a key on a stack with keys. */
+  async agentEnvironment(agentId: string): Promise<NodeJS.ProcessEnv> {
+    return { ...(await this.#processEnvironment("agents", agentId)), BIOXEN_AGENT_ID: agentId };
+  }
+
+  async #processEnvironment(folder: "services" | "agents", name: string): Promise<NodeJS.ProcessEnv> {
+    const keysDir = (await findLocalStack(this.home))?.keysDir;
+    const login =
+      keysDir === undefined
+        ? {}
+        : {
+            BIOXEN_NATS_CREDS: join(keysDir, folder, `${name}.creds`),
+            BIOXEN_IDENTITIES: "mapped",
+            BIOXEN_METRICS_TOKEN_FILE: join(keysDir, "metrics.token"),
+          };
+    return { ...process.env, BIOXEN_NATS_URL: this.url, BIOXEN_LOG_LEVEL: "warn", ...login };
   }
 
   /** Runs `bioxen` in a process that is reused for the next command. */

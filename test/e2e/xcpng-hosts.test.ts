@@ -106,3 +106,30 @@ it("a VM that high availability restarts on another host stays running, with the
   expect(chassis.hosts[0].name).not.toBe(from);
   await world.done("cmd.vm.destroy", { vmId: "a1" });
 });
+
+it("a pool whose high availability is overcommitted is named by chassis show and doctor, until it is not", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  const set = (planned: number) =>
+    fake.pool.db.update("pool", fake.pool.ref, {
+      ha_enabled: true,
+      ha_host_failures_to_tolerate: 2,
+      ha_plan_exists_for: planned,
+      ha_overcommitted: planned < 2,
+    });
+  const words =
+    "its high availability is overcommitted: it is to tolerate 2 failed hosts, and has a plan for 1";
+  const shown = async () => (await world.bioxen("chassis", "show", "xcpng-1")).stdout;
+  expect(await shown()).not.toContain(words);
+  set(1);
+  // The agent reads the pool every 15 s.
+  await eventually("chassis show names it", async () => (await shown()).includes(words) || undefined, 60_000);
+  expect((await world.bioxen("doctor")).stdout).toContain(`pool xcpng-1: ${words}`);
+  expect((await world.bioxenJson("chassis", "show", "xcpng-1")).overcommitted).toEqual({
+    chassisId: "xcpng-1",
+    toTolerate: 2,
+    planned: 1,
+  });
+  set(2);
+  await eventually("it is gone", async () => !(await shown()).includes(words) || undefined, 60_000);
+});

@@ -29,7 +29,8 @@ afterEach(async () => {
 
 async function stack(): Promise<World> {
   const { url, fingerprint } = fake;
-  const world = await World.open({ chassis: "ecoli:1", xcpng: { url, fingerprint } });
+  // Without keys: a test changes the id of the agent, and with keys the new agent gets the chassis only once it is lost.
+  const world = await World.open({ keys: false, chassis: "ecoli:1", xcpng: { url, fingerprint } });
   worlds.push(world);
   return world;
 }
@@ -112,6 +113,37 @@ it("a fresh data directory leaves the machines of the lost log alone, until they
     return stdout.includes(`the machine ${orphan?.uuid} of another owner is deleted`) ? stdout : undefined;
   });
   expect(words).toContain(`its agent deletes the machine ${orphan?.uuid} of another owner`);
+  expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
+});
+
+it("a halted orphan is adopted at the start of its new VM, and not touched before", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  const world = await stack();
+  await run(world, "keep1");
+  await world.done("cmd.vm.stop", { vmId: "keep1" });
+  await world.reach("keep1", "stopped");
+  const before = machines();
+  await world.restart((dataDir) => rm(dataDir, { recursive: true }));
+  await orphansAre(world, "keep1 cluster");
+  const adopted = await world.bioxenProcess("pool", "adopt", "keep1", "--id", "kept", "--type", "ecoli");
+  expect(adopted.stdout).toContain("the machine is halted: bioxen vm start kept starts and adopts it");
+  expect(adopted.code).toBe(0);
+  const [uuid = ""] = before.keys();
+  const created = (await world.done("qry.vm.get", { vmId: "kept" })).vm;
+  expect(created).toMatchObject({ state: "created", config: { machine: uuid } });
+  await orphansAre(world, "keep1 cluster");
+  untouched(before);
+  const started = await world.bioxenProcess("vm", "start", "kept");
+  expect(started.code).toBe(0);
+  await world.reach("kept", "running");
+  await orphansAre(world);
+  const machine = machines().get(uuid);
+  expect(machine).toMatchObject({ power_state: "Running", VBDs: before.get(uuid)?.VBDs });
+  expect(machine.name_label).toMatch(/^BioXen kept \(xcpng-1, [0-9a-f]{16}\)$/);
+  await world.done("cmd.vm.destroy", { vmId: "kept" });
+  await world.reach("kept", "destroyed");
+  expect(machines().size).toBe(0);
   expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
 });
 

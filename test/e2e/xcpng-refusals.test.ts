@@ -70,14 +70,18 @@ describe("a start that the pool refuses", { timeout: TIMEOUT_MS }, () => {
 
   it("for good, puts the VM in error at once, with the code and the remedy", async () => {
     const code = "VCPU_MAX_NOT_CORES_PER_SOCKET_MULTIPLE";
-    fake.faults.add({ kind: "refuse", method: "VM.start", code, params: ["2", "4"] });
+    const template = fake.pool.addTemplate("four cores", { disks: 1 });
+    fake.pool.db.update("VM", template, { platform: { "cores-per-socket": "4" } });
     const starts = fake.statistics.byMethod.get("Async.VM.start") ?? 0;
-    await start("r2");
+    await start("r2", { config: { template: "four cores" } });
     const vm = await world.reach("r2", "error");
     expect(vm).toMatchObject({ failure: "BAD_REQUEST" });
     expect(vm.reason).toContain(code);
     expect(vm.reason).toContain("platform:cores-per-socket");
     expect(fake.statistics.byMethod.get("Async.VM.start")).toBe(starts + 1);
+    await world.done("cmd.vm.resize", { vmId: "r2", resources: { vcpus: 4 } });
+    await world.done("cmd.vm.start", { vmId: "r2" });
+    await world.reach("r2", "running");
     await world.done("cmd.vm.destroy", { vmId: "r2" });
   });
 

@@ -139,58 +139,6 @@ describe("a VM of a pool", () => {
     await destroyed(...basic, ...pool);
   });
 
-  it("is restored from a snapshot while it runs and while it is stopped; a deleted snapshot is removed from the pool", {
-    timeout: TIMEOUT_MS,
-  }, async () => {
-    await run("s1");
-    const { uuid } = machine("s1");
-    const { snapshot } = await world.bioxenJson("vm", "snapshot", "s1", "--id", "before");
-    const again = await world.done("cmd.vm.snapshot", { vmId: "s1", snapshotId: "before" });
-    expect(again).toMatchObject({ changed: false, snapshot });
-    expect(fake.counts()).toMatchObject({ snapshots: 1 });
-    const isRestored = (times: number) =>
-      eventually(`restore ${times} is done`, () => {
-        const { other_config, power_state } = machine("s1");
-        return (power_state === "Running" && other_config["bioxen:restores"] === String(times)) || undefined;
-      });
-    await world.done("cmd.vm.restore", { vmId: "s1", snapshotId: "before" });
-    await isRestored(1);
-    await eventually(
-      "the history of s1 has the restart",
-      async () => (await typesOf("s1")).includes("guest-restarted") || undefined,
-    );
-    await world.done("cmd.vm.stop", { vmId: "s1" });
-    await world.reach("s1", "stopped");
-    await world.done("cmd.vm.restore", { vmId: "s1", snapshotId: "before" });
-    await world.done("cmd.vm.start", { vmId: "s1" });
-    await world.reach("s1", "running");
-    await isRestored(2);
-    expect(machine("s1").uuid).toBe(uuid);
-    await world.done("cmd.vm.snapshot", { vmId: "s1", snapshotId: "lost" });
-    const snapshots = fake.pool.db.all("VM").filter(([, vm]) => vm["is_a_snapshot"] === true);
-    expect(snapshots).toHaveLength(2);
-    for (const [ref, vm] of snapshots.slice(-1)) {
-      // The disks of a snapshot with memory are attached until it is shut down.
-      await fake.outside("VM.hard_shutdown", ref);
-      for (const vbd of vm["VBDs"] as string[]) {
-        await fake.outside("VDI.destroy", fake.pool.db.get("VBD", vbd)["VDI"] as string);
-      }
-      await fake.outside("VM.destroy", ref);
-    }
-    await world.done("cmd.vm.restore", { vmId: "s1", snapshotId: "lost" });
-    await isRestored(3);
-    expect(await typesOf("s1"), "its history says that the snapshot is lost").toContain("checkpoint-lost");
-    for (const fromSnapshotId of [undefined, "before"]) {
-      const fork = await world.ask("cmd.vm.fork", { vmId: "s1", newVmId: "s2", fromSnapshotId });
-      expect(fork.error.code).toBe("UNSUPPORTED");
-    }
-    await world.done("cmd.vm.stop", { vmId: "s1" });
-    await world.reach("s1", "stopped");
-    await world.bioxenJson("vm", "snapshots", "s1", "--delete", "before");
-    await eventually("no snapshot is left in the pool", () => fake.counts()["snapshots"] === 0 || undefined);
-    await destroyed("s1");
-  });
-
   it("is rejected when its request exceeds every host or contains a password", {
     timeout: TIMEOUT_MS,
   }, async () => {
@@ -247,19 +195,25 @@ describe("changes outside BioXen", () => {
     await destroyed("d1", "d2", "d3");
   });
 
-  it("a paused machine is resumed; a machine started without an allocation is halted", {
+  it("a paused or suspended machine is resumed; a machine started without an allocation is halted", {
     timeout: TIMEOUT_MS,
   }, async () => {
     await run("d4");
     await fake.outside("VM.pause", machine("d4").ref);
     await eventually("the change is observed", async () => (await seenOf("d4")).length === 1 || undefined);
     await eventually("the machine runs again", () => machine("d4").power_state === "Running" || undefined);
+    // A change between BioXen's call and its next read of the machine is undone, but not observed.
+    const ranAtMs = Date.now();
+    await world.sample("d4", ({ atMs }) => atMs > ranAtMs);
+    await fake.outside("VM.suspend", machine("d4").ref);
+    await eventually("that is observed too", async () => (await seenOf("d4")).length === 2 || undefined);
+    await eventually("the machine runs again", () => machine("d4").power_state === "Running" || undefined);
     await world.done("cmd.vm.stop", { vmId: "d4" });
     await world.reach("d4", "stopped");
     await fake.outside("VM.start", machine("d4").ref, false, false);
     // Waits for the event first: the power state "Halted" alone would also describe the machine before its start.
-    await eventually("the start is observed", async () => (await seenOf("d4")).length === 2 || undefined);
-    expect(await seenOf("d4")).toEqual(["paused REPAIR", "started REPAIR"]);
+    await eventually("the start is observed", async () => (await seenOf("d4")).length === 3 || undefined);
+    expect(await seenOf("d4")).toEqual(["paused REPAIR", "suspended REPAIR", "started REPAIR"]);
     await eventually("the machine is halted", () => machine("d4").power_state === "Halted" || undefined);
     await destroyed("d4");
   });
@@ -302,6 +256,21 @@ describe("the agent", () => {
     expect(verified.violations).toEqual([]);
   });
 
+  it("that starts later fails the VM of a machine halted meanwhile, and resumes a paused one; no change is recorded", {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    await run("h1");
+    await run("h2");
+    await world.restart(async () => {
+      await fake.outside("VM.hard_shutdown", machine("h1").ref);
+      await fake.outside("VM.pause", machine("h2").ref);
+    });
+    expect((await world.reach("h1", "error")).reason).toMatch(/halted, and not by BioXen/);
+    await eventually("h2 runs again", () => machine("h2").power_state === "Running" || undefined);
+    expect([await seenOf("h1"), await seenOf("h2")]).toEqual([[], []]);
+    await destroyed("h1", "h2");
+  });
+
   it("runs programs over SSH, and with drift `accept` its VMs follow changes outside BioXen", {
     timeout: TIMEOUT_MS,
   }, async () => {
@@ -334,7 +303,7 @@ describe("the agent", () => {
     expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);
   });
 
-  it.each(REJECTED_POOLS)("`up` rejects a pool with %s and names the remedy", (_reason, options, error) =>
-    upRejects(world, options, error, PASSWORD),
+  it.each(REJECTED_POOLS)("`up` rejects a pool with %s and names the remedy", (_reason, pool, error) =>
+    upRejects(world, pool, error, PASSWORD),
   );
 });

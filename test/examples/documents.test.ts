@@ -4,7 +4,7 @@
  */
 
 import { stripTypeScriptTypes } from "node:module";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { eventually, World } from "../e2e/world.ts";
 import { type Block, blocksOf, documents, wordsOf } from "./blocks.ts";
 
@@ -29,8 +29,14 @@ const pages = documents()
 let world: World;
 beforeAll(async () => {
   world = await World.shared({ chassis: "ecoli:2,yeast:1", timeScale: 10 });
+  // As `eval "$(bioxen env)"` does in a shell.
+  const { variables } = await world.bioxenJson("env");
+  vi.stubEnv("BIOXEN_NATS_LOGIN", variables.BIOXEN_NATS_LOGIN);
 });
-afterAll(() => world.close());
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  await world.close();
+});
 
 async function runCommands({ text }: Block): Promise<void> {
   for (const line of text.trim().split("\n")) {

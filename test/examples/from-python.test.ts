@@ -146,7 +146,10 @@ describe("the guide for users of the Python library", () => {
       }),
     );
     const input = JSON.stringify({ vm: `${prefix}1`, cells });
-    const { code, stdout, stderr } = await runPython(["-c", CELLS, input], { BIOXEN_NATS_URL: world.url });
+    const { code, stdout, stderr } = await runPython(["-c", CELLS, input], {
+      BIOXEN_NATS_URL: world.url,
+      BIOXEN_HOME: world.home,
+    });
     expect(code, stderr).toBe(0);
     expect(stderr).toBe("");
     expect(JSON.parse(stdout)).toEqual({ ran: cells.length, failures: [] });

@@ -1,7 +1,14 @@
 /**
  * The requests of a run. Request number N of a seed is always the same message, whatever was answered before.
  */
-import { agentCheckpoint, agentExec, agentOrphans, ENDPOINTS, type Endpoint } from "@bioxen/contracts";
+import {
+  agentCheckpoint,
+  agentExec,
+  agentHold,
+  agentOrphans,
+  ENDPOINTS,
+  type Endpoint,
+} from "@bioxen/contracts";
 import { large, wrongBytes } from "./bytes.ts";
 import { blockOf, CORRELATION_ID, type Header, MESSAGE_ID, wrongHeaders } from "./headers.ts";
 import { mutated, nested } from "./mutations.ts";
@@ -17,6 +24,7 @@ export const TARGETS: readonly Endpoint[] = [
   ...Object.values(ENDPOINTS),
   agentExec(AGENT),
   agentCheckpoint(AGENT),
+  agentHold(AGENT),
   agentOrphans(AGENT),
 ];
 

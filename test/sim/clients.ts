@@ -17,6 +17,8 @@ const VERBS = [
   "vmPause",
   "vmResume",
   "vmResize",
+  "vmSetEnvironment",
+  "vmExec",
   "vmMigrate",
   "vmMigrate",
   "vmCancelMigration",
@@ -41,6 +43,9 @@ const CROWDED_VERBS = [
 
 const MOVE_VERBS: readonly EndpointName[] = ["vmMigrate", "vmCancelMigration"];
 
+/** Verbs that act at a minute of a cell: they are refused, or act at no minute, for a VM without a guest. */
+const CELL_VERBS: readonly EndpointName[] = ["vmResize", "vmSetEnvironment", "vmExec"];
+
 const TIMEOUT_MS = 3_000;
 
 /** A command that was answered `changed: true`: the log must contain its event once. */
@@ -52,6 +57,7 @@ export interface Acknowledged {
 /** What the clients know about the cluster. */
 export interface Fleet {
   readonly movable: () => readonly string[];
+  readonly running: () => readonly string[];
   readonly paused: () => readonly string[];
   readonly kept: () => readonly { readonly vmId: string; readonly snapshotId: string }[];
 }
@@ -69,6 +75,8 @@ export class Clients {
   /** Running VMs that are not bound to a type of chassis: a move of another VM is mostly refused. */
   readonly #movable: () => readonly string[];
 
+  readonly #running: () => readonly string[];
+
   /** Paused VMs: a resume of another VM is mostly refused. */
   readonly #paused: () => readonly string[];
 
@@ -77,6 +85,7 @@ export class Clients {
 
   constructor(universe: Universe, faults: Faults, bus: SimBus, fleet: Fleet) {
     this.#movable = fleet.movable;
+    this.#running = fleet.running;
     this.#paused = fleet.paused;
     this.#kept = fleet.kept;
     this.#universe = universe;
@@ -103,8 +112,9 @@ export class Clients {
     const anyVm = `vm-${this.#universe.between(1, vms)}`;
     const isPicked = this.#universe.chance(0.8);
     const movable = MOVE_VERBS.includes(verb) && isPicked ? this.#movable() : [];
+    const running = CELL_VERBS.includes(verb) && isPicked ? this.#running() : [];
     const paused = verb === "vmResume" && isPicked ? this.#paused() : [];
-    const suitable = [...movable, ...paused];
+    const suitable = [...movable, ...running, ...paused];
     const vmId = suitable.length === 0 ? anyVm : this.#universe.pick(suitable);
     const { subject } = ENDPOINTS[verb];
     const isOfSnapshot = verb === "vmDeleteSnapshot" || verb === "vmRestore";
@@ -144,7 +154,13 @@ export class Clients {
     const ribosomes = this.#universe.pick(
       this.#isCrowded ? [5_589, 11_178, 22_355] : [100, 5_589, 11_178, 22_355, 30_000],
     );
-    if (verb === "vmResize") return { vmId, resources: { ribosomes } };
+    if (verb === "vmResize" || verb === "vmSetEnvironment") {
+      const atMinute = this.#universe.chance(0.5) ? { atMinute: this.#universe.between(0, 90) } : {};
+      const what =
+        verb === "vmResize" ? { resources: { ribosomes } } : { environment: { substrate: ribosomes / 10 } };
+      return { vmId, ...what, ...atMinute };
+    }
+    if (verb === "vmExec") return { vmId, source: "return 1", readOnly: this.#universe.chance(0.3) };
     const snapshotId = this.#universe.pick(["one", "two"]);
     if (verb === "vmSnapshot") return this.#universe.chance(0.3) ? { vmId } : { vmId, snapshotId };
     if (verb === "vmRestore" || verb === "vmDeleteSnapshot") return { vmId, snapshotId };
@@ -162,6 +178,8 @@ export class Clients {
       ? { mode: "on-failure", maxAttempts: 2, backoffMs: 200 }
       : undefined;
     const guarantee = this.#universe.chance(0.5) ? { ribosomes: "1%" } : undefined;
+    const isScheduled = guarantee === undefined && this.#universe.chance(0.4);
+    const schedule = isScheduled ? this.#schedule() : undefined;
     const placement = this.#isCrowded || this.#universe.chance(0.5) ? { chassisTypes: ["ecoli"] } : {};
     // Two genomes of E. coli (4 642 kb) leave 916 kb of the 10 200 kb offered. Genome space is freed by an eviction only,
     // not by starving or pausing.
@@ -175,6 +193,19 @@ export class Clients {
       labels: this.#universe.pick([{}, { team: "a" }, { team: "b" }, { team: "a", tier: "x" }]),
       ...(guarantee === undefined ? {} : { guarantee }),
       ...(restart === undefined ? {} : { restartPolicy: restart }),
+      ...(schedule === undefined ? {} : { schedule }),
     };
+  }
+  /** Returns a schedule of amounts, of the medium, or of both, at minutes that most cells reach. */
+  #schedule(): readonly object[] {
+    const at = () => this.#universe.between(0, 30);
+    const amounts = { atMinute: at(), resources: { ribosomes: this.#universe.pick(["1%", "30%", "60%"]) } };
+    const medium = { atMinute: at(), environment: { substrate: this.#universe.between(1, 9) } };
+    return this.#universe.pick([
+      [amounts],
+      [medium],
+      [amounts, medium],
+      [amounts, { ...amounts, atMinute: at() }],
+    ]);
   }
 }

@@ -3,6 +3,7 @@
  */
 import type { LeaseStore } from "@bioxen/kernel";
 import type { MemoryBlobs } from "@bioxen/testkit/memory-blobs";
+import type { MemoryCourses } from "@bioxen/testkit/memory-courses";
 import type { MemorySnapshots } from "@bioxen/testkit/memory-snapshots";
 import type { AlertWitness } from "./alerts.ts";
 import type { SimBus } from "./bus.ts";
@@ -33,6 +34,7 @@ export interface Cluster {
   readonly lanes: LaneScene | undefined;
   readonly witness: AlertWitness;
   readonly blobs: MemoryBlobs;
+  readonly courses: MemoryCourses;
   /** Reports a bug in a service, which fails the run. */
   readonly onBug: (thrown: unknown) => void;
 }

@@ -15,6 +15,7 @@ import {
   quotaFold,
   quotaFree,
   quotaLabelsOf,
+  releasableTo,
   roomFor,
   roomOf,
   type Vm,
@@ -67,6 +68,9 @@ export class Folds {
   readonly paused = (): string[] =>
     this.existing().flatMap(([vmId, vm]) => (vm.state === "paused" ? [vmId] : []));
 
+  readonly running = (): string[] =>
+    this.existing().flatMap(([vmId, vm]) => (vm.state === "running" ? [vmId] : []));
+
   readonly movable = (): string[] => {
     const runs = this.existing().filter(
       ([, vm]) => vm.state === "running" && !("chassisTypes" in vm.placement),
@@ -94,6 +98,7 @@ export class Folds {
       if (vm.state === "starting" || vm.state === "stopping") problem(`${vmId} is still ${vm.state}`);
       if (vm.state === "pending") this.#checkWaiting(vmId, vm, problem);
       this.#checkShrunk(vmId, vm, problem);
+      if (releasableTo(vm) !== undefined) problem(`${vmId} still holds amounts of minutes that have passed`);
       const held = entries.filter((entry) => entry.vmId === vmId);
       const runs = vm.state === "running" || vm.state === "paused";
       if (held.length !== (runs ? 1 : 0)) problem(`${vmId} is ${vm.state} and has ${held.length} entries`);

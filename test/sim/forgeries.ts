@@ -9,6 +9,7 @@
 import {
   agentCheckpoint,
   agentExec,
+  agentHold,
   chassisTelemetrySubject,
   ENDPOINTS,
   type EndpointName,
@@ -44,7 +45,7 @@ const INTERNAL = [
   "vmReinstate",
   "vmReport",
 ] as const satisfies readonly EndpointName[];
-const NAMES = [...INTERNAL, "agentExec", "agentCheckpoint", "heartbeat"] as const;
+const NAMES = [...INTERNAL, "agentExec", "agentCheckpoint", "agentHold", "heartbeat"] as const;
 type Name = (typeof NAMES)[number];
 
 /** Returns the internal endpoints of the catalogue for which no forgery is made. */
@@ -104,6 +105,7 @@ export class Forger {
   #subjectOf(name: Exclude<Name, "heartbeat">): string {
     const agentId = this.#chance.pick(AGENTS);
     if (name === "agentExec") return agentExec(agentId).subject;
+    if (name === "agentHold") return agentHold(agentId).subject;
     return name === "agentCheckpoint" ? agentCheckpoint(agentId).subject : ENDPOINTS[name].subject;
   }
 
@@ -178,6 +180,8 @@ export class Forger {
       }
       case "agentExec":
         return { vmId, fence: this.#number(), source: "return 1", timeoutMs: 100 };
+      case "agentHold":
+        return { vmId, fence, ...(this.#chance.chance(0.5) ? {} : { atMinute: this.#number() }) };
       case "agentCheckpoint":
         return { vmId, fence, ...(this.#chance.chance(0.5) ? {} : { holder: "vm-9" }) };
     }

@@ -47,6 +47,8 @@ export class SimLog {
   /** Every event that a service has ever appended, lost ones too. */
   readonly #appended = new Set<LogMessage>();
   readonly #lastOf = new Map<string, LogMessage>();
+  /** When each message was stored. A backup keeps it. */
+  readonly #storedAt = new WeakMap<LogMessage, string>();
   readonly #followers = new Set<Follower>();
 
   constructor(universe: Universe, faults: Faults, onAppend: (event: StoredEvent) => void) {
@@ -66,6 +68,10 @@ export class SimLog {
 
   at(seq: number): LogMessage | undefined {
     return this.#messages[seq - 1];
+  }
+
+  storedAt(message: LogMessage): string | undefined {
+    return this.#storedAt.get(message);
   }
 
   /** Keeps a copy of the messages up to this sequence, for {@link restore}. */
@@ -169,6 +175,7 @@ export class SimLog {
 
   #put(message: LogMessage): void {
     this.#messages.push(message);
+    this.#storedAt.set(message, `${this.#universe.nowMs} ms`);
     this.#lastOf.set(message.streamSubject, message);
     for (const follower of this.#followers) this.#schedule(follower);
   }

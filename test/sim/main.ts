@@ -1,7 +1,7 @@
 /**
  * `pnpm sim [--seeds N] [--seed S]`: N runs from seed S on, on all processors. Exits with 0 only when every run held
  * and every probe fired. `pnpm sim --seed S --show PATTERN` makes one run and prints every event whose line matches.
- * `--without flood` and `--without cut` leave a large fault out.
+ * `--without flood`, `--without cut` and `--without owners` leave a part of the plan out.
  */
 import { parseArgs } from "node:util";
 import { PLANNED_FAULTS, planInWords, planOf } from "./plan.ts";
@@ -10,6 +10,9 @@ import { simulateOnAllCores } from "./seed-pool.ts";
 
 /** Fewer runs than this need not fire every probe. */
 const SEEDS_FOR_PROBES = 200;
+
+/** Time between two lines of progress in a log file. */
+const PROGRESS_MS = 60_000;
 
 const { values } = parseArgs({
   options: {
@@ -46,8 +49,14 @@ function show(seed: number, pattern: RegExp): ReturnType<typeof run> {
 }
 
 const startedAt = Date.now();
+let shownAt = startedAt;
 const onProgress = (finished: number) => {
-  if (process.stderr.isTTY) process.stderr.write(`\r${finished} of ${seeds} runs`);
+  const line = `${finished} of ${seeds} runs`;
+  if (process.stderr.isTTY) process.stderr.write(`\r${line}`);
+  else if (Date.now() - shownAt >= PROGRESS_MS) {
+    shownAt = Date.now();
+    console.error(line);
+  }
 };
 const outcome = await simulateOnAllCores(first, seeds, { onProgress, without });
 for (const [name, count] of [...outcome.happened].sort())

@@ -17,6 +17,7 @@ import {
 } from "@bioxen/kernel";
 import { blobPath } from "./blob-path.ts";
 import type { Cluster } from "./cluster.ts";
+import { coursePath } from "./course-path.ts";
 import { leasePath } from "./lease-path.ts";
 import type { Presence } from "./presence.ts";
 
@@ -75,6 +76,7 @@ export function portsOf(life: Life): LifePorts {
     leases: new StoredLeases({ ...world, store, monotonicMs: () => universe.nowMs, hasEnded }),
     tracer: UNTRACED,
     blobs: blobPath(cluster, { send, alive }),
+    courses: coursePath(cluster, { send, alive }),
     log: logOf(life, door),
     bus: busOf(life, door),
     reach: (work) => alive(door.reach(work)),

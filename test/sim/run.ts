@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { isUnreadable, type StoredEvent } from "@bioxen/kernel";
 import { LogVerifier } from "@bioxen/log-verifier";
 import { MemoryBlobs } from "@bioxen/testkit/memory-blobs";
+import { MemoryCourses } from "@bioxen/testkit/memory-courses";
 import { MemoryLeaseStore } from "@bioxen/testkit/memory-leases";
 import { MemorySnapshots } from "@bioxen/testkit/memory-snapshots";
 import { AlertWitness, operate } from "./alerts.ts";
@@ -22,6 +23,7 @@ import { GrowthWatch } from "./growth.ts";
 import { checkBlobs, checkRestored } from "./guest-states.ts";
 import { SimLog } from "./log.ts";
 import { CUT_HEAL_MS, type CutScene, LogCut } from "./log-cuts.ts";
+import { OwnerChanges } from "./owners.ts";
 import { type Plan, planInWords, planOf } from "./plan.ts";
 import { checkNothingUnreadable, poisonSometimes } from "./poison.ts";
 import { SimProcess } from "./processes.ts";
@@ -116,6 +118,7 @@ export async function run(seed: number, { plan = planOf(seed), watch }: RunOptio
     lanes: plan.flood === undefined ? undefined : { universe, faults, started: new Set<string>(), problem },
     witness: new AlertWitness(universe, faults),
     blobs: new MemoryBlobs({ nowMs: () => universe.nowMs }),
+    courses: new MemoryCourses(),
     snapshots: new MemorySnapshots(),
     snapshotEvery: universe.between(SNAPSHOT_EVERY.least, SNAPSHOT_EVERY.most),
     onBug,
@@ -139,6 +142,7 @@ export async function run(seed: number, { plan = planOf(seed), watch }: RunOptio
   poisonSometimes(cluster, TROUBLE_MS);
   const flood = plan.flood === undefined ? undefined : new Flood(cluster, plan.flood);
   flood?.begin();
+  if (plan.owners !== undefined) new OwnerChanges(cluster, clients, plan.owners).begin();
   const cut = cutOf(plan.cut, { cluster, folds, processes, problem, onOtherLog });
   cut?.begin();
   const isCalm = await universe.runUntil(universe.nowMs + TROUBLE_MS);
@@ -175,6 +179,9 @@ export async function run(seed: number, { plan = planOf(seed), watch }: RunOptio
     const isResize = envelope.type === "bioxen.vm.resized.v1";
     if (envelope.type === "bioxen.vm.displaced.v2") faults.count(`displaced ${code}`);
     if (isResize && !envelope.causationid.startsWith("bioxen.cmd.")) faults.count("resize-adopted");
+    const { simMinute, given } = envelope.data as { simMinute?: number; given?: object };
+    if (isResize && simMinute !== undefined) faults.count("resized at a minute");
+    if (isResize && given !== undefined) faults.count("resized at a coming minute");
   }
   return {
     seed,

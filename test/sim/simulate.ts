@@ -13,6 +13,7 @@ import { FAULTS } from "./faults.ts";
 import { FLOOD_PROBES } from "./floods.ts";
 import { FORGERY_PROBES } from "./forgeries.ts";
 import { CUT_PROBES } from "./log-cuts.ts";
+import { OWNER_PROBES } from "./owners.ts";
 import { type PlannedFault, planOf } from "./plan.ts";
 import { type RunReport, run } from "./run.ts";
 
@@ -25,6 +26,7 @@ const PROBES: readonly string[] = [
   ...FORGERY_PROBES,
   ...FLOOD_PROBES,
   ...CUT_PROBES,
+  ...OWNER_PROBES,
   "conflict",
   "outcome-found-again",
   "snapshot written",
@@ -46,10 +48,7 @@ const PROBES: readonly string[] = [
   ].map((code) => `refused ${code}`),
   // Without changes from outside and refused or long starts: no simulated driver has them. test/e2e/xcpng.test.ts and
   // test/e2e/xcpng-refusals.test.ts cover them.
-  // Without transfers: the simulated cluster is open, where owners decide nothing. services/lifecycle tests cover them.
-  ...Object.keys(VM_EVENTS).filter(
-    (type) => !/observed|start-refused|start-progressed|transferred/.test(type),
-  ),
+  ...Object.keys(VM_EVENTS).filter((type) => !/observed|start-refused|start-progressed/.test(type)),
   ...["starve", "pause", "evict"].map((mode) => `gave way: ${mode}`),
   ...Object.keys(LEDGER_EVENTS).filter((type) => !/closed|capacity-changed/.test(type)),
   ...Object.keys(DRAIN_EVENTS),
@@ -57,6 +56,8 @@ const PROBES: readonly string[] = [
   ...Object.keys(ALERT_EVENTS),
   ...Object.keys(CHASSIS_EVENTS).filter((type) => /registered|lost|recovered/.test(type)),
   "displaced CHASSIS_LOST",
+  "resized at a minute",
+  "resized at a coming minute",
 ];
 
 /** The outcome of some runs, which can be summed with others by `judged`. */

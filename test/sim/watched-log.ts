@@ -26,8 +26,9 @@ export class SimWatchedLog implements WatchedLog {
     };
   }
 
-  async digestAt(seq: number) {
-    return this.#log.at(seq)?.digest;
+  async markAt(seq: number) {
+    const message = this.#log.at(seq);
+    return message && { digest: message.digest, storedAt: this.#log.storedAt(message) };
   }
 
   async records() {
@@ -51,7 +52,7 @@ export function watchedThrough(
   return {
     copies: log.copies,
     state: () => reach(() => log.state()),
-    digestAt: (seq) => reach(() => log.digestAt(seq)),
+    markAt: (seq) => reach(() => log.markAt(seq)),
     records: () => reach(() => log.records()),
     write: (record) => reach(() => log.write(record)),
     remove: () => reach(() => log.remove()),

@@ -92,6 +92,8 @@ describe.skipIf(PYTHON === undefined).each(KINDS)("on $kind", ({ guard }) => {
       paused: "paused",
       resumed: "running",
       resized: 400,
+      later: 400,
+      changed: 100_000,
       usage: 400,
       copy: "created",
       listed: [`${prefix}-copy`, `${prefix}-life`],

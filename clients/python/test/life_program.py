@@ -53,6 +53,8 @@ def main(prefix):
             copy = vm.fork(f"{prefix}-copy", f"{prefix}-snapshot")
             seen["copy"] = copy.status()["state"]
             vm.restore(f"{prefix}-snapshot")
+            seen["later"] = vm.resize({"ribosomes": 300}, at_minute=100_000)["allocation"]["ribosomes"]
+            seen["changed"] = vm.set_environment({"nutrientQuality": 0.5}, at_minute=100_000)
             vm.delete_snapshot(f"{prefix}-snapshot")
             seen["refused"]["snapshot"] = refused(lambda: vm.restore(f"{prefix}-snapshot"))
             seen["listed"] = [one["vmId"] for one in bx.list_vms(label=f"team={prefix}")]

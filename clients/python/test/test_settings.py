@@ -122,6 +122,14 @@ class SettingsOfTheEnvironment(unittest.TestCase):
         self.assertEqual(named.login_for(place).fields(), {"user": "bob", "pass": "other"})
         self.assertIsNone(find_settings("nats://elsewhere:4555", self.env).login_for(("elsewhere", 4555)))
 
+    def test_take_the_password_beside_a_credentials_file(self):
+        creds = os.path.join(self.home, "alice.creds")
+        with open(os.path.join(self.home, "alice.json"), "w", encoding="utf-8") as file:
+            json.dump({"url": "nats://h", "user": "alice", "password": "s3cret"}, file)
+        for path in (creds, os.path.join(self.home, "alice.json")):
+            settings = find_settings("nats://h", {**self.env, "BIOXEN_NATS_CREDS": path})
+            self.assertEqual(settings.login_for(("h", 4222)).fields(), {"user": "alice", "pass": "s3cret"})
+
     def test_refuse_nkeys_with_the_reason(self):
         env = {**self.env, "BIOXEN_NATS_URL": "nats://h", "BIOXEN_NATS_CREDS": "/some/user.creds"}
         with self.assertRaises(bioxen.BadRequest) as caught:

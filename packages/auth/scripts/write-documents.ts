@@ -1,5 +1,9 @@
-/** Writes the generated document of this package: `pnpm run docs`. */
-import { writeFileSync } from "node:fs";
+/** Writes the generated documents of this package: `pnpm run docs`. */
+import { readFileSync, writeFileSync } from "node:fs";
 import { permissionsDocument } from "../src/document.ts";
+import { withRoles } from "../src/roles-document.ts";
 
-writeFileSync(new URL("../../../docs/permissions.md", import.meta.url), permissionsDocument());
+const document = (name: string): URL => new URL(`../../../docs/${name}`, import.meta.url);
+
+writeFileSync(document("permissions.md"), permissionsDocument());
+writeFileSync(document("security.md"), withRoles(readFileSync(document("security.md"), "utf8")));

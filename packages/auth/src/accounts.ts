@@ -4,7 +4,7 @@
  * | account | users | holds |
  * |---|---|---|
  * | `LOG` | the provisioner | all streams and buckets |
- * | `FEED` | the provisioner of the mirror | a mirror of the event log, on which agents and principals have their consumers |
+ * | `FEED` | the provisioner of the mirrors | mirrors of the event log and of the feed of tenants, on which agents and principals have their consumers |
  * | `S-<service>` | one service | its endpoints |
  * | `A-<agent>` | one agent | its endpoints |
  * | `P-<name>` | one principal | nothing |
@@ -14,7 +14,7 @@
  * server publishes answers with its own rights on whatever reply subject a request names. An import replaces the reply
  * subject by one of the server. For the same reason every service has an account of its own.
  */
-import { CORE_SERVICES, type ServiceName } from "@bioxen/contracts";
+import { CORE_SERVICES, type ServiceName, serviceAccount } from "@bioxen/contracts";
 import { Account, type AccountLimits, type User } from "./account.ts";
 import type { KeyRing } from "./key-ring.ts";
 
@@ -39,8 +39,8 @@ const AGENT_LIMITS: AccountLimits = {
 export const LOG_ACCOUNT = "LOG";
 /** The streams of BioXen with room for new ones, and a consumer for every service, job lane and long read. */
 const LOG_STORAGE = { maxStreams: 32, maxConsumers: 1_024 };
-/** The mirror, and the consumers of agents and principals. */
-const FEED_STORAGE = { maxStreams: 1, maxConsumers: 4_096 };
+/** The mirrors, and the consumers of agents and principals. */
+const FEED_STORAGE = { maxStreams: 2, maxConsumers: 4_096 };
 
 export interface AgentAccount {
   readonly agentId: string;
@@ -75,7 +75,7 @@ export function emptyAccounts(ring: KeyRing): Accounts {
   system.users.push(byKey("system", ring.system));
   const services = new Map(
     CORE_SERVICES.map((service) => {
-      const account = new Account({ name: `S-${service}` });
+      const account = new Account({ name: serviceAccount(service) });
       account.users.push(byKey(service, ring.services[service] ?? ""));
       return [service, account] as const;
     }),

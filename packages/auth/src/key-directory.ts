@@ -1,174 +1,164 @@
 /**
- * The keys of a BioXen as files, one for each user of its server. Missing keys are made, present ones are kept.
- *
- * | file | holds the seed of |
- * |---|---|
- * | `<name>.creds` | a principal |
- * | `services/<name>.creds`, `agents/<id>.creds` | a service, an agent |
- * | `server/<name>.creds` | the provisioners, and the operator of the server |
- * | `principals.json` | no seed: names, roles and public keys of the principals |
- * | `admin.json` | the password of the admin, for clients without nkeys |
- *
- * Only the owner of the directory may read it (0700, files 0600). A file is written whole or not at all.
+ * The keys of a BioXen as files, one for each user of its server. Missing keys are made, present ones are kept. The key of a
+ * principal or agent whose file was moved away stays in force: the directory knows its public part. key-files.ts names
+ * the files. Only the owner of the directory may read it (0700, files 0600). A file is written whole or not at all.
  */
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { CORE_SERVICES, PRINCIPAL_ROLES, type PrincipalRole, type ServiceName } from "@bioxen/contracts";
-import { Fault, messageOf } from "@bioxen/kernel";
-import { newUserKey, type UserKey, userKeyOf } from "@bioxen/nats";
+import { CORE_SERVICES, type PrincipalRole } from "@bioxen/contracts";
+import { Fault } from "@bioxen/kernel";
+import { newUserKey, type UserKey } from "@bioxen/nats";
 import * as z from "zod";
-import type { KeyRing, Principal } from "./key-ring.ts";
+import { type KeyEntry, KeyFiles, readEntries, whose } from "./key-files.ts";
+import type { KeyRing } from "./key-ring.ts";
+import {
+  makeSecretDirectory,
+  readJson,
+  readKey,
+  textOf,
+  writeJson,
+  writeKey,
+  writeSecret,
+} from "./secret-files.ts";
+import { accountsConfig } from "./server-config.ts";
 
-const OWNER_ONLY_DIRECTORY = 0o700;
-const OWNER_ONLY_FILE = 0o600;
-/** Size of the admin's password before its encoding, bytes: it cannot be guessed. */
+/** Size of a password or token before its encoding, bytes: it cannot be guessed. */
 const PASSWORD_BYTES = 32;
-/** The principal whose password is in `admin.json`. */
-const ADMIN = "admin";
+/** The principal that always has a password. */
+export const ADMIN = "admin";
 /** The principals of every directory. */
-const FIRST_PRINCIPALS: readonly PrincipalRole[] = ["admin", "operator", "observer"];
+export const FIRST_PRINCIPALS: readonly PrincipalRole[] = ["admin", "operator", "observer"];
+/** Address in `<name>.json` when nothing else is known: a server on this machine. */
+export const DEFAULT_URL = "nats://127.0.0.1:4222";
 
-const principalsSchema = z.array(
-  z.strictObject({ name: z.string(), role: z.enum(PRINCIPAL_ROLES), publicKey: z.string() }),
-);
 const loginSchema = z.object({ url: z.string(), user: z.string(), password: z.string() });
 
 export interface KeyDirectoryOptions {
   readonly dir: string;
-  /** Address of the server, for `admin.json`. */
-  readonly url: string;
-  readonly agents: readonly string[];
+  /** Address of the server for clients without nkeys. Default: the address before. */
+  readonly url?: string | undefined;
+  /**
+   * Agents that must have a key. With this option, for a start of the stack, their files and that of the admin must be
+   * there. Default: the agents that have a key.
+   */
+  readonly agents?: readonly string[] | undefined;
 }
 
 export interface KeyDirectory {
+  readonly dir: string;
   readonly ring: KeyRing;
-  /** Returns the path of the credentials file of a service. For the agent, `agentId` names it. */
-  serviceFile(service: ServiceName, agentId: string): string;
-  principalFile(name: string): string;
-  serverFile(user: "system" | "provisioner" | "feed"): string;
+  /** Principals and agents, in the order in which they were added. */
+  readonly entries: readonly KeyEntry[];
+  /** Names of the principals that have a password. */
+  readonly withPassword: ReadonlySet<string>;
+}
+
+export function newPassword(): string {
+  return randomBytes(PASSWORD_BYTES).toString("base64url");
 }
 
 /**
- * Opens the keys in `dir`, and makes those that are missing. Throws `Fault` CONFLICT, not retryable, for a file that is
- * no key, and changes nothing then.
+ * Opens the keys in `dir`, makes those that are missing, and writes the accounts of the server. Throws `Fault` CONFLICT,
+ * not retryable, for a file that is no key, and for a key in use that was moved away, and changes nothing then.
  */
 export async function openKeyDirectory({ dir, url, agents }: KeyDirectoryOptions): Promise<KeyDirectory> {
-  const files = filesIn(dir);
-  const present = await readPrincipals(dir);
-  const missing = FIRST_PRINCIPALS.filter((name) => !present.some((one) => one.name === name));
-  const wanted = [...present, ...missing.map((role) => ({ name: role, role }))];
+  const files = new KeyFiles(dir);
+  const present = (await readEntries(dir)) ?? [];
+  const wanted = withMissing(present, agents ?? []);
+  const recorded = new Map(present.map((one) => [files.entry(one), one.publicKey]));
   const named = new Map<string, string>([
     ...(["system", "provisioner", "feed"] as const).map(
-      (user) => [files.serverFile(user), `user ${user}`] as const,
+      (user) => [files.server(user), `user ${user}`] as const,
     ),
-    ...CORE_SERVICES.map((name) => [files.serviceFile(name, ""), `service ${name}`] as const),
-    ...agents.map((id) => [files.serviceFile("chassis-agent", id), `agent ${id}`] as const),
-    ...wanted.map(
-      ({ name, role }) => [files.principalFile(name), `principal ${name}, role ${role}`] as const,
-    ),
+    ...CORE_SERVICES.map((name) => [files.service(name, ""), `service ${name}`] as const),
+    ...wanted.map((one) => [files.entry(one), whose(one)] as const),
   ]);
   const found = new Map<string, UserKey>();
   for (const path of named.keys()) {
     const key = await readKey(path);
     if (key !== undefined) found.set(path, key);
   }
-  const password = (await readLogin(dir))?.password ?? randomBytes(PASSWORD_BYTES).toString("base64url");
-  for (const folder of [dir, ...["services", "agents", "server"].map((name) => join(dir, name))]) {
-    await mkdir(folder, { recursive: true, mode: OWNER_ONLY_DIRECTORY });
-    await chmod(folder, OWNER_ONLY_DIRECTORY);
+  if (agents !== undefined) {
+    const away = present.find((one) => isNeeded(one, agents) && !found.has(files.entry(one)));
+    if (away !== undefined) throw movedAway(files.entry(away), away.name);
   }
-  for (const [path, whose] of named) {
-    if (found.has(path)) continue;
+  const logins = await readLogins(files, wanted);
+  for (const folder of files.directories) await makeSecretDirectory(folder);
+  for (const [path, user] of named) {
+    if (found.has(path) || recorded.has(path)) continue;
     const key = newUserKey();
-    await writeSecret(path, `# BioXen: ${whose}. Keep this file secret.\n${key.seed}\n`);
+    await writeKey(path, user, key);
     found.set(path, key);
   }
-  const publicKey = (path: string) => found.get(path)?.publicKey ?? "";
-  const principals = wanted.map(
-    ({ name, role }): Principal => ({ name, role, publicKey: publicKey(files.principalFile(name)) }),
-  );
-  await writeSecret(join(dir, "principals.json"), `${JSON.stringify(principals, undefined, 2)}\n`);
-  await writeSecret(join(dir, "admin.json"), `${JSON.stringify({ url, user: ADMIN, password })}\n`);
+  const publicKey = (path: string) => found.get(path)?.publicKey ?? recorded.get(path) ?? "";
+  const entries = wanted.map((one): KeyEntry => ({ ...one, publicKey: publicKey(files.entry(one)) }));
+  const address = url ?? logins.get(ADMIN)?.url ?? DEFAULT_URL;
+  const passwords = new Map([...logins].map(([name, { password }]) => [name, password]));
+  if (!passwords.has(ADMIN)) passwords.set(ADMIN, newPassword());
   const ring: KeyRing = {
-    system: publicKey(files.serverFile("system")),
-    provisioner: publicKey(files.serverFile("provisioner")),
-    feed: publicKey(files.serverFile("feed")),
-    services: Object.fromEntries(CORE_SERVICES.map((name) => [name, publicKey(files.serviceFile(name, ""))])),
-    agents: Object.fromEntries(agents.map((id) => [id, publicKey(files.serviceFile("chassis-agent", id))])),
-    principals: principals.map((one) => (one.name === ADMIN ? { ...one, password } : one)),
+    system: publicKey(files.server("system")),
+    provisioner: publicKey(files.server("provisioner")),
+    feed: publicKey(files.server("feed")),
+    services: Object.fromEntries(CORE_SERVICES.map((name) => [name, publicKey(files.service(name, ""))])),
+    agents: Object.fromEntries(
+      entries.flatMap((one) => (one.agentId === undefined ? [] : [[one.agentId, one.publicKey]])),
+    ),
+    principals: entries.flatMap(({ name, role, publicKey: key }) =>
+      role === "agent" ? [] : [{ name, role, publicKey: key, password: passwords.get(name) }],
+    ),
   };
-  return { ...files, ring };
+  await writeJson(files.entries, entries);
+  if ((await textOf(files.metricsToken)) === undefined)
+    await writeSecret(files.metricsToken, `${newPassword()}\n`);
+  for (const [user, password] of passwords) await writeLogin(files, { url: address, user, password });
+  await writeSecret(files.accounts, accountsConfig(ring));
+  return { dir, ring, entries, withPassword: new Set(passwords.keys()) };
 }
 
-function filesIn(dir: string): Omit<KeyDirectory, "ring"> {
-  return {
-    serviceFile: (service, agentId) =>
-      service === "chassis-agent"
-        ? join(dir, "agents", `${agentId}.creds`)
-        : join(dir, "services", `${service}.creds`),
-    principalFile: (name) => join(dir, `${name}.creds`),
-    serverFile: (user) => join(dir, "server", `${user}.creds`),
-  };
+/** True for a key with which the stack itself logs in. */
+function isNeeded({ name, agentId }: KeyEntry, agents: readonly string[]): boolean {
+  return agentId === undefined ? name === ADMIN : agents.includes(agentId);
 }
 
-async function textOf(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw new Fault("CONFLICT", `cannot read ${path}: ${messageOf(cause)}`, { retryable: false, cause });
-  }
-}
-
-function unusable(path: string, problem: string): Fault {
-  const message = `${path} ${problem}: restore it, or move it away for a new one`;
+function movedAway(path: string, name: string): Fault {
+  const message = `${path} is missing, and its key is in force: move it back, or make a new one with bioxen auth rotate ${name}`;
   return new Fault("CONFLICT", message, { retryable: false });
 }
 
-async function readKey(path: string): Promise<UserKey | undefined> {
-  const text = await textOf(path);
-  if (text === undefined) return undefined;
-  const seed = /\bSU[A-Z2-7]{56}\b/.exec(text)?.[0];
-  if (seed === undefined) throw unusable(path, "has no seed of a user");
-  try {
-    return userKeyOf(seed);
-  } catch {
-    throw unusable(path, "has a damaged seed");
+type Wanted = Omit<KeyEntry, "publicKey">;
+
+/** Returns the entries, and those of every directory and of `agents` that are missing. */
+function withMissing(present: readonly KeyEntry[], agents: readonly string[]): readonly Wanted[] {
+  const principals = FIRST_PRINCIPALS.filter((name) => !present.some((one) => one.name === name));
+  const others = [...new Set(agents)].filter((id) => !present.some(({ agentId }) => agentId === id));
+  return [
+    ...present,
+    ...principals.map((role): Wanted => ({ name: role, role })),
+    ...others.map((id): Wanted => ({ name: agentName(id, present), role: "agent", agentId: id })),
+  ];
+}
+
+/** The name of the key of an agent that was not added by hand: its id, unless a principal has that name. */
+function agentName(id: string, present: readonly KeyEntry[]): string {
+  return present.some(({ name }) => name === id) ? `agent-${id}` : id;
+}
+
+export type Login = z.output<typeof loginSchema>;
+
+/** Returns address, name and password of a principal; undefined for one without a password. */
+export function readLogin(files: KeyFiles, name: string): Promise<Login | undefined> {
+  return readJson(files.login(name), loginSchema);
+}
+
+async function readLogins(files: KeyFiles, entries: readonly Wanted[]): Promise<ReadonlyMap<string, Login>> {
+  const logins = new Map<string, Login>();
+  for (const { name, role } of entries) {
+    const login = role === "agent" ? undefined : await readLogin(files, name);
+    if (login !== undefined) logins.set(name, login);
   }
+  return logins;
 }
 
-async function readPrincipals(dir: string): Promise<readonly Pick<Principal, "name" | "role">[]> {
-  const path = join(dir, "principals.json");
-  return (await readJson(path, principalsSchema)) ?? [];
-}
-
-async function readLogin(dir: string): Promise<z.output<typeof loginSchema> | undefined> {
-  return readJson(join(dir, "admin.json"), loginSchema);
-}
-
-async function readJson<S extends z.ZodType>(path: string, schema: S): Promise<z.output<S> | undefined> {
-  const text = await textOf(path);
-  if (text === undefined) return undefined;
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw unusable(path, "is not JSON");
-  }
-  const parsed = schema.safeParse(json);
-  if (!parsed.success) throw unusable(path, "has not the expected fields");
-  return parsed.data;
-}
-
-/** Writes a file that only its owner can read, at no time with other content or other rights. */
-async function writeSecret(path: string, text: string): Promise<void> {
-  const temporary = join(dirname(path), `.${randomBytes(8).toString("hex")}.tmp`);
-  try {
-    await writeFile(temporary, text, { mode: OWNER_ONLY_FILE, flag: "wx" });
-    await rename(temporary, path);
-  } catch (cause) {
-    await rm(temporary, { force: true });
-    throw cause;
-  }
+/** Writes the file of a client without nkeys. */
+export async function writeLogin(files: KeyFiles, login: Login): Promise<void> {
+  await writeSecret(files.login(login.user), `${JSON.stringify(login)}\n`);
 }

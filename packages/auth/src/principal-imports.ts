@@ -10,6 +10,11 @@ import {
   type Endpoint,
   EVENT_STREAM,
   EVENT_SUBJECTS,
+  FEED_INFO,
+  FEED_STREAM,
+  feedConsumers,
+  feedOf,
+  feedSubjects,
   isJobCommand,
   JOB_OUTCOME_STREAM,
   JOB_STREAM,
@@ -17,21 +22,31 @@ import {
   jobSubject,
   mappedSubject,
   type PrincipalRole,
+  STORED_FEED,
 } from "@bioxen/contracts";
 import { BUCKETS, STREAM_NAMES } from "@bioxen/nats";
 import type { Account } from "./account.ts";
 import type { Accounts } from "./accounts.ts";
 import { STORED_EVENTS } from "./provisioning.ts";
-import { allTelemetry, discoverable, endpointAccount, importStorage } from "./service-imports.ts";
+import {
+  allTelemetry,
+  discoverable,
+  endpointAccount,
+  feedAccount,
+  importStorage,
+} from "./service-imports.ts";
 import {
   ACCOUNT_INFO,
   bucketStream,
   DISCOVERY_REQUESTS,
   follow,
+  followPart,
+  hasManyAnswers,
   messageDelete,
   messageGet,
   STREAM_LIST,
   streamInfo,
+  USER_INFO,
 } from "./stream-api.ts";
 
 /** Roles that read the log, telemetry and the state of the streams of all owners. */
@@ -45,6 +60,9 @@ export function connectPrincipals(accounts: Accounts): void {
     for (const endpoint of Object.values<Endpoint>(ENDPOINTS)) {
       if (accessOf(role, endpoint) !== "none") call(accounts, account, { name, role, endpoint });
     }
+    // A client learns from it whether it is a tenant, and of which name.
+    account.sends.push(USER_INFO);
+    if (role === "tenant") readFeed(accounts, account, name);
     if (READS_EVERYTHING.has(role)) readEverything(accounts, account);
     if (HANDLES_JOBS.has(role)) handleJobs(accounts, account);
   }
@@ -90,6 +108,27 @@ function readEverything(accounts: Accounts, into: Account): void {
   for (const account of discoverable(accounts)) {
     for (const subject of DISCOVERY_REQUESTS) into.importService(account, subject, { manyAnswers: true });
   }
+}
+
+/**
+ * Lets a tenant follow its own VMs. The stored events come from the account of the log, where no reader has consumers:
+ * see {@link readEverything}.
+ */
+function readFeed(accounts: Accounts, into: Account, tenant: string): void {
+  const { log, feed } = accounts;
+  const { events, telemetry, log: lines } = feedSubjects(tenant, "*");
+  importStorage(into, feed, [ACCOUNT_INFO]);
+  for (const { subject, pattern } of followPart(FEED_STREAM, feedOf(tenant), feedConsumers(tenant))) {
+    into.importService(feed, subject, { exportedAs: pattern, manyAnswers: hasManyAnswers(subject) });
+  }
+  into.importService(feedAccount(accounts), mappedSubject({ role: "tenant", name: tenant }, FEED_INFO), {
+    local: streamInfo(FEED_STREAM),
+    exportedAs: mappedSubject({ role: "tenant", name: tenant }, "bioxen.>"),
+    share: true,
+  });
+  into.importStream(log, `${STORED_FEED}.${tenant}.vm.*`, { local: events });
+  for (const subject of [telemetry, lines]) into.importStream(feedAccount(accounts), subject);
+  into.hears.push(feedOf(tenant));
 }
 
 function handleJobs({ log }: Accounts, into: Account): void {

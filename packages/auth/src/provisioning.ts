@@ -2,7 +2,7 @@
  * What the provisioners may do: create and repair the streams, and nothing with their messages, except that the first
  * start writes the record of the log and forgets first outcomes of another log.
  */
-import { EVENT_STREAM } from "@bioxen/contracts";
+import { EVENT_STREAM, FEED_STREAM } from "@bioxen/contracts";
 import { BUCKETS, LOG_RECORD_KEY, STREAM_NAMES } from "@bioxen/nats";
 import type { Accounts } from "./accounts.ts";
 import {
@@ -22,6 +22,8 @@ export const LOG_API = "JS.LOG.API";
 export const FEED_DELIVERY = "feed.deliver";
 /** Prefix under which the server publishes each stored event again. */
 export const STORED_EVENTS = "bioxen.stored.evt";
+/** The streams with a mirror, on which agents and principals have their consumers. */
+const MIRRORED = [EVENT_STREAM, FEED_STREAM];
 const FLOW_CONTROL = "$JS.FC.>";
 
 export function connectProvisioners({ log, feed }: Accounts): void {
@@ -35,15 +37,15 @@ export function connectProvisioners({ log, feed }: Accounts): void {
     bucketKey(record, LOG_RECORD_KEY),
     streamPurge(bucketStream(BUCKETS.outcomes.name)),
   );
-  feed.sends.push(ACCOUNT_INFO, streamInfo(EVENT_STREAM), ...streamChanges(EVENT_STREAM));
-  // The mirror is a consumer of the log in another account. The server itself makes these requests.
-  const requests = [
-    `$JS.API.CONSUMER.CREATE.${EVENT_STREAM}`,
-    `$JS.API.CONSUMER.CREATE.${EVENT_STREAM}.>`,
-    streamInfo(EVENT_STREAM),
-    `$JS.API.CONSUMER.DELETE.${EVENT_STREAM}.*`,
-    `$JS.API.CONSUMER.INFO.${EVENT_STREAM}.*`,
-  ];
+  feed.sends.push(ACCOUNT_INFO, ...MIRRORED.flatMap((name) => [streamInfo(name), ...streamChanges(name)]));
+  // A mirror is a consumer of its stream in another account. The server itself makes these requests.
+  const requests = MIRRORED.flatMap((name) => [
+    `$JS.API.CONSUMER.CREATE.${name}`,
+    `$JS.API.CONSUMER.CREATE.${name}.>`,
+    streamInfo(name),
+    `$JS.API.CONSUMER.DELETE.${name}.*`,
+    `$JS.API.CONSUMER.INFO.${name}.*`,
+  ]);
   for (const subject of requests) {
     feed.importService(log, subject, { local: subject.replace("$JS.API", LOG_API), forServer: true });
   }

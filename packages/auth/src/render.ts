@@ -12,6 +12,13 @@ const list = (texts: readonly string[]): string => `[${texts.map(quoted).join(",
  */
 const RESPONSES = '{ max: 1, expires: "2m" }';
 
+/**
+ * Subjects of answers to requests from other accounts; the server makes each one up for one request. A reload of the
+ * configuration forgets for which requests a user may answer, so that this permission keeps the answers to requests that
+ * are under way. They reach only callers of the account's own services.
+ */
+const ANSWERS = "_R_.>";
+
 /** Returns the lines of a server's configuration for these accounts. `system` is the account of the server's own API. */
 export function renderAccounts(accounts: readonly Account[], system: Account): string {
   const blocks = accounts.map((account) => renderAccount(account));
@@ -53,11 +60,13 @@ function renderUser({ login, webSocket = false }: User, account: Account): strin
       ? `nkey: ${login.publicKey}`
       : `user: ${quoted(login.user)}, password: ${quoted(login.password)}`;
   const types = webSocket ? ["STANDARD", "WEBSOCKET"] : ["STANDARD"];
-  const responses = account.serves.length === 0 ? "" : `, allow_responses: ${RESPONSES}`;
+  const isServing = account.serves.length > 0;
+  const responses = isServing ? `, allow_responses: ${RESPONSES}` : "";
+  const publishes = isServing ? [...account.publishes, ANSWERS] : account.publishes;
   // An account without exports and imports is unrestricted: only the account of the server's own API is such a one.
   const permissions = account.isUnrestricted
     ? ""
-    : `, permissions: { publish: { allow: ${list(account.publishes)} }, subscribe: { allow: ${list(account.subscribes)} }${responses} }`;
+    : `, permissions: { publish: { allow: ${list(publishes)} }, subscribe: { allow: ${list(account.subscribes)} }${responses} }`;
   return `{ ${identity}, allowed_connection_types: ${list(types)}${permissions} }`;
 }
 

@@ -59,13 +59,32 @@ describe("the accounts", () => {
     }
   });
 
-  it("let nothing of a tenant reach the account with the streams, or the mapped subjects of another", () => {
-    const alice = named.get("P-alice");
-    const outside = alice?.imports.filter(
-      ({ account, subject }) =>
-        account === "LOG" || account === "FEED" || !subject.startsWith("bioxen.as.tenant.alice."),
-    );
-    expect(outside).toEqual([]);
+  it("let a tenant reach nothing but the mapped subjects of its own name and its own feed", () => {
+    const others = named
+      .get("P-alice")
+      ?.imports.filter(({ subject }) => !subject.startsWith("bioxen.as.tenant.alice."))
+      .map(({ kind, account, subject }) => `${kind} ${account} ${subject}`);
+    expect(others).toEqual([
+      "service FEED $JS.API.INFO",
+      ...Array.from({ length: 32 }, (_, i) => [
+        `service FEED $JS.API.CONSUMER.CREATE.BIOXEN_FEED.alice_${i + 1}.bioxen.feed.alice.>`,
+        `service FEED $JS.API.CONSUMER.INFO.BIOXEN_FEED.alice_${i + 1}`,
+        `service FEED $JS.API.CONSUMER.DELETE.BIOXEN_FEED.alice_${i + 1}`,
+        `service FEED $JS.API.CONSUMER.MSG.NEXT.BIOXEN_FEED.alice_${i + 1}`,
+      ]).flat(),
+      "stream LOG bioxen.stored.feed.alice.vm.*",
+      "stream S-monitor bioxen.feed.alice.tel.*",
+      "stream S-monitor bioxen.feed.alice.log.*",
+    ]);
+  });
+
+  it("let the server name the account of every service that calls an endpoint", () => {
+    for (const service of CORE_SERVICES) {
+      const calls = named
+        .get(`S-${service}`)
+        ?.imports.filter(({ kind, account }) => kind === "service" && /^[SA]-/.test(account));
+      expect(calls?.filter(({ share }) => !share).map(({ subject }) => subject)).toEqual([]);
+    }
   });
 
   it("have no user of a service, agent or principal in those that hold streams", () => {

@@ -4,12 +4,17 @@
  */
 import {
   AGENT_TELEMETRY,
+  ARRIVING_FEED_INFO,
   ARRIVING_TENANT_JOBS,
   agentEndpoints,
   ENDPOINT_CALLERS,
   ENDPOINTS,
   type Endpoint,
   type EndpointName,
+  FEED_SUBJECTS,
+  FEED_WRITER,
+  heardSubjects,
+  isMapped,
   JOB_INTAKE,
   mappedSubject,
   SERVICE_NAMES,
@@ -44,6 +49,7 @@ export function connectServices(accounts: Accounts): void {
     account.sends.push(...telemetry.sends);
     account.serves.push(...DISCOVERY, ...reachable(serves));
     if (service === JOB_INTAKE) account.serves.push(ARRIVING_TENANT_JOBS);
+    if (service === FEED_WRITER) account.serves.push(ARRIVING_FEED_INFO);
     importStorage(account, accounts.log, [...requests, ...follows]);
     for (const [, endpoint] of callsOf(service)) {
       account.importService(accountOf(accounts, endpoint.owner), endpoint.subject, { share: true });
@@ -80,8 +86,7 @@ function hearTelemetry(accounts: Accounts, service: ServiceName, into: Account):
         if (covers(pattern, sent)) into.importStream(account, sent);
       }
     }
-    if (AGENT_TELEMETRY.includes(pattern))
-      into.hears.push(mappedSubject({ role: "agent", name: "*" }, pattern));
+    into.hears.push(...heardSubjects(pattern).filter(isMapped));
     for (const { agentId, account } of accounts.agents) {
       for (const sent of serviceAccess("chassis-agent", agentId).telemetry.sends) {
         if (!covers(pattern, sent)) continue;
@@ -116,14 +121,19 @@ export function endpointAccount(accounts: Accounts, { owner }: Endpoint): Accoun
   return accountOf(accounts, owner);
 }
 
+/** The account of the service that writes the feed of tenants. */
+export function feedAccount(accounts: Accounts): Account {
+  return accountOf(accounts, FEED_WRITER);
+}
+
 /** All accounts that answer the discovery of services. */
 export function discoverable({ services, agents }: Accounts): Account[] {
   return [...services.values(), ...agents.map(({ account }) => account)];
 }
 
-/** The telemetry of all services and agents, each with the account that sends it. */
+/** The telemetry of all services and agents, each with the account that sends it, without the feed of tenants. */
 export function allTelemetry(accounts: Accounts): { readonly account: Account; readonly subject: string }[] {
-  return SERVICE_NAMES.flatMap((service) =>
+  const all = SERVICE_NAMES.flatMap((service) =>
     service === "chassis-agent"
       ? accounts.agents.flatMap(({ agentId, account }) =>
           serviceAccess(service, agentId).telemetry.sends.map((subject) => ({ account, subject })),
@@ -133,4 +143,5 @@ export function allTelemetry(accounts: Accounts): { readonly account: Account; r
           subject,
         })),
   );
+  return all.filter(({ subject }) => !covers(FEED_SUBJECTS, subject));
 }

@@ -2,16 +2,21 @@
  * What each service asks of JetStream: the requests about streams and buckets, and the subjects that it stores.
  *
  * The streams exist already: the provisioner creates them. No service can create, change, purge or delete a stream,
- * except that lifecycle removes unused guest states and the jobs that it cancels.
+ * except that lifecycle removes unused guest states, old time courses and the jobs that it cancels.
  */
 import {
-  BLOB_SUBJECTS,
+  blobsOfAgent,
   COMMAND_PREFIX,
+  COURSE_STREAM,
+  coursesOfAgent,
   DEAD_LETTER_STREAM,
   deadLetterSubject,
   ENDPOINTS,
   EVENT_STREAM,
   eventSubject,
+  FEED_STREAM,
+  FEED_WRITER,
+  feedSubjects,
   GUEST_STATE_STREAM,
   JOB_AGGREGATES,
   JOB_INTAKE,
@@ -23,6 +28,7 @@ import {
   type ServiceName,
   STORED_TENANT_JOBS,
   serviceAccess,
+  UNSIGNED_BLOBS,
 } from "@bioxen/contracts";
 import { BUCKETS, LOG_RECORD_KEY, STREAM_NAMES } from "@bioxen/nats";
 import {
@@ -95,7 +101,7 @@ function jobRequests(service: ServiceName): string[] {
 }
 
 /** Requests that only one service, or only agents, make. */
-function ownRequests(service: ServiceName): string[] {
+function ownRequests(service: ServiceName, agentId: string): string[] {
   const requests: string[] = [];
   if (service === JOB_CANCELLER) requests.push(messageDelete(JOB_STREAM), messageGet(DEAD_LETTER_STREAM));
   if (service === SNAPSHOT_WRITER) {
@@ -103,10 +109,16 @@ function ownRequests(service: ServiceName): string[] {
     requests.push(bucketKey(BUCKETS.logRecord.name, LOG_RECORD_KEY));
   }
   if (service === "lifecycle" || service === "chassis-agent") {
-    requests.push(BLOB_SUBJECTS, directGet(GUEST_STATE_STREAM), messageGet(GUEST_STATE_STREAM));
+    const stored = service === "lifecycle" ? UNSIGNED_BLOBS : blobsOfAgent(agentId);
+    requests.push(stored, directGet(GUEST_STATE_STREAM), messageGet(GUEST_STATE_STREAM));
   }
-  if (service === "lifecycle") requests.push(streamPurge(GUEST_STATE_STREAM));
+  if (service === "lifecycle") {
+    requests.push(streamPurge(GUEST_STATE_STREAM), streamPurge(COURSE_STREAM));
+    requests.push(directGet(COURSE_STREAM), messageGet(COURSE_STREAM));
+  }
+  if (service === "chassis-agent") requests.push(coursesOfAgent(agentId));
   if (service === "monitor") requests.push(STREAM_LIST, streamInfo(LOG_RECORD_STREAM));
+  if (service === FEED_WRITER) requests.push(feedSubjects("*", "*").events, messageGet(FEED_STREAM));
   return requests;
 }
 
@@ -129,7 +141,7 @@ export function storageOf(service: ServiceName, agentId = "*"): StorageAccess {
       ...outcomeRequests(service),
       ...jobRequests(service),
       ...tenantJobs(service),
-      ...ownRequests(service),
+      ...ownRequests(service, agentId),
     ],
   };
 }

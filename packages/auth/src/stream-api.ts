@@ -9,6 +9,8 @@ const API = "$JS.API";
 
 /** Every client asks for the account's information first. Without this permission no other request is answered. */
 export const ACCOUNT_INFO = `${API}.INFO`;
+/** Tells a user its account and permissions. */
+export const USER_INFO = "$SYS.REQ.USER.INFO";
 /** Lists all streams of the account with their configuration. */
 export const STREAM_LIST = `${API}.STREAM.LIST`;
 
@@ -45,6 +47,28 @@ export function follow(stream: string): string[] {
     `${API}.CONSUMER.CREATE.${stream}.>`,
     ...["INFO", "DELETE", "MSG.NEXT"].map((verb) => `${API}.CONSUMER.${verb}.${stream}.*`),
   ];
+}
+
+/** A request that a reader of one part of a stream may send, and the pattern that covers it for all readers. */
+export interface PartRequest {
+  readonly subject: string;
+  readonly pattern: string;
+}
+
+/**
+ * Returns the requests of a reader of one part of a stream, by consumers of these names only. The filter must be the same
+ * in the subject and the body of the request that creates a consumer, so the reader gets no other part. The other
+ * requests name only the consumer, so no other reader may use its name.
+ */
+export function followPart(stream: string, filter: string, consumers: readonly string[]): PartRequest[] {
+  const creation = `${API}.CONSUMER.CREATE.${stream}`;
+  return consumers.flatMap((consumer) => [
+    { subject: `${creation}.${consumer}.${filter}`, pattern: `${creation}.>` },
+    ...["INFO", "DELETE", "MSG.NEXT"].map((verb) => ({
+      subject: `${API}.CONSUMER.${verb}.${stream}.${consumer}`,
+      pattern: `${API}.CONSUMER.${verb}.${stream}.*`,
+    })),
+  ]);
 }
 
 /**

@@ -5,7 +5,7 @@
 
 /** Streams and buckets that every service looks at when it starts. */
 const COMPARED =
-  "(?:BIOXEN_(?:EVENTS|COMMANDS|OUTCOMES|DEAD_LETTERS|GUEST_STATE)|KV_bioxen-(?:leases|first-outcomes|fold-snapshots))";
+  "(?:BIOXEN_(?:EVENTS|COMMANDS|OUTCOMES|DEAD_LETTERS|GUEST_STATE|FEED|COURSES)|KV_bioxen-(?:leases|first-outcomes|fold-snapshots))";
 
 const READS_LOG = [
   String.raw`\$JS\.API\.INFO`,
@@ -36,9 +36,9 @@ function service(name: string, kinds: string, own: readonly string[]): string[] 
   ];
 }
 
-const QUERIES = String.raw`bioxen\.qry\.(?:vm\.(?:get|list|history)|chassis\.(?:get|list|drain|orphans)|placement\.(?:plan|explain|rebalance)|ledger\.(?:get|list)|quota\.(?:get|list)|monitor\.(?:vm|chassis|fleet|history|report)|alert\.(?:list|dead)|log\.problems|job\.outcome)`;
+const QUERIES = String.raw`bioxen\.qry\.(?:vm\.(?:get|list|history)|chassis\.(?:get|list|drain|orphans)|placement\.(?:plan|explain|rebalance)|ledger\.(?:get|list)|quota\.(?:get|list)|monitor\.(?:vm|chassis|fleet|history|report)|alert\.(?:list|dead)|log\.problems|job\.outcome|course\.get)`;
 const VM_COMMANDS =
-  "vm\\.(?:create|start|pause|resume|stop|destroy|resize|exec|snapshot|restore|fork|delete-snapshot|migrate|cancel-migration)";
+  "vm\\.(?:create|start|pause|resume|stop|destroy|resize|set-environment|exec|snapshot|restore|fork|delete-snapshot|migrate|cancel-migration)";
 const OPERATOR_COMMANDS = `(?:${VM_COMMANDS}|chassis\\.(?:register|cordon|uncordon|remove|drain|cancel-drain|rebalance|delete-machine)|alert\\.(?:set-rule|remove-rule|retry)|log\\.(?:skip|unskip))`;
 
 const READS_EVERYTHING = [
@@ -47,6 +47,7 @@ const READS_EVERYTHING = [
   String.raw`\$JS\.API\.STREAM\.LIST`,
   String.raw`\$JS\.API\.STREAM\.INFO\.(?:BIOXEN_|KV_bioxen-).+`,
   String.raw`\$SRV\.(?:PING|INFO|STATS)`,
+  String.raw`\$SYS\.REQ\.USER\.INFO`,
 ];
 const OPERATES = [
   ...READS_EVERYTHING,
@@ -55,10 +56,19 @@ const OPERATES = [
   String.raw`\$JS\.API\.STREAM\.MSG\.GET\.BIOXEN_(?:COMMANDS|OUTCOMES|DEAD_LETTERS)`,
   String.raw`\$JS\.API\.STREAM\.MSG\.DELETE\.BIOXEN_(?:OUTCOMES|DEAD_LETTERS)`,
 ];
+function tenant(name: string): string[] {
+  return [
+    ...TENANT,
+    String.raw`\$JS\.API\.(?:INFO|STREAM\.INFO\.BIOXEN_FEED)`,
+    String.raw`\$JS\.API\.CONSUMER\.CREATE\.BIOXEN_FEED\.${name}_(?:[1-9]|[12]\d|3[0-2])\.bioxen\.feed\.${name}\..+`,
+    String.raw`\$JS\.API\.CONSUMER\.(?:INFO|DELETE|MSG\.NEXT)\.BIOXEN_FEED\.${name}_(?:[1-9]|[12]\d|3[0-2])`,
+    String.raw`\$SYS\.REQ\.USER\.INFO`,
+  ];
+}
 const TENANT = [
   `bioxen\\.(?:cmd|job)\\.${VM_COMMANDS}`,
   String.raw`bioxen\.cmd\.job\.cancel`,
-  String.raw`bioxen\.qry\.(?:vm\.(?:get|list|history)|chassis\.list|placement\.(?:plan|explain)|quota\.get|job\.outcome)`,
+  String.raw`bioxen\.qry\.(?:vm\.(?:get|list|history)|chassis\.list|placement\.(?:plan|explain)|quota\.get|job\.outcome|course\.get)`,
 ];
 
 function agent(id: string): string[] {
@@ -70,7 +80,8 @@ function agent(id: string): string[] {
     String.raw`bioxen\.tel\.(?:vm|chassis)\.[^.]+`,
     String.raw`bioxen\.tel\.service\.chassis-agent`,
     String.raw`bioxen\.log\.vm\.[^.]+`,
-    String.raw`bioxen\.blob\.[^.]+\.[^.]+`,
+    String.raw`bioxen\.blob\.[^.]+\.${id}\.[^.]+`,
+    String.raw`bioxen\.course\.${id}\.[^.]+\.[^.]+\.[^.]+\.[^.]+\.[^.]+`,
     String.raw`\$JS\.API\.(?:DIRECT\.GET\.BIOXEN_GUEST_STATE\..+|STREAM\.MSG\.GET\.BIOXEN_GUEST_STATE)`,
   ];
 }
@@ -80,9 +91,10 @@ const PUBLISH: Readonly<Record<string, readonly string[]>> = {
     String.raw`bioxen\.evt\.(?:vm|log)\.[^.]+`,
     String.raw`bioxen\.cmd\.ledger\.resize`,
     String.raw`bioxen\.as\.tenant\.[^.]+\.stored-job\..+`,
-    String.raw`bioxen\.agent\.[^.]+\.(?:exec|checkpoint)`,
+    String.raw`bioxen\.agent\.[^.]+\.(?:exec|checkpoint|hold)`,
     String.raw`bioxen\.blob\.[^.]+\.[^.]+`,
     String.raw`\$JS\.API\.(?:DIRECT\.GET\.BIOXEN_GUEST_STATE\..+|STREAM\.(?:MSG\.GET|PURGE)\.BIOXEN_GUEST_STATE)`,
+    String.raw`\$JS\.API\.(?:DIRECT\.GET\.BIOXEN_COURSES\..+|STREAM\.(?:MSG\.GET|PURGE)\.BIOXEN_COURSES)`,
     String.raw`\$JS\.API\.STREAM\.MSG\.DELETE\.BIOXEN_COMMANDS`,
     String.raw`\$KV\.bioxen-first-outcomes\.(?:job|quota|chassis|alert)\.[^.]+`,
     String.raw`\$JS\.API\.STREAM\.MSG\.GET\.BIOXEN_DEAD_LETTERS`,
@@ -104,14 +116,16 @@ const PUBLISH: Readonly<Record<string, readonly string[]>> = {
     String.raw`bioxen\.evt\.alert\.[^.]+`,
     String.raw`bioxen\.alert\.[^.]+\.[^.]+`,
     String.raw`\$JS\.API\.STREAM\.(?:LIST|INFO\.KV_bioxen-log-record)`,
+    String.raw`bioxen\.feed\.[^.]+\.(?:vm|tel|log)\.[^.]+`,
+    String.raw`\$JS\.API\.STREAM\.MSG\.GET\.BIOXEN_FEED`,
   ]),
   "agent-local": agent("local"),
   "agent-far": agent("far"),
   admin: [...OPERATES, String.raw`bioxen\.(?:cmd|job)\.(?:quota\.set|vm\.transfer)`],
   olga: OPERATES,
   otto: READS_EVERYTHING,
-  alice: TENANT,
-  bob: TENANT,
+  alice: tenant("alice"),
+  bob: tenant("bob"),
 };
 
 const OWN_ACCOUNT = [String.raw`_INBOX\..+`];
@@ -128,7 +142,7 @@ const JOB_OUTCOMES = String.raw`bioxen\.job-outcome\..+`;
 const SUBSCRIBE: Readonly<Record<string, readonly string[]>> = {
   lifecycle: [
     ...serves(
-      `(?:cmd\\.(?:${VM_COMMANDS}|vm\\.(?:transfer|defer|report|move|preempt|reinstate)|log\\.(?:skip|unskip)|job\\.cancel)|qry\\.(?:vm\\.(?:get|list|history)|log\\.problems|job\\.outcome))`,
+      `(?:cmd\\.(?:${VM_COMMANDS}|vm\\.(?:transfer|defer|report|move|preempt|reinstate)|log\\.(?:skip|unskip)|job\\.cancel)|qry\\.(?:vm\\.(?:get|list|history)|log\\.problems|job\\.outcome|course\\.get))`,
     ),
     String.raw`bioxen\.as\.tenant\.[^.]+\.job\..+`,
   ],
@@ -146,24 +160,26 @@ const SUBSCRIBE: Readonly<Record<string, readonly string[]>> = {
     ...serves(
       String.raw`(?:cmd\.alert\.(?:set-rule|remove-rule|retry)|qry\.(?:alert\.(?:list|dead)|monitor\.(?:vm|chassis|fleet|history|report)))`,
     ),
-    String.raw`bioxen\.from\.[^.]+\.tel\.(?:vm|chassis)\.[^.]+`,
+    String.raw`bioxen\.from\.[^.]+\.(?:tel\.(?:vm|chassis)|log\.vm)\.[^.]+`,
+    String.raw`bioxen\.from\.[^.]+\.tel\.service\.chassis-agent`,
+    String.raw`bioxen\.as\.tenant\.[^.]+\.feed-info`,
     String.raw`bioxen\.tel\.service\.[a-z-]+`,
   ],
   "agent-local": [
     ...ANSWERS_DISCOVERY,
-    String.raw`bioxen\.(?:as\.[^.]+\.[^.]+\.|from\.[^.]+\.)?agent\.local\.(?:exec|checkpoint|orphans)`,
+    String.raw`bioxen\.(?:as\.[^.]+\.[^.]+\.|from\.[^.]+\.)?agent\.local\.(?:exec|checkpoint|hold|orphans)`,
     String.raw`bioxen\.tel\.chassis\.[^.]+`,
   ],
   "agent-far": [
     ...ANSWERS_DISCOVERY,
-    String.raw`bioxen\.(?:as\.[^.]+\.[^.]+\.|from\.[^.]+\.)?agent\.far\.(?:exec|checkpoint|orphans)`,
+    String.raw`bioxen\.(?:as\.[^.]+\.[^.]+\.|from\.[^.]+\.)?agent\.far\.(?:exec|checkpoint|hold|orphans)`,
     String.raw`bioxen\.tel\.chassis\.[^.]+`,
   ],
   admin: [...OWN_ACCOUNT, ...TELEMETRY, JOB_OUTCOMES],
   olga: [...OWN_ACCOUNT, ...TELEMETRY, JOB_OUTCOMES],
   otto: [...OWN_ACCOUNT, ...TELEMETRY],
-  alice: OWN_ACCOUNT,
-  bob: OWN_ACCOUNT,
+  alice: [...OWN_ACCOUNT, String.raw`bioxen\.feed\.alice\..+`],
+  bob: [...OWN_ACCOUNT, String.raw`bioxen\.feed\.bob\..+`],
 };
 
 function allows(rules: readonly string[] | undefined, subject: string): boolean {

@@ -3,19 +3,8 @@
  *
  * An act returns what it has obtained, and nothing when it has failed. That it changed nothing is checked afterwards.
  */
-import type { Acting } from "./acting.ts";
-
-export interface ForbiddenAct {
-  readonly who: string;
-  readonly what: string;
-  readonly act: (user: Acting, other: (name: string) => Acting) => unknown;
-}
-
-const act = (who: string, what: string, work: ForbiddenAct["act"]): ForbiddenAct => ({
-  who,
-  what,
-  act: work,
-});
+import { act, type ForbiddenAct } from "./forbidden-act.ts";
+import { FEEDS } from "./forbidden-feeds.ts";
 
 const EVENT = "bioxen.evt.vm.one";
 const LEASE = "$KV.bioxen-leases.lifecycle";
@@ -61,7 +50,7 @@ const REPLY_INJECTIONS = [
     u.send("$JS.API.CONSUMER.MSG.NEXT.BIOXEN_EVENTS.mine", { batch: 1, no_wait: true }, EVENT);
   }),
   act("agent-local", "stores an event as the acknowledgement of a guest state", (u) =>
-    u.send("bioxen.blob.one.state", "{", EVENT, { "Nats-Expected-Last-Subject-Sequence": "999" }),
+    u.send("bioxen.blob.one.local.state", "{", EVENT, { "Nats-Expected-Last-Subject-Sequence": "999" }),
   ),
   act("agent-local", "takes the lease of another agent as the reply of INFO", (u) =>
     u.send(INFO, "", "$KV.bioxen-leases.agent.far"),
@@ -170,6 +159,18 @@ const STREAMS = [
   ),
   act("admin", "purges the guest states", (u) => u.ask("$JS.API.STREAM.PURGE.BIOXEN_GUEST_STATE")),
   act("agent-local", "purges the guest states", (u) => u.ask("$JS.API.STREAM.PURGE.BIOXEN_GUEST_STATE")),
+  act("agent-far", "replaces a guest state of another agent", (u) =>
+    u.ask("bioxen.blob.one.local.state", "other bytes"),
+  ),
+  act("agent-far", "replaces a guest state of an earlier release", (u) =>
+    u.ask("bioxen.blob.one.state", "other bytes"),
+  ),
+  act("agent-far", "replaces a guest state of another agent as the reply of INFO", (u) =>
+    u.send(INFO, "", "bioxen.blob.one.local.state"),
+  ),
+  act("lifecycle", "replaces a guest state of an agent", (u) =>
+    u.ask("bioxen.blob.one.local.state", "other bytes"),
+  ),
   act("alice", "replaces a stored guest state", (u) => u.ask("bioxen.blob.one.state", "other bytes")),
   act("monitor", "replaces a stored guest state", (u) => u.ask("bioxen.blob.one.state", "other bytes")),
   act("lifecycle", "restores an older log over the present one", (u) =>
@@ -320,6 +321,7 @@ const OTHERS_DATA = [
 ];
 
 export const FORBIDDEN_ACTS: readonly ForbiddenAct[] = [
+  ...FEEDS,
   ...REPLY_INJECTIONS,
   ...PUSH_CONSUMERS,
   ...STREAMS,

@@ -34,6 +34,8 @@ async function seed(keyed: KeyedServer): Promise<void> {
   ])
     await lifecycle.publish(subject, JSON.stringify({ stored: subject }));
   await (await as("allocator")).publish("bioxen.evt.ledger.ecoli-1", "{}");
+  for (const name of ["alice", "bob"])
+    await (await as("monitor")).publish(`bioxen.feed.${name}.vm.${name}-1`, "{}");
   for (const service of ["lifecycle", "allocator", "chassis-scheduler", "monitor"])
     await (await as(service)).publish(
       `$KV.bioxen-leases.${service}`,
@@ -41,7 +43,8 @@ async function seed(keyed: KeyedServer): Promise<void> {
     );
   const agent = await as("agent-local");
   await agent.publish("$KV.bioxen-leases.agent.local", JSON.stringify({ holder: "local", token: 1 }));
-  await agent.publish("bioxen.blob.one.state", "bytes");
+  await agent.publish("bioxen.blob.one.local.state", "bytes");
+  await lifecycle.publish("bioxen.blob.one.state", "bytes");
   for (const vmId of ["one", "two"])
     await (await as("admin")).publish("bioxen.job.vm.create", JSON.stringify({ vmId }), { msgID: vmId });
   // A job of an open stack, which the consumer below delivers.

@@ -43,7 +43,7 @@ describe.each(SERVICE_NAMES)("the sources of %s", (service) => {
   });
 
   it("call the endpoints of agents that the table names, and no others", () => {
-    const named = firstGroups(text, /\b(agent(?:Exec|Checkpoint|Orphans))\(/g);
+    const named = firstGroups(text, /\b(agent(?:Exec|Checkpoint|Hold|Orphans))\(/g);
     const subjects = named.map((name) => `bioxen.agent.*.${name.slice("agent".length).toLowerCase()}`);
     const { calls, serves } = serviceAccess(service);
     const ofAgents = [...calls, ...serves].filter((subject) => subject.startsWith("bioxen.agent."));

@@ -29,6 +29,12 @@ const telemetry = [
   "bioxen.tel.scheduler.one",
   "bioxen.from.far.tel.vm.cell",
   "bioxen.from.far.tel.chassis.ecoli-1",
+  "bioxen.from.far.tel.service.chassis-agent",
+  "bioxen.from.far.log.vm.cell",
+  ...["alice", "bob"].flatMap((name) =>
+    ["vm", "tel", "log"].map((part) => `bioxen.feed.${name}.${part}.${name}-1`),
+  ),
+  "bioxen.as.tenant.bob.feed-info",
   ...SERVICE_NAMES.map((service) => `bioxen.tel.service.${service}`),
 ];
 const LEASES = [
@@ -48,6 +54,8 @@ const stored = [
   "bioxen.job-outcome.one",
   "bioxen.job-dead.one",
   "bioxen.blob.cell.state",
+  "bioxen.blob.cell.local.state",
+  "bioxen.blob.cell.far.state",
   ...LEASES.map((lease) => `$KV.bioxen-leases.${lease}`),
   ...["other", "job", "ledger", ...JOB_AGGREGATES].map((kind) => `$KV.bioxen-first-outcomes.${kind}.0abc`),
   "$KV.bioxen-first-outcomes.0abc",
@@ -72,7 +80,8 @@ const OF_STREAMS = [
   "CONSUMER.NAMES",
   "CONSUMER.LIST",
 ];
-const CONSUMERS = ["reader", ...JOB_AGGREGATES.map((kind) => `jobs-${kind}`)];
+const FEED_NAMES = ["alice_1", "alice_32", "alice_33", "alice_0", "alice-1", "alice", "bob_1", "bob_32"];
+const CONSUMERS = ["reader", ...FEED_NAMES, ...JOB_AGGREGATES.map((kind) => `jobs-${kind}`)];
 const OF_CONSUMERS = [
   "CREATE",
   "DURABLE.CREATE",
@@ -91,6 +100,9 @@ const streamApi = STREAM_NAMES.flatMap((stream) => [
   ...CONSUMERS.flatMap((consumer) => [
     ...OF_CONSUMERS.map((verb) => `$JS.API.CONSUMER.${verb}.${stream}.${consumer}`),
     `$JS.API.CONSUMER.CREATE.${stream}.${consumer}.bioxen.evt.>`,
+    `$JS.API.CONSUMER.CREATE.${stream}.${consumer}.bioxen.feed.alice.vm.*`,
+    `$JS.API.CONSUMER.CREATE.${stream}.${consumer}.bioxen.feed.bob.>`,
+    `$JS.API.CONSUMER.CREATE.${stream}.${consumer}.bioxen.feed.*.vm.*`,
     `$JS.ACK.${stream}.${consumer}.1.1.1.1.1`,
   ]),
 ]);
@@ -147,5 +159,12 @@ export const SUBSCRIBED: readonly string[] = [
       "$SYS.>",
     ],
     ...["bioxen.evt.>", "bioxen.tel.>", "bioxen.cmd.>", "bioxen.job-outcome.>", "feed.deliver.>"],
+    ...[
+      "bioxen.feed.>",
+      "bioxen.feed.*.vm.*",
+      "bioxen.feed.alice.>",
+      "bioxen.feed.bob.vm.*",
+      "bioxen.stored.feed.>",
+    ],
   ]),
 ];

@@ -24,6 +24,11 @@ const OF_EVERY_CLIENT = ["_INBOX.>"];
 const UNUSED: Readonly<Record<string, string>> = {
   "bioxen.as.tenant.*.stored-job.>":
     "only on a server with keys (packages/testkit/test/tenant-jobs.int.test.ts)",
+  "bioxen.feed.*.vm.*": "only on a server with keys (test/e2e/tenants.test.ts)",
+  "bioxen.feed.*.tel.*": "only on a server with keys",
+  "bioxen.feed.*.log.*": "only on a server with keys",
+  "bioxen.log.vm.*": "the monitor listens only on a server with keys",
+  "$JS.API.STREAM.MSG.GET.BIOXEN_FEED": "only on a server with keys",
   "bioxen.agent.*.orphans": "only for a pool of machines (test/e2e/xcpng-owners.test.ts)",
   "bioxen.cmd.chassis.report-machine": "only for a pool of machines",
   "bioxen.cmd.chassis.report-left": "only for a pool of machines (test/e2e/xcpng-destroy.test.ts)",
@@ -34,6 +39,8 @@ const UNUSED: Readonly<Record<string, string>> = {
   "$KV.bioxen-first-outcomes.quota.*": "lifecycle writes it only when a job of that kind is cancelled",
   "$KV.bioxen-first-outcomes.alert.*": "lifecycle writes it only when a job of that kind is cancelled",
   "$JS.API.STREAM.MSG.GET.BIOXEN_GUEST_STATE": "only after a follower without the state was asked",
+  "$JS.API.STREAM.MSG.GET.BIOXEN_COURSES": "only after a follower without the batch was asked",
+  "$JS.API.STREAM.PURGE.BIOXEN_COURSES": "only for a VM that was destroyed 30 days ago",
   "$JS.API.STREAM.MSG.GET.BIOXEN_COMMANDS": "a worker reads a job again only above 16 MiB of held payloads",
 };
 
@@ -52,17 +59,20 @@ async function start(world: World, vmId: string, request: object = {}): Promise<
 
 /** A life of a VM with all commands on it, and a job of each kind. */
 async function useVms(world: World): Promise<void> {
-  await start(world, "cell", { program: 'print("hello")' });
+  await start(world, "cell", { program: 'print("hello")', record: { everyMinutes: 1 } });
   await world.reach("cell", "running");
   await world.ask("cmd.vm.exec", { vmId: "cell", source: 'print("x") return 1' }, "exec-1");
   const { snapshot } = await world.done("cmd.vm.snapshot", { vmId: "cell" });
   await world.ask("cmd.vm.resize", { vmId: "cell", resources: { ribosomes: 300 } }, "resize-1");
+  await world.done("cmd.vm.set-environment", { vmId: "cell", environment: { nutrientQuality: 0.5 } });
   await world.done("cmd.vm.fork", { vmId: "cell", newVmId: "fork", fromSnapshotId: snapshot.snapshotId });
   await world.ask("cmd.vm.pause", { vmId: "cell" }, "pause-1");
   await world.done("cmd.vm.resume", { vmId: "cell" });
   await world.done("cmd.vm.restore", { vmId: "cell", snapshotId: snapshot.snapshotId });
   await world.reach("cell", "running");
   await world.done("cmd.vm.delete-snapshot", { vmId: "cell", snapshotId: snapshot.snapshotId });
+  const { rows } = await world.done("qry.course.get", { vmId: "cell" });
+  expect(rows.length, "the snapshot has stored the rows before it").toBeGreaterThan(0);
 }
 
 /** Drain, preemption and its end, and VMs without a place. */
@@ -83,8 +93,12 @@ async function usePlaces(world: World): Promise<void> {
   await world.reach("urgent", "running");
   await world.done("cmd.vm.destroy", { vmId: "urgent" });
   await world.sample("starved", (sample) => sample.ribosomes.cap === 20_000);
+  // No chassis is free: the move that the drain requests waits, and the end of the drain cancels it.
   await world.done("cmd.chassis.drain", { chassisId: "ecoli-1" });
+  const isMoving = async () => (await world.look("qry.vm.get", { vmId: "starved" })).vm.migration !== null;
+  await eventually("the move is requested", async () => (await isMoving()) || undefined);
   await world.done("cmd.chassis.cancel-drain", { chassisId: "ecoli-1" });
+  await eventually("the move is cancelled", async () => !(await isMoving()) || undefined);
 }
 
 /** Quotas, alerts, a job of each fate, and a message that no service can read. */
@@ -135,7 +149,8 @@ async function removeStates(world: World): Promise<void> {
 
 beforeAll(async () => {
   vi.stubEnv("BIOXEN_SNAPSHOT_EVERY", "20");
-  stack = await startTracedStack({ chassis: "ecoli:2" });
+  // Without keys: the test hears what every service sends.
+  stack = await startTracedStack({ chassis: "ecoli:2", keys: false });
   const { world } = stack;
   try {
     await useVms(world);

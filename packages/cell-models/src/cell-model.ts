@@ -10,6 +10,7 @@
 import type { CellAllocation, CellEnvironment } from "./allocation.ts";
 import { Cell, type CellOptions, type CellSample } from "./cell.ts";
 import type { CellSnapshot } from "./snapshot.ts";
+import { GENERATIONS, STATE_NAMES } from "./state.ts";
 
 /** An environment in which every field has a value. */
 export type Medium = Readonly<Record<keyof CellEnvironment, number>>;
@@ -27,6 +28,11 @@ export interface LivingCell {
   setAllocation(allocation: CellAllocation): void;
   /** Replaces the environment. Throws a `RangeError` that lists every problem; the cell is then unchanged. */
   setEnvironment(environment: CellEnvironment): void;
+  /**
+   * Returns the values of {@link CellModel.stateVariables}, in their order. Called for every recorded minute. Present if
+   * the model names state variables.
+   */
+  stateValues?(): readonly number[];
   /** Returns plain JSON from which {@link CellModel.restore} makes a cell that continues exactly like this one. */
   snapshot(): ModelSnapshot;
 }
@@ -37,6 +43,12 @@ export interface LivingCell {
  */
 export type ModelSnapshot = Pick<CellSnapshot, "biologicalType" | "parameterSet" | "partitionNoise"> &
   Readonly<Record<string, unknown>>;
+
+/** A state variable of a model: its name, and its unit; the unit of a pure number is `1`. */
+export interface StateVariable {
+  readonly name: string;
+  readonly unit: string;
+}
 
 export interface CellModel {
   /**
@@ -49,6 +61,8 @@ export interface CellModel {
    * contains it.
    */
   readonly version: number;
+  /** The state variables that time courses record; absent: none. */
+  readonly stateVariables?: readonly StateVariable[] | undefined;
   /** Makes a new cell. Throws a `RangeError` that lists every problem of the options. */
   boot(options: CellOptions): LivingCell;
   /**
@@ -62,6 +76,7 @@ export interface CellModel {
 export const WEISSE: CellModel = {
   name: "weisse",
   version: 1,
+  stateVariables: STATE_NAMES.map((name, i) => ({ name, unit: i === GENERATIONS ? "1" : "molecules" })),
   boot: (options) => Cell.boot(options),
   restore: (snapshot, options) => Cell.restore(snapshot as CellSnapshot, options),
 };

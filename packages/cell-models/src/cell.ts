@@ -229,6 +229,11 @@ export class Cell {
     };
   }
 
+  /** Returns the state variables in the order of `STATE_NAMES`, in new storage. */
+  stateValues(): readonly number[] {
+    return [...this.#state];
+  }
+
   /**
    * Replaces the whole allocation from the next quantum on. Throws a `RangeError` that lists every problem; the cell is
    * then unchanged.

@@ -4,6 +4,7 @@ export {
   type CellEnvironment,
   environmentBounds,
   environmentProblems,
+  limitsOf,
 } from "./allocation.ts";
 export {
   Cell,
@@ -18,6 +19,7 @@ export {
   type LivingCell,
   type Medium,
   type ModelSnapshot,
+  type StateVariable,
   WEISSE,
 } from "./cell-model.ts";
 export {

@@ -2,7 +2,7 @@
  * The names in certificates: hosts of the server and names of clients, checked before anything is made.
  */
 import { isIP } from "node:net";
-import { ID_PATTERN } from "@bioxen/kernel";
+import { ID_PATTERN, ID_RULE } from "@bioxen/kernel";
 
 /** Names of the machine itself, which every server certificate has. */
 export const LOCAL_NAMES = ["localhost", "127.0.0.1", "::1"] as const;
@@ -27,7 +27,7 @@ export function hostProblem(host: string): string | undefined {
 /** Returns the problem of a client's name, as a sentence that names it; undefined for a valid name. */
 export function clientProblem(name: string): string | undefined {
   if (ID_PATTERN.test(name)) return undefined;
-  return `client ${JSON.stringify(name)}: must be 1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit`;
+  return `client ${JSON.stringify(name)}: must be ${ID_RULE}`;
 }
 
 /** Returns the hosts in lower case with {@link LOCAL_NAMES}, each once. */

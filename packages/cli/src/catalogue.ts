@@ -25,7 +25,7 @@ interface CommandGroup {
 
 const VM_MODULES: readonly CommandModule[] = [
   {
-    names: ["create", "resize", "plan"],
+    names: ["create", "resize", "set-environment", "plan"],
     load: async () => (await import("./commands/vm-create.ts")).addCreateCommands,
   },
   {
@@ -37,6 +37,7 @@ const VM_MODULES: readonly CommandModule[] = [
   { names: ["ls", "list", "ps"], load: async () => (await import("./commands/vm-list.ts")).addListCommand },
   { names: ["show", "info"], load: async () => (await import("./commands/vm.ts")).addShowCommand },
   { names: ["history"], load: async () => (await import("./commands/vm-history.ts")).addHistoryCommand },
+  { names: ["course"], load: async () => (await import("./commands/vm-course.ts")).addCourseCommand },
   { names: ["explain"], load: async () => (await import("./commands/vm.ts")).addExplainCommand },
   {
     names: ["watch", "logs"],
@@ -65,6 +66,10 @@ export const CATALOGUE: readonly (CommandModule | CommandGroup)[] = [
   { names: ["ps"], load: async () => (await import("./commands/vm-list.ts")).addPsCommand },
   { name: "vm", description: "biological virtual machines", modules: VM_MODULES },
   { names: ["apply"], load: async () => (await import("./commands/apply.ts")).addApplyCommand },
+  {
+    names: ["experiment"],
+    load: async () => (await import("./commands/experiment.ts")).addExperimentCommands,
+  },
   { names: ["chassis"], load: async () => (await import("./commands/chassis.ts")).addChassisCommands },
   { names: ["pool"], load: async () => (await import("./commands/pool.ts")).addPoolCommands },
   { names: ["ledger"], load: async () => (await import("./commands/chassis.ts")).addLedgerCommands },
@@ -78,7 +83,9 @@ export const CATALOGUE: readonly (CommandModule | CommandGroup)[] = [
     names: ["report", "metrics"],
     load: async () => (await import("./commands/report.ts")).addReportCommands,
   },
+  { names: ["auth"], load: async () => (await import("./commands/auth.ts")).addAuthCommands },
   { names: ["certs"], load: async () => (await import("./commands/certs.ts")).addCertsCommands },
+  { names: ["env"], load: async () => (await import("./commands/env.ts")).addEnvCommand },
   { names: ["config"], load: async () => (await import("./commands/config.ts")).addConfigCommands },
   { names: ["version"], load: async () => (await import("./commands/version.ts")).addVersionCommand },
   {

@@ -2,13 +2,23 @@ import { expect, it } from "vitest";
 import { execOutputOf } from "./exec-output.ts";
 
 it("shows a Lua result after the printed lines, and no result for a program in a machine", () => {
-  expect(execOutputOf({ ok: true, result: { a: 1 }, stdout: "hi\n", instructions: 3 })).toEqual({
+  expect(
+    execOutputOf({ ok: true, result: { a: 1 }, stdout: "hi\n", instructions: 3, simMinute: null }),
+  ).toEqual({
     stdout: 'hi\n{\n  "a": 1\n}\n',
     stderr: "",
   });
-  expect(execOutputOf({ ok: true, result: undefined, stdout: "", instructions: 3 }).stdout).toBe("null\n");
   expect(
-    execOutputOf({ ok: true, result: { exitCode: 0, stderr: "warned\n" }, stdout: "out", instructions: 0 }),
+    execOutputOf({ ok: true, result: undefined, stdout: "", instructions: 3, simMinute: null }).stdout,
+  ).toBe("null\n");
+  expect(
+    execOutputOf({
+      ok: true,
+      result: { exitCode: 0, stderr: "warned\n" },
+      stdout: "out",
+      instructions: 0,
+      simMinute: null,
+    }),
   ).toEqual({
     stdout: "out",
     stderr: "warned\n",

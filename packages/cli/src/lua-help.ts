@@ -42,9 +42,13 @@ const GUEST_API: readonly Entry[] = [
   {
     word: "on_minute",
     form: "on_minute(cell, minutes)",
-    text: "define it: called as simulated minutes pass",
+    text: "define it: called at the end of every simulated minute",
   },
-  { word: "on_division", form: "on_division(cell, divisions)", text: "define it: called after divisions" },
+  {
+    word: "on_division",
+    form: "on_division(cell, divisions)",
+    text: "define it: called in a minute with divisions",
+  },
   { word: "print(", form: "print(…)", text: "prints a line to the console and to `bioxen vm logs`" },
 ];
 

@@ -13,6 +13,7 @@ const value = (result: unknown, stdout = ""): Reply => ({
   result,
   stdout,
   instructions: 1,
+  simMinute: 3,
 });
 
 /** A prompt on a guest that compiles only these chunks; `ran` lists those that it ran. */

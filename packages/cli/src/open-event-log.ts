@@ -1,2 +1,2 @@
 /** The event log, as a module that is loaded only when a command reads the log. */
-export { openExistingEventLog } from "@bioxen/nats";
+export { openExistingEventLog, openFollowedLog } from "@bioxen/nats";

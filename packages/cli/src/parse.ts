@@ -145,3 +145,10 @@ export function given<T extends object>(value: T): { [K in keyof T]: NonNullable
     [K in keyof T]: NonNullable<T[K]>;
   };
 }
+
+/** Parses names with commas between them, such as `r,growthRatePerMinute`. */
+export function fieldNames(text: string): string[] {
+  const names = text.split(",").map((name) => name.trim());
+  if (names.includes("")) throw new InvalidArgumentError("must be names with commas between them.");
+  return names;
+}

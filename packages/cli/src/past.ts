@@ -35,7 +35,11 @@ export interface PastState {
  * Ends the command with an error unless the log has an event with sequence `seq`. With `orNext`, the sequence after the
  * last event is valid too.
  */
-export async function requireInLog(log: EventLog, seq: number, orNext = false): Promise<void> {
+export async function requireInLog(
+  log: Pick<EventLog, "lastSeq">,
+  seq: number,
+  orNext = false,
+): Promise<void> {
   if (seq < 1) throw usage(`invalid sequence ${seq}: the first is 1`);
   const lastSeq = await log.lastSeq();
   if (seq <= (orNext ? lastSeq + 1 : lastSeq)) return;

@@ -8,6 +8,7 @@ import {
   type ConnectionSettings,
   ConnectionSettingsError,
   connectBus,
+  type FollowedLog,
   findServer,
   hasLogin,
   localStackAt,
@@ -38,6 +39,8 @@ export interface SessionOptions {
    * an unreachable service after the first attempt. Default: true.
    */
   readonly repeat?: boolean;
+  /** On a local stack with keys: the user as which the command acts. Default: `admin`. */
+  readonly as?: "admin" | "provisioner";
 }
 
 /** Longest wait for the first connection, ms: a command should not hang where no server runs. */
@@ -67,14 +70,8 @@ export class Session extends Calls {
    * names, or else to the running local stack.
    */
   static async open(options: GlobalOptions, session: SessionOptions = {}): Promise<Session> {
-    const connection = await connectionOf(options);
-    if (connection === undefined) {
-      throw new CommandEnd(
-        EXIT_UNREACHABLE,
-        "no BioXen is reachable: start one with `bioxen up`, or name its server with --server or `bioxen config set server`",
-        { code: "UNAVAILABLE", message: "no local stack runs and no server is named", retryable: true },
-      );
-    }
+    const connection = await connectionOf(options, session.as);
+    if (connection === undefined) throw unreachable();
     const timeoutMs = options.timeout ?? DEFAULT_TIMEOUT_MS;
     const bus = await connectBus({
       ...connection,
@@ -98,10 +95,25 @@ export class Session extends Calls {
     return openExistingEventLog(this.bus);
   }
 
+  /** Returns the log that this login may follow: a tenant its feed, every other login the event log. */
+  async followedLog(): Promise<FollowedLog> {
+    const { openFollowedLog } = await import("./open-event-log.ts");
+    return openFollowedLog(this.bus);
+  }
+
   /** Closes the connection. After a failure, pass true: the wait is then short, because the server may be silent. */
   close(afterFailure = false): Promise<void> {
     return afterFailure ? this.bus.close(FAILED_CLOSE_MS) : this.bus.close();
   }
+}
+
+/** Returns the error that ends a command when no server is named and no local stack runs. */
+export function unreachable(): CommandEnd {
+  return new CommandEnd(
+    EXIT_UNREACHABLE,
+    "no BioXen is reachable: start one with `bioxen up`, or name its server with --server or `bioxen config set server`",
+    { code: "UNAVAILABLE", message: "no local stack runs and no server is named", retryable: true },
+  );
 }
 
 /**
@@ -111,7 +123,10 @@ export class Session extends Calls {
  * flag was given for this command. The local stack's own certificates take precedence over those of the environment and
  * the settings file, which belong to another server.
  */
-export async function connectionOf(options: GlobalOptions): Promise<ConnectionSettings | undefined> {
+export async function connectionOf(
+  options: GlobalOptions,
+  as: SessionOptions["as"] = "admin",
+): Promise<ConnectionSettings | undefined> {
   const servers = options.server ?? (await findServer());
   if (servers === undefined) return undefined;
   const { creds, ca, cert, key, domain, fromFlags = [] } = options;
@@ -121,7 +136,7 @@ export async function connectionOf(options: GlobalOptions): Promise<ConnectionSe
   const stack = hasTlsFlags ? undefined : stackHere;
   return {
     servers,
-    creds: isLoggedIn ? undefined : (creds ?? stackCreds(stackHere)),
+    creds: isLoggedIn ? undefined : (creds ?? stackCreds(stackHere, as)),
     tls: stack?.tls ?? tlsOf(ca, cert, key),
     domain,
     names: connectionNames(fromFlags),

@@ -19,7 +19,7 @@ export interface WalkOptions {
  * cause of the interruption.
  */
 export async function walkLog(
-  log: EventLog,
+  log: Pick<EventLog, "lastSeq" | "follow">,
   onEvent: (event: StoredEvent) => void,
   options: WalkOptions,
 ): Promise<unknown> {

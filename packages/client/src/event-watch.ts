@@ -8,7 +8,6 @@
 import { EVENT_SUBJECTS, eventSubject, isEventFilter, SkippedMessages } from "@bioxen/contracts";
 import {
   type EventEnvelope,
-  type EventLog,
   Fault,
   ID_PATTERN,
   messageOf,
@@ -16,11 +15,11 @@ import {
   type UnreadableMessage,
   unreadableFault,
 } from "@bioxen/kernel";
-import { type Bus, openExistingLog, sleep } from "@bioxen/nats/client";
-import { BioxenError, type WatchEndReason, WatchError } from "./errors.ts";
+import { type Bus, type FollowedLog, openFollowedLog, sleep } from "@bioxen/nats/client";
+import { asBioxenError, BioxenError, type WatchEndReason, WatchError } from "./errors.ts";
 
 export type WatchedEvent = EventEnvelope & {
-  /** Sequence of the event in the log; another watch resumes with `from: seq + 1`. */
+  /** Sequence of the event in the log, for a tenant in its feed; another watch resumes with `from: seq + 1`. */
   readonly seq: number;
 };
 
@@ -200,10 +199,10 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
 
   /** Reads the log until the watch ends, and restarts after each interruption. Throws the error that ends the watch. */
   async #read(): Promise<void> {
-    let log: EventLog | undefined;
+    let log: FollowedLog | undefined;
     while (!this.#ending.signal.aborted) {
       try {
-        log ??= await openExistingLog(this.#bus);
+        log ??= await openFollowedLog(this.#bus);
         await this.#readOnce(log);
         this.#awaySinceMs = undefined;
       } catch (cause) {
@@ -219,7 +218,7 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
   }
 
   /** Reads the log once. Resolves when reading must restart: after an interruption, or when the buffer is full. */
-  async #readOnce(log: EventLog): Promise<void> {
+  async #readOnce(log: FollowedLog): Promise<void> {
     const end = await log.lastSeq();
     if (end < this.#knownEnd)
       throw this.#replaced(`it ends at ${end}, earlier it ended at ${this.#knownEnd}`);
@@ -276,6 +275,7 @@ export class EventWatch implements AsyncIterableIterator<WatchedEvent, undefined
    */
   async #waitOrEnd(cause: unknown): Promise<void> {
     if (cause instanceof WatchError) throw cause;
+    if (cause instanceof Fault && cause.code === "FORBIDDEN") throw asBioxenError(cause);
     if (cause instanceof Fault && cause.code === "CORRUPT_EVENT") {
       throw this.#ended("event-unreadable", cause.message, cause);
     }

@@ -2,7 +2,7 @@
  * The handle of one VM.
  */
 import type { RequestOf, ResultOf, SnapshotView, VmSample, VmView } from "@bioxen/contracts";
-import { sleep } from "@bioxen/nats/client";
+import { nextSample, sleep, tenantOf } from "@bioxen/nats/client";
 import type { Connection } from "./calls.ts";
 import { BioxenError } from "./errors.ts";
 import type { EventWatch, WatchOptions } from "./event-watch.ts";
@@ -22,6 +22,12 @@ export interface ChangeOptions {
    * {@link BioxenError} CONFLICT with `details` `{expected, actual}`, and changes nothing.
    */
   readonly expectedVersion?: number;
+}
+
+/** The options of a method that changes the cell at a minute of its simulated time. */
+export interface AtMinuteOptions extends ChangeOptions {
+  /** Default: the present minute. */
+  readonly atMinute?: number;
 }
 
 /** The options of a method that also waits until the VM has changed. */
@@ -99,10 +105,30 @@ export class BioVm {
 
   /**
    * Changes the requested resources of the VM, and also its allocation while it runs or is paused. Either all amounts
-   * change or none. Throws {@link BioxenError}: CAPACITY_EXCEEDED, QUOTA_EXCEEDED.
+   * change or none. A cell gets them at minute `atMinute` of its simulated time; without it at the present minute. Until
+   * then the VM holds the larger of the old and the new amounts. Throws {@link BioxenError}: CAPACITY_EXCEEDED,
+   * QUOTA_EXCEEDED, BAD_REQUEST when the cell has passed the minute, UNSUPPORTED for a machine with a minute.
    */
-  async resize(resources: RequestOf<"vmResize">["resources"], change: ChangeOptions = {}): Promise<VmView> {
-    return (await this.#bioxen.call("vmResize", { vmId: this.id, resources, ...change })).vm;
+  async resize(
+    resources: RequestOf<"vmResize">["resources"],
+    { atMinute, ...change }: AtMinuteOptions = {},
+  ): Promise<VmView> {
+    const at = atMinute === undefined ? {} : { atMinute };
+    return (await this.#bioxen.call("vmResize", { vmId: this.id, resources, ...at, ...change })).vm;
+  }
+
+  /**
+   * Changes these fields of the cell's environment at minute `atMinute` of its simulated time; without it at the present
+   * minute. Returns the minute; null if this command had changed it before. Throws {@link BioxenError}: BAD_REQUEST when
+   * the cell has passed the minute, UNSUPPORTED for a machine.
+   */
+  async setEnvironment(
+    environment: RequestOf<"vmSetEnvironment">["environment"],
+    { atMinute, ...change }: AtMinuteOptions = {},
+  ): Promise<number | null> {
+    const at = atMinute === undefined ? {} : { atMinute };
+    const request = { vmId: this.id, environment, ...at, ...change };
+    return (await this.#bioxen.call("vmSetEnvironment", request)).simMinute;
   }
 
   /**
@@ -146,19 +172,25 @@ export class BioVm {
     return { ...vm, sample: options.atSeq === undefined ? await this.sample() : null };
   }
 
-  /** Returns the latest measurement of the VM, or null before the first. */
+  /**
+   * Returns the latest measurement of the VM, or null before the first. A tenant gets the next one, and null when none
+   * comes within 2 s.
+   */
   async sample(): Promise<VmSample | null> {
+    const tenant = await tenantOf(this.#bioxen.bus);
+    if (tenant !== undefined) return nextSample(this.#bioxen.bus, tenant, this.id);
     return (await this.#bioxen.call("monitorVm", { vmId: this.id })).sample;
   }
 
   /**
    * Runs a program in the guest: Lua in a cell, shell in a machine of a pool. With `shell`, a machine runs the program
-   * as shell also where it has a cell. `timeoutMs` limits the program's run time.
+   * as shell also where it has a cell. `timeoutMs` limits the program's run time. With `readOnly` the program runs on a
+   * copy of the cell, which stays as it is; otherwise an event records it.
    * Throws {@link BioxenError}: GUEST_ERROR (Lua: with `details.traceback`), GUEST_TIMEOUT, GUEST_OUT_OF_MEMORY.
    */
   exec(
     source: string,
-    options: { readonly timeoutMs?: number; readonly shell?: boolean } = {},
+    options: { readonly timeoutMs?: number; readonly shell?: boolean; readonly readOnly?: boolean } = {},
   ): Promise<ResultOf<"vmExec">> {
     return this.#bioxen.call("vmExec", { vmId: this.id, source, ...options });
   }

@@ -1,9 +1,9 @@
 /**
  * Live news of one VM as an async iteration: its events and measurements, in the order of their arrival.
  */
-import { eventSubject, type VmSample, vmTelemetrySubject } from "@bioxen/contracts";
+import { type VmSample, vmSubjectsFor } from "@bioxen/contracts";
 import type { EventEnvelope } from "@bioxen/kernel";
-import type { Bus } from "@bioxen/nats/client";
+import { type Bus, tenantOf } from "@bioxen/nats/client";
 
 export type VmNews =
   | { readonly kind: "event"; readonly event: EventEnvelope }
@@ -30,13 +30,10 @@ export async function* watchVm(bus: Bus, vmId: string): AsyncGenerator<VmNews, v
     }
     wake();
   };
+  const { events, telemetry } = vmSubjectsFor(await tenantOf(bus), vmId);
   const subscriptions = [
-    bus.subscribe(eventSubject("vm", vmId), (payload) =>
-      push({ kind: "event", event: payload as EventEnvelope }),
-    ),
-    bus.subscribe(vmTelemetrySubject(vmId), (payload) =>
-      push({ kind: "sample", sample: payload as VmSample }),
-    ),
+    bus.subscribe(events, (payload) => push({ kind: "event", event: payload as EventEnvelope })),
+    bus.subscribe(telemetry, (payload) => push({ kind: "sample", sample: payload as VmSample })),
   ];
   try {
     for (;;) {

@@ -1,7 +1,8 @@
 /** Writes the generated documents: `pnpm run docs`. */
 import { writeFileSync } from "node:fs";
 import { callShapesJson } from "../src/call-shapes-json.ts";
-import { errorsDocument, protocolDocument } from "../src/documents.ts";
+import { protocolDocument } from "../src/documents.ts";
+import { errorsDocument } from "../src/errors-document.ts";
 import { asyncApiDocument } from "../src/protocol/asyncapi.ts";
 
 writeFileSync(new URL("../../../docs/PROTOCOL.md", import.meta.url), protocolDocument());

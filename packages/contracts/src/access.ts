@@ -27,6 +27,7 @@ const TENANT_SUBJECTS: ReadonlySet<string> = new Set([
   "bioxen.cmd.vm.stop",
   "bioxen.cmd.vm.destroy",
   "bioxen.cmd.vm.resize",
+  "bioxen.cmd.vm.set-environment",
   "bioxen.cmd.vm.exec",
   "bioxen.cmd.vm.snapshot",
   "bioxen.cmd.vm.restore",
@@ -43,6 +44,7 @@ const TENANT_SUBJECTS: ReadonlySet<string> = new Set([
   "bioxen.qry.quota.get",
   "bioxen.cmd.job.cancel",
   "bioxen.qry.job.outcome",
+  "bioxen.qry.course.get",
 ]);
 
 /** The subjects that an agent calls, beside the streams that it reads. */

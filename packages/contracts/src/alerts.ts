@@ -6,7 +6,7 @@
  */
 import { ID_PATTERN } from "@bioxen/kernel";
 import * as z from "zod";
-import { expectedVersion, id, labelKey, labelValue } from "./schemas.ts";
+import { expectedVersion, id, labelKey, labelValue, refuseSecretValue } from "./schemas.ts";
 
 export const ALERT_SEVERITIES = ["info", "warning", "critical"] as const;
 export type AlertSeverity = (typeof ALERT_SEVERITIES)[number];
@@ -133,7 +133,11 @@ const threshold = z.int().min(0).max(MAX_THRESHOLD);
 const label = z
   .string()
   .refine((text) => labelOf(text) !== undefined, "must be the name of a label, or name=value")
-  .max(127);
+  .max(127)
+  .superRefine((text, context) => {
+    const { name = "", value } = labelOf(text) ?? {};
+    refuseSecretValue(name, value, context);
+  });
 
 /** Parses a label given as `name` or `name=value`; returns undefined when the text is neither. */
 function labelOf(text: string): { readonly name: string; readonly value: string | undefined } | undefined {

@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { callShapesJson } from "./call-shapes-json.ts";
-import { errorsDocument, protocolDocument } from "./documents.ts";
+import { protocolDocument } from "./documents.ts";
 import { ENDPOINTS } from "./endpoints/catalogue.ts";
 import { ERROR_CODES } from "./errors.ts";
+import { errorsDocument } from "./errors-document.ts";
 
 const document = (name: string) => readFileSync(new URL(`../../../docs/${name}`, import.meta.url), "utf8");
 

@@ -79,6 +79,11 @@ export const ERRORS = {
     remedy: "Keep less data in memory.",
   },
   SNAPSHOT_NOT_FOUND: { status: 404, meaning: "No snapshot has this id.", remedy: "Take a snapshot first." },
+  COURSE_NOT_FOUND: {
+    status: 404,
+    meaning: "The VM records no time course, or its course is no longer kept.",
+    remedy: "Create the VM with `record`. A course is kept for 30 days after its VM was destroyed.",
+  },
   JOB_NOT_FOUND: {
     status: 404,
     meaning: "No waiting job, no dead letter and no stored outcome has this id.",

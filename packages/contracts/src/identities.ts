@@ -10,7 +10,9 @@
  * | agent `local` | `bioxen.cmd.vm.report` | `bioxen.from.local.cmd.vm.report` |
  * | another service | `bioxen.cmd.ledger.reserve` | `bioxen.cmd.ledger.reserve` |
  *
- * Only the server can publish under a mapped subject, so a client cannot change its role or principal. The functions of
+ * Only the server can publish under a mapped subject, so a client cannot change its role or principal. The name of a
+ * calling service is that of the account from which the request comes: the server writes the account into a header of
+ * each request that crosses accounts, and replaces what the caller has written there. The functions of
  * this file are the only place that builds and parses mapped subjects; the generator of the server's configuration uses
  * them too.
  *
@@ -61,6 +63,18 @@ export function withoutPrincipal(causeId: string): string {
 /** Returns true for a principal that an operator added; false for agents, services and the callers of an open stack. */
 export function isPrincipal({ role }: Identity): boolean {
   return (PRINCIPAL_ROLES as readonly string[]).includes(role);
+}
+
+const SERVICE_ACCOUNT = new RegExp(`^S-(${ID_SOURCE})$`);
+
+/** Returns the name of the account of a service on a server with keys. */
+export function serviceAccount(service: string): string {
+  return `S-${service}`;
+}
+
+/** Returns the service with this account; undefined for every other account. */
+export function serviceOfAccount(account: string): string | undefined {
+  return SERVICE_ACCOUNT.exec(account)?.[1];
 }
 
 const PREFIX = "bioxen.";

@@ -4,8 +4,11 @@ export * from "./alerts.ts";
 export { callEndpoint, type ReplyFrom } from "./call.ts";
 export { type CallShape, callByShape } from "./call-shape.ts";
 export { CALL_SHAPES } from "./call-shapes.ts";
+export { configProblems } from "./cell-config.ts";
+export { cellNeedsOf } from "./cell-needs.ts";
 export * from "./chassis-types.ts";
 export * from "./codec.ts";
+export * from "./courses.ts";
 export * from "./default-alert-rules.ts";
 export { suggestion } from "./did-you-mean.ts";
 export * from "./endpoints/catalogue.ts";
@@ -14,9 +17,14 @@ export * from "./endpoints/endpoint.ts";
 export {
   type AgentCheckpointRequest,
   type AgentExecRequest,
+  type AgentHoldRequest,
+  type AgentProgramAgain,
   agentCheckpoint,
   agentExec,
   agentExecRequest,
+  agentHold,
+  agentProgramAgain,
+  simMinute,
 } from "./endpoints/internal.ts";
 export { MAX_LISTED_MESSAGES, type SkippedView, type UnreadableView } from "./endpoints/log.ts";
 export { HEALTH_CODES } from "./endpoints/monitor.ts";
@@ -39,7 +47,10 @@ export * from "./events/observed.ts";
 export * from "./events/quota.ts";
 export * from "./events/start.ts";
 export * from "./events/vm.ts";
+export * from "./experiments/experiment.ts";
+export * from "./experiments/experiment-file.ts";
 export * from "./feasibility.ts";
+export * from "./feed.ts";
 export * from "./fold/alert.ts";
 export * from "./fold/chassis.ts";
 export * from "./fold/drain.ts";
@@ -52,6 +63,13 @@ export * from "./fold/observed.ts";
 export * from "./fold/quota.ts";
 export * from "./fold/start.ts";
 export * from "./fold/vm.ts";
+export {
+  allocationsAfter,
+  amountsAt,
+  largestFrom,
+  MAX_COMING_CHANGES,
+  releasableTo,
+} from "./fold/vm-changes.ts";
 export { describeRefusals, isForWaiting } from "./fold/vm-placement.ts";
 export * from "./fold/vm-state.ts";
 export * from "./frozen-pages.ts";
@@ -72,6 +90,7 @@ export * from "./jobs.ts";
 export * from "./metrics.ts";
 export * from "./misfit.ts";
 export * from "./neighbours.ts";
+export { optionalFields } from "./optional-fields.ts";
 export * from "./page-shape.ts";
 export * from "./pages.ts";
 export * from "./preemption.ts";
@@ -81,7 +100,9 @@ export * from "./quota-label.ts";
 export * from "./request-limits.ts";
 export * from "./resource-problems.ts";
 export * from "./resources.ts";
+export * from "./schedule.ts";
 export * from "./schemas.ts";
+export { dataWithoutSecrets } from "./secrets.ts";
 export * from "./service-access.ts";
 export * from "./sizes.ts";
 export * from "./skipped-messages.ts";

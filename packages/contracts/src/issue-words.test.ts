@@ -26,6 +26,11 @@ describe("the words for a problem", () => {
     [z.url(), "nats", "must be a URL"],
     [z.string().regex(/^a+$/), "b", "must match /^a+$/"],
     [z.union([z.number(), z.boolean()]), "b", "is not valid"],
+    [
+      z.record(z.string().max(2), z.int()),
+      { abc: 1 },
+      "abc has an invalid name: it must have at most 2 characters",
+    ],
   ] as const)("%# %j", (schema, value, words) => {
     expect(messageOf(schema, value)).toBe(words);
   });

@@ -67,7 +67,7 @@ export function wordsOf(issue: Issue): string | undefined {
     case "invalid_format":
       return formatWords(issue);
     case "invalid_key":
-      return "has an invalid name";
+      return nameWords(issue.issues);
     case "invalid_union":
     case "custom":
       return "is not valid";
@@ -94,6 +94,12 @@ function choiceWords(values: readonly unknown[], input: unknown): string {
   if (values.length === 1) return `must be ${JSON.stringify(values[0])}`;
   const meant = typeof input === "string" ? suggestion(input, values.map(String)) : "";
   return `must be one of ${values.join(", ")}${meant}`;
+}
+
+/** Returns the text for the name of an entry that has these issues. */
+function nameWords(issues: readonly { readonly message?: string | undefined }[]): string {
+  const reasons = issues.flatMap(({ message }) => (message === undefined ? [] : [message]));
+  return reasons.length === 0 ? "has an invalid name" : `has an invalid name: it ${reasons.join(", and ")}`;
 }
 
 function formatWords(issue: Extract<Issue, { code: "invalid_format" }>): string {

@@ -2,8 +2,8 @@
  * Every metric that BioXen's services expose, by its Prometheus name. Tests compare this catalogue with the rules and
  * the dashboard in deploy/observability, and with the metrics that running services expose.
  *
- * Label values come from bounded sets: chassis, resources, states, endpoints, leases, streams, webhooks, quotas
- * and codes. The exception is {@link
+ * Label values come from bounded sets: chassis, resources, states, endpoints, leases, streams, webhooks, quotas,
+ * codes and at most 101 principals. The exception is {@link
  * VM_METRICS}, the metrics per VM. They have a separate HTTP path, so that a scraper reads them only when it is
  * configured to.
  */
@@ -39,6 +39,12 @@ export const SERVICE_METRICS = {
     "counter",
     "Requests that were refused because a lane was full or a caller had more than its share.",
     "lane",
+    "code",
+  ),
+  bioxen_principal_refusals_total: metric(
+    "counter",
+    "Requests that were refused for their caller: it may not do this (FORBIDDEN), or it sent too much (RATE_LIMITED).",
+    "principal",
     "code",
   ),
   bioxen_requests_dropped_total: metric(
@@ -144,6 +150,36 @@ export const VM_METRICS = {
 
 export const METRICS = { ...SERVICE_METRICS, ...FLEET_METRICS, ...VM_METRICS } as const;
 export type MetricName = keyof typeof METRICS;
+
+/** Variable with the path of the file that holds the bearer token of a service's monitoring port. */
+export const METRICS_TOKEN_SETTING = "BIOXEN_METRICS_TOKEN_FILE";
+
+/**
+ * Labels whose values come from BioXen itself. All others hold ids, or names that users chose: the chassis, the quota,
+ * the webhook, the principal, the VM, and the lease, which can name an agent.
+ */
+const PUBLIC_LABELS: readonly string[] = [
+  "version",
+  "result",
+  "endpoint",
+  "code",
+  "lane",
+  "reason",
+  "connection",
+  "state",
+  "severity",
+  "stream",
+  "resource",
+];
+
+/**
+ * True for a metric without ids and names in its labels. True also for the process metrics of every Node.js service,
+ * which are not in the catalogue.
+ */
+export function isPublicMetric(name: string): boolean {
+  if (!(name in METRICS)) return true;
+  return METRICS[name as MetricName].labels.every((label) => PUBLIC_LABELS.includes(label));
+}
 
 /** The values of one metric, as a service measures them at one scrape. */
 export interface Measurement {

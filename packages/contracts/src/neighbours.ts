@@ -7,9 +7,13 @@
  * placed, and never move a running VM. Anti-affinity is symmetric: a placed VM with an anti-affinity term also keeps
  * later VMs that match the term off its chassis.
  *
+ * The terms of a VM see only the VMs of the same owner, so that a tenant neither keeps the VMs of others off a chassis nor
+ * learns where they are. The terms of VMs of `admin`, and all terms on an open stack, see every VM.
+ *
  * A VM that matches its own affinity term can go to any chassis while no other matching VM is placed. Without this
  * exception, the first VM of such a group could never start.
  */
+import { hasFeed } from "./feed.ts";
 import type { Misfit } from "./misfit.ts";
 import type { PlacementTerm } from "./schemas.ts";
 
@@ -18,6 +22,8 @@ export interface Neighbour {
   readonly vmId: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly placement: Readonly<Record<string, unknown>>;
+  /** The owner, which limits the VMs that the terms see; absent when it is unknown. */
+  readonly owner?: string | undefined;
 }
 
 interface Terms {
@@ -60,6 +66,11 @@ export function termMatches(
   return labels !== undefined && Object.entries(labels).every(([name, value]) => vm.labels[name] === value);
 }
 
+/** Returns true when the terms of the VM see the other one. */
+export function seesNeighbour({ owner }: Pick<Neighbour, "owner">, other: Pick<Neighbour, "owner">): boolean {
+  return owner === undefined || !hasFeed(owner) || owner === other.owner;
+}
+
 /** The VMs that have a place on one chassis. The object is immutable; `with` and `without` return a new one. */
 export class Neighbours {
   readonly #all: ReadonlyMap<string, Neighbour>;
@@ -84,16 +95,17 @@ export class Neighbours {
   }
 
   /**
-   * Returns a VM of this chassis that the term matches; undefined when there is none. `newcomer` is the id of the VM
+   * Returns a VM of this chassis that the term of `newcomer` matches; undefined when there is none. `newcomer` is the VM
    * that is being placed, which is skipped.
    */
-  find(term: PlacementTerm, newcomer: string): Neighbour | undefined {
+  find(term: PlacementTerm, newcomer: Pick<Neighbour, "vmId" | "owner">): Neighbour | undefined {
+    const isOther = (one: Neighbour) => one.vmId !== newcomer.vmId && seesNeighbour(newcomer, one);
     for (const vmId of term.vmIds ?? []) {
       const named = this.#all.get(vmId);
-      if (named !== undefined && vmId !== newcomer) return named;
+      if (named !== undefined && isOther(named)) return named;
     }
     if (term.labels === undefined || !this.#mayCarry(term.labels)) return undefined;
-    for (const one of this.#all.values()) if (one.vmId !== newcomer && termMatches(term, one)) return one;
+    for (const one of this.#all.values()) if (isOther(one) && termMatches(term, one)) return one;
     return undefined;
   }
 
@@ -124,12 +136,12 @@ export function misfitAmong(
 ): Misfit | undefined {
   const { near, apart } = requiredTerms(vm);
   for (const term of near) {
-    if (neighbours.find(term, vm.vmId) !== undefined) continue;
+    if (neighbours.find(term, vm) !== undefined) continue;
     if (termMatches(term, vm) && !hasPlacedMatch(term)) continue;
     return { code: "UNAVAILABLE", message: `the VM must be with ${wordsOf(term)}, and none is there` };
   }
   for (const term of apart) {
-    const there = neighbours.find(term, vm.vmId);
+    const there = neighbours.find(term, vm);
     if (there === undefined) continue;
     return {
       code: "UNAVAILABLE",
@@ -137,7 +149,7 @@ export function misfitAmong(
     };
   }
   for (const one of neighbours.repelling) {
-    if (one.vmId === vm.vmId) continue;
+    if (one.vmId === vm.vmId || !seesNeighbour(one, vm)) continue;
     const against = requiredTerms(one).apart.find((term) => termMatches(term, vm));
     if (against === undefined) continue;
     return {

@@ -141,9 +141,13 @@ describe("a cursor", () => {
 const BOUNDED: Readonly<Record<string, string>> = {
   refusals: "a deferral names at most MAX_CANDIDATES chassis, and one line for each kind of refusal",
   snapshots: "a VM has at most MAX_SNAPSHOTS",
+  schedule: "a VM has at most MAX_SCHEDULE_ENTRIES, and a page of VMs ends where the next VM does not fit",
+  "record.fields": "a VM records at most MAX_FIELDS",
+  columns: "a course has the fields of one cell model",
   taints: "a chassis has at most MAX_TERMS",
   reserved: "a plan has at most MAX_PAGE reservations, and the request that names them fits in a message",
   overcommitted: "an agent has one pool",
+  cellNeeds: "each entry is a resource, a field of the environment, a setting of the cell or the program",
   leftBehind: "a chassis names at most MAX_LEFT_OBJECTS",
   left: "an agent lists at most MAX_LEFT_BEHIND objects",
   refused: "a plan has at most MAX_PAGE reservations, and the scheduler proposes at most MAX_BATCH",

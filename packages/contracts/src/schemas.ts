@@ -1,7 +1,7 @@
 /**
  * The schemas that commands, events and views are built from, and their limits. Each limit has its unit and its reason.
  */
-import { ID_PATTERN, MAX_AMOUNT } from "@bioxen/kernel";
+import { ID_PATTERN, ID_RULE, MAX_AMOUNT } from "@bioxen/kernel";
 import * as z from "zod";
 import type { Problem } from "./endpoints/problem.ts";
 import {
@@ -51,9 +51,7 @@ const MAX_NUTRIENT_QUALITY = 10;
 const MAX_SUBSTRATE = 1e9;
 const MAX_CHLORAMPHENICOL_MICROMOLAR = 1_000;
 
-export const id = z
-  .string()
-  .regex(ID_PATTERN, "must be 1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit");
+export const id = z.string().regex(ID_PATTERN, `must be ${ID_RULE}`);
 
 /**
  * The version that the caller expects the changed object to have: `version` of its view, or 0 when there must be no
@@ -98,11 +96,24 @@ function refuseSecrets(problems: readonly Problem[], context: z.RefinementCtx): 
 export const labelKey = z
   .string()
   .regex(/^[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$/, "is not a valid label name");
+/** Prefix of the names of labels that BioXen itself gives to VMs, such as that of a fleet or an experiment. */
+export const RESERVED_LABELS = "bioxen.io/";
 export const labelValue = z.string().max(63);
 export const labels = z
   .record(labelKey, labelValue)
   .refine((l) => Object.keys(l).length <= MAX_LABELS, `must have at most ${MAX_LABELS} labels`)
   .superRefine((l, context) => refuseSecrets(secretsIn(l), context));
+
+/** Refuses a secret as the value under this name; `path` is that of the value. */
+export function refuseSecretValue(
+  name: string,
+  value: string | undefined,
+  context: z.RefinementCtx,
+  path: string[] = [],
+): void {
+  if (value === undefined) return;
+  for (const { message } of secretsIn({ [name]: value })) context.addIssue({ code: "custom", path, message });
+}
 
 /**
  * The label of a quota: `name` or `name=value`, as in `vm.list`. At most 127 characters: 63 for the name, `=`, 63 for
@@ -119,9 +130,7 @@ export const quotaLabel = z
   .refine((label) => label.isWellFormed(), "must be well-formed Unicode")
   .superRefine((label, context) => {
     const [name = "", value] = label.split("=");
-    if (value === undefined) return;
-    for (const { message } of secretsIn({ [name]: value }))
-      context.addIssue({ code: "custom", path: [], message });
+    refuseSecretValue(name, value, context);
   });
 
 const upTo = (limit: number) => z.number().min(0).max(limit).optional();
@@ -185,7 +194,9 @@ export const TAINT_EFFECTS = ["NoSchedule", "PreferNoSchedule"] as const;
 const taintEffect = z.enum(TAINT_EFFECTS, {
   error: `must be ${TAINT_EFFECTS.join(" or ")}; to move running VMs away, drain the chassis`,
 });
-export const taint = z.strictObject({ key: labelKey, value: labelValue.optional(), effect: taintEffect });
+export const taint = z
+  .strictObject({ key: labelKey, value: labelValue.optional(), effect: taintEffect })
+  .superRefine(({ key, value }, context) => refuseSecretValue(key, value, context, ["value"]));
 export type Taint = z.infer<typeof taint>;
 export const taints = z.array(taint).max(MAX_TERMS);
 /** Schema of the taints in an event. */
@@ -196,11 +207,13 @@ export const recordedTaints = z.array(
  * A toleration of taints by key. A toleration without a `value` matches any value of the key, and one without an
  * `effect` matches every effect.
  */
-export const toleration = z.strictObject({
-  key: labelKey,
-  value: labelValue.optional(),
-  effect: taintEffect.optional(),
-});
+export const toleration = z
+  .strictObject({
+    key: labelKey,
+    value: labelValue.optional(),
+    effect: taintEffect.optional(),
+  })
+  .superRefine(({ key, value }, context) => refuseSecretValue(key, value, context, ["value"]));
 export type Toleration = z.infer<typeof toleration>;
 
 /** How a chassis is chosen among those with room for a VM: `bin-pack` takes the fullest, `spread` the emptiest. */

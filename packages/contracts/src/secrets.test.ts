@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { ENDPOINTS } from "./endpoints/catalogue.ts";
 import { problemsOf } from "./endpoints/endpoint.ts";
 import { checkedBy } from "./issue-words.ts";
-import { secretsInProgram } from "./secrets.ts";
+import { dataWithoutSecrets, secretsInProgram } from "./secrets.ts";
 
 const SECRET = "hunter2-horse-battery";
 const SEED = `SU${"A2".repeat(28)}`;
@@ -30,6 +30,40 @@ describe("a command with a secret", () => {
     ["vmExec", { vmId: "a", source: `secret = [[${SECRET}]]` }, "source"],
     ["vmExec", { vmId: "a", source: `DB_PASSWORD=${SECRET} ./run` }, "source"],
     ["vmExec", { vmId: "a", source: `print("${SEED}")` }, "source"],
+    ["vmExec", { vmId: "a", source: `export db_password=${SECRET}` }, "source"],
+    ["vmExec", { vmId: "a", source: `./run --password=${SECRET}` }, "source"],
+    ["vmExec", { vmId: "a", source: `curl -H "Authorization: Bearer ${SECRET}" http://a` }, "source"],
+    ["vmExec", { vmId: "a", source: `connect("nats://me:${SECRET}@host")` }, "source"],
+    ["vmCreate", { ...VM, config: { sshKey: SECRET } }, "config.sshKey"],
+    ["vmCreate", { ...VM, config: { authorization: SECRET } }, "config.authorization"],
+    ["vmCreate", { ...VM, config: { db_pw: SECRET } }, "config.db_pw"],
+    ["vmCreate", { ...VM, config: { url: `nats://me:${SECRET}@host` } }, "config.url"],
+    [
+      "vmCreate",
+      { ...VM, placement: { tolerations: [{ key: "password", value: SECRET }] } },
+      "placement.tolerations.0.value",
+    ],
+    [
+      "chassisRegister",
+      {
+        chassisId: "c",
+        chassisType: "ecoli",
+        agentId: "local",
+        taints: [{ key: "password", value: SECRET, effect: "NoSchedule" }],
+      },
+      "taints.0.value",
+    ],
+    [
+      "alertSetRule",
+      {
+        ruleId: "r",
+        metric: "vm.health",
+        below: 1,
+        severity: "info",
+        scope: { label: `password=${SECRET}` },
+      },
+      "scope.label",
+    ],
     ["placementPlan", { ...VM, labels: { password: SECRET } }, "labels.password"],
     ["quotaSet", { label: `password=${SECRET}`, resources: {} }, "label"],
     [
@@ -52,6 +86,11 @@ describe("a command with a secret", () => {
     ["vmExec", { vmId: "a", source: "secret = tonumber(arg) return cell.growth_rate()" }],
     ["vmExec", { vmId: "a", source: 'PASSWORD="$1" ./run --user root' }],
     ["quotaSet", { label: "team=red", resources: {} }],
+    [
+      "vmCreate",
+      { ...VM, placement: { tolerations: [{ key: "gpu", value: "yes" }] }, config: { pwm: "on" } },
+    ],
+    ["vmExec", { vmId: "a", source: "-- see https://host:8080/a@b\ntoken=next() export = 1" }],
   ] as const)("%s %j has none", (name, request) => {
     expect(refusalOf(ENDPOINTS[name], request)).toEqual([]);
   });
@@ -59,7 +98,46 @@ describe("a command with a secret", () => {
 
 it("a program is searched in a time that grows with its length", () => {
   // With a search that grows with the square of the length, each of these lines takes hours.
-  for (const piece of ["x", "X", " ", "=", "a=", 'a="', "a=[", "-----BEGIN ", "a=[=", "A_", ";A"]) {
+  for (const piece of [
+    "://a",
+    ":",
+    "--a",
+    "--a=",
+    "export a",
+    "Bearer a",
+    "x",
+    "X",
+    " ",
+    "=",
+    "a=",
+    'a="',
+    "a=[",
+    "-----BEGIN ",
+    "a=[=",
+    "A_",
+    ";A",
+  ]) {
     expect(secretsInProgram(piece.repeat(2_000_000 / piece.length))).toEqual([]);
   }
+});
+
+describe("the record of a malformed request", () => {
+  const recorded = (text: string) =>
+    new TextDecoder().decode(dataWithoutSecrets(new TextEncoder().encode(text)));
+
+  it.each([
+    { ...VM, config: { password: SECRET } },
+    { ...VM, passwrod: 1, labels: { "db-password": SECRET } },
+    { ...VM, program: `x = 1\nlocal db_password = "${SECRET}"` },
+    { ...VM, note: `password=${SECRET}`, seeds: [SEED] },
+    { ...VM, placement: { tolerations: [{ key: "password", value: SECRET }] } },
+  ])("%j has no secret, and what is none stays", (request) => {
+    expect(recorded(JSON.stringify(request))).not.toMatch(new RegExp(`${SECRET}|${SEED}`));
+    expect(JSON.parse(recorded(JSON.stringify(request)))).toMatchObject(VM);
+  });
+
+  it("is removed as a whole where it is no JSON and may hold a secret", () => {
+    expect(recorded(`{"password": "${SECRET}"`)).not.toContain(SECRET);
+    expect(recorded(`{"vmId": "a"`)).toBe(`{"vmId": "a"`);
+  });
 });

@@ -7,18 +7,20 @@
  */
 import { ENDPOINTS, type EndpointName } from "./endpoints/catalogue.ts";
 import { type Endpoint, SERVICE_NAMES, type ServiceName } from "./endpoints/endpoint.ts";
-import { agentCheckpoint, agentExec } from "./endpoints/internal.ts";
+import { agentCheckpoint, agentExec, agentHold } from "./endpoints/internal.ts";
 import { agentOrphans } from "./endpoints/orphans.ts";
+import { feedSubjects } from "./feed.ts";
+import { mappedSubject } from "./identities.ts";
 import { jobAggregatesOf, STRAY_JOB_OWNER } from "./jobs.ts";
 import {
   type AggregateKind,
   ALL_CHASSIS_TELEMETRY,
   ALL_SERVICE_TELEMETRY,
+  ALL_VM_LOGS,
   ALL_VM_TELEMETRY,
   alertSubject,
   schedulerEchoSubject,
   serviceTelemetrySubject,
-  vmLogSubject,
 } from "./subjects.ts";
 
 /** The one service that appends the events of each kind of aggregate. */
@@ -58,6 +60,7 @@ export function agentEndpoints(
   return [
     { endpoint: agentExec(agentId), caller: "lifecycle" },
     { endpoint: agentCheckpoint(agentId), caller: "lifecycle" },
+    { endpoint: agentHold(agentId), caller: "lifecycle" },
     { endpoint: agentOrphans(agentId), caller: "chassis-scheduler" },
   ];
 }
@@ -87,8 +90,27 @@ export function leasesOf(service: ServiceName, agentId = "*"): readonly string[]
 /** Patterns that cover all telemetry, lines of guests and alerts. */
 export const ALL_TELEMETRY = ["bioxen.tel.>", "bioxen.log.>", "bioxen.alert.>"] as const;
 
+/** The status samples of agents, which are service telemetry too. */
+const AGENT_STATUS = serviceTelemetrySubject("chassis-agent");
 /** Telemetry that services receive under the id of the agent that sends it. */
-export const AGENT_TELEMETRY: readonly string[] = [ALL_VM_TELEMETRY, ALL_CHASSIS_TELEMETRY];
+export const AGENT_TELEMETRY: readonly string[] = [
+  ALL_VM_TELEMETRY,
+  ALL_CHASSIS_TELEMETRY,
+  ALL_VM_LOGS,
+  AGENT_STATUS,
+];
+
+/** Returns the subjects on which a service hears the telemetry of `pattern` on a server with keys. */
+export function heardSubjects(pattern: string): readonly string[] {
+  const fromAgents = (sent: string) => mappedSubject({ role: "agent", name: "*" }, sent);
+  if (pattern === ALL_SERVICE_TELEMETRY) return [pattern, fromAgents(AGENT_STATUS)];
+  return [AGENT_TELEMETRY.includes(pattern) ? fromAgents(pattern) : pattern];
+}
+
+/** The service that writes the feed of tenants. */
+export const FEED_WRITER: ServiceName = "monitor";
+/** The part of the feed that is not stored. */
+const ALL_FEEDS = feedSubjects("*", "*");
 
 /** The subjects that a service publishes on without a reply, and those that it subscribes to, with wildcards. */
 export interface Telemetry {
@@ -100,14 +122,14 @@ const SENT: Readonly<Record<ServiceName, readonly string[]>> = {
   lifecycle: [],
   allocator: [],
   "chassis-scheduler": [schedulerEchoSubject("*")],
-  monitor: [alertSubject("*", "*")],
-  "chassis-agent": [ALL_VM_TELEMETRY, ALL_CHASSIS_TELEMETRY, vmLogSubject("*")],
+  monitor: [alertSubject("*", "*"), ALL_FEEDS.telemetry, ALL_FEEDS.log],
+  "chassis-agent": [ALL_VM_TELEMETRY, ALL_CHASSIS_TELEMETRY, ALL_VM_LOGS],
 };
 const RECEIVED: Readonly<Record<ServiceName, readonly string[]>> = {
   lifecycle: [],
   allocator: [],
   "chassis-scheduler": [ALL_CHASSIS_TELEMETRY, schedulerEchoSubject("*")],
-  monitor: [ALL_VM_TELEMETRY, ALL_CHASSIS_TELEMETRY, ALL_SERVICE_TELEMETRY],
+  monitor: [ALL_VM_TELEMETRY, ALL_CHASSIS_TELEMETRY, ALL_SERVICE_TELEMETRY, ALL_VM_LOGS],
   // Only an agent that finds the claim on its id held listens, for samples of an older release under that id.
   "chassis-agent": [ALL_CHASSIS_TELEMETRY],
 };

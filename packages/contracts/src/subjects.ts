@@ -2,6 +2,7 @@
  * The catalogue of subjects and streams. All other code gets its subjects from here.
  */
 import type { BlobName } from "@bioxen/kernel";
+import { COURSE_STREAM_CONFIG } from "./courses.ts";
 import { mappedParts, mappedSubject } from "./identities.ts";
 
 export const EVENT_STREAM = "BIOXEN_EVENTS";
@@ -50,6 +51,7 @@ export function schedulerEchoSubject(instanceId: string): string {
 }
 export const ALL_VM_TELEMETRY = "bioxen.tel.vm.*";
 export const ALL_CHASSIS_TELEMETRY = "bioxen.tel.chassis.*";
+export const ALL_VM_LOGS = "bioxen.log.vm.*";
 
 /** Returns the subject on which lifecycle forwards an `exec` to the agent that runs the guest. */
 export function agentExecSubject(agentId: string): string {
@@ -61,17 +63,29 @@ export function agentCheckpointSubject(agentId: string): string {
   return `bioxen.agent.${agentId}.checkpoint`;
 }
 
+/** Returns the subject on which lifecycle asks an agent to keep a guest at a simulated minute. */
+export function agentHoldSubject(agentId: string): string {
+  return `bioxen.agent.${agentId}.hold`;
+}
+
 /** Returns the subject on which the scheduler asks an agent for the orphans in its pool. */
 export function agentOrphansSubject(agentId: string): string {
   return `bioxen.agent.${agentId}.orphans`;
 }
 
 /**
- * Name of the stream of guest states. Each state is one message with the subject `bioxen.blob.<vmId>.<checkpointId>`.
+ * Name of the stream of guest states. Each state is one message with the subject `bioxen.blob.<vmId>.<checkpointId>`. The
+ * id of a state that an agent stores is `<agentId>.<id>`, so that no agent can replace what another one has stored.
  */
 export const GUEST_STATE_STREAM = "BIOXEN_GUEST_STATE";
 const BLOB_PREFIX = "bioxen.blob.";
-export const BLOB_SUBJECTS = `${BLOB_PREFIX}*.*`;
+/** The states that no agent stores: those of lifecycle, and of agents of releases before the writer was in the subject. */
+export const UNSIGNED_BLOBS = `${BLOB_PREFIX}*.*`;
+/** Returns the subjects of the states that an agent stores. `agentId` may be `*`. */
+export function blobsOfAgent(agentId: string): string {
+  return `${BLOB_PREFIX}*.${agentId}.*`;
+}
+export const BLOB_SUBJECTS = `${BLOB_PREFIX}>`;
 export function blobSubject(name: BlobName): string {
   return BLOB_PREFIX + name;
 }
@@ -237,7 +251,7 @@ export const DEAD_LETTER_STREAM_CONFIG = {
  */
 export const GUEST_STATE_STREAM_CONFIG = {
   name: GUEST_STATE_STREAM,
-  subjects: [BLOB_SUBJECTS],
+  subjects: [UNSIGNED_BLOBS, blobsOfAgent("*")],
   description: "States of guests to go on from; the log says which are in use, and with which digest",
   retention: "limits",
   storage: "file",
@@ -250,10 +264,34 @@ export const GUEST_STATE_STREAM_CONFIG = {
   allow_direct: true,
 } as const satisfies StreamDeclaration;
 
+/** Name of the stream of the feed of tenants (feed.ts). */
+export const FEED_STREAM = "BIOXEN_FEED";
+/**
+ * The required configuration of the stream. It is no record: a deleted stream is filled again from the log, under new
+ * sequences. The last message stays in it, because its header says how far the log has been read.
+ */
+export const FEED_STREAM_CONFIG = {
+  name: FEED_STREAM,
+  subjects: ["bioxen.feed.*.vm.*"],
+  description: "The events of VMs under the names of their owners, filled from the log",
+  retention: "limits",
+  storage: "file",
+  discard: "old",
+  max_age: 0,
+  max_msgs: -1,
+  max_bytes: -1,
+  max_msgs_per_subject: -1,
+  allow_direct: false,
+  deny_delete: true,
+  deny_purge: true,
+} as const satisfies StreamDeclaration;
+
 export const STREAMS: readonly StreamDeclaration[] = [
   EVENT_STREAM_CONFIG,
   JOB_STREAM_CONFIG,
   JOB_OUTCOME_STREAM_CONFIG,
   DEAD_LETTER_STREAM_CONFIG,
   GUEST_STATE_STREAM_CONFIG,
+  FEED_STREAM_CONFIG,
+  COURSE_STREAM_CONFIG,
 ];

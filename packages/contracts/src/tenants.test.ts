@@ -13,6 +13,8 @@ const OWNERS = new Map([
   ["alice-1", "alice"],
   ["alice-2", "alice"],
   ["bob-1", "bob"],
+  // Alice created it, and it was given to bob.
+  ["alice-given", "bob"],
   ["old", "admin"],
 ]);
 const owners: Owners = {
@@ -51,6 +53,26 @@ const asked = (name: EndpointName, request: object, role: Role = "tenant") => {
 /** Endpoints on jobs are served by the host, which keeps the ids of each principal apart. */
 const OF_HOST: readonly string[] = [ENDPOINTS.jobCancel.subject, ENDPOINTS.jobOutcomeGet.subject];
 const OF_TENANTS = ALL.filter(([, endpoint]) => accessOf("tenant", endpoint) === "own");
+
+/** Events in the history of a VM of alice: an operator's, and one whose chain of causes alice began. */
+const VISIBLE_EVENTS = [
+  {
+    seq: 2,
+    principal: "olga",
+    correlationid: "olga/bioxen.cmd.vm.pause#1",
+    causationid: "olga/bioxen.cmd.vm.pause#1",
+    causedBy: null,
+  },
+  {
+    seq: 3,
+    principal: "service:lifecycle",
+    onbehalfof: "alice",
+    correlationid: "alice/bioxen.cmd.vm.start#1",
+    causationid: "e-of-alice-1",
+    traceparent: "00-1-3-01",
+    causedBy: { seq: 8, type: "bioxen.ledger.reserved.v2", subject: "ledger/ecoli-1" },
+  },
+];
 
 describe("each endpoint with each role", () => {
   it.each(ALL)("%s", async (name, endpoint) => {
@@ -95,10 +117,12 @@ describe("each endpoint with each role", () => {
       "cmd.vm.resize",
       "cmd.vm.restore",
       "cmd.vm.resume",
+      "cmd.vm.set-environment",
       "cmd.vm.snapshot",
       "cmd.vm.start",
       "cmd.vm.stop",
       "qry.chassis.list",
+      "qry.course.get",
       "qry.job.outcome",
       "qry.placement.explain",
       "qry.placement.plan",
@@ -116,18 +140,23 @@ describe("a tenant", () => {
     return rule !== undefined && "vms" in rule;
   }).map(([name]) => name);
   const requestOn = (vmId: string) => ({ vmId, vmIds: ["alice-1", vmId], newVmId: "alice-9" });
+  /** A plan names existing VMs in `vmIds`; its `vmId` is the id of a new VM. */
+  const planOf = (vmId: string) => ({ vmIds: ["alice-1", vmId] });
+  const requestTo = (name: EndpointName, vmId: string) =>
+    name === "placementPlan" ? planOf(vmId) : requestOn(vmId);
 
   it.each(onVms)("reaches its own VM by %s", async (name) => {
-    const { requests, answer } = asked(name, requestOn("alice-2"));
+    const request = requestTo(name, "alice-2");
+    const { requests, answer } = asked(name, request);
     expect(await answer).toMatchObject({ ok: true });
-    expect(requests).toEqual([requestOn("alice-2")]);
+    expect(requests).toEqual([request]);
   });
 
   it.each(onVms)(
     "gets from %s the same VM_NOT_FOUND for a VM of another owner as for an absent one",
     async (name) => {
-      const foreign = asked(name, requestOn("bob-1"));
-      const unknown = asked(name, requestOn("absent"));
+      const foreign = asked(name, requestTo(name, "bob-1"));
+      const unknown = asked(name, requestTo(name, "absent"));
       const textOf = async (answer: typeof foreign.answer) => JSON.stringify(await answer);
       expect(await foreign.answer).toMatchObject({ ok: false, rejection: { code: "VM_NOT_FOUND" } });
       expect((await textOf(foreign.answer)).replaceAll("bob-1", "absent")).toBe(await textOf(unknown.answer));
@@ -141,6 +170,10 @@ describe("a tenant", () => {
     ["vmCreate", { vmId: "alice2-1" }, "FORBIDDEN"],
     ["vmFork", { vmId: "alice-1", newVmId: "bob-2" }, "FORBIDDEN"],
     ["vmFork", { vmId: "bob-1", newVmId: "alice-2" }, "VM_NOT_FOUND"],
+    ["vmCreate", { vmId: "alice-given" }, "FORBIDDEN"],
+    ["vmFork", { vmId: "alice-1", newVmId: "alice-given" }, "FORBIDDEN"],
+    ["placementPlan", { vmId: "bob-1" }, "FORBIDDEN"],
+    ["placementPlan", { vmId: "alice-given" }, "FORBIDDEN"],
     ["quotaGet", { owner: "bob" }, "FORBIDDEN"],
     ["quotaGet", { label: "team" }, "FORBIDDEN"],
   ] as const)("is refused by %s with %j: %s", async (name, request, code) => {
@@ -181,6 +214,38 @@ describe("a tenant", () => {
       { events: [{ seq: 1, data: { by: "alice-2", reason: "alice-2, then another VM and bob-10" } }] },
     ],
     [
+      "vmHistory",
+      { vmId: "alice-1" },
+      {
+        events: [
+          {
+            seq: 1,
+            principal: "service:lifecycle",
+            onbehalfof: "bob",
+            correlationid: "bob/bioxen.cmd.vm.start#bob-1",
+            causationid: "e-of-bob-1",
+            traceparent: "00-1-2-01",
+            data: { by: "bob-1" },
+            causedBy: { seq: 9, type: "bioxen.vm.start-requested.v1", subject: "vm/bob-1" },
+          },
+          ...VISIBLE_EVENTS,
+        ],
+      },
+      {
+        events: [
+          {
+            seq: 1,
+            principal: "service:lifecycle",
+            correlationid: "of another principal",
+            causationid: "of another principal",
+            data: { by: "another VM" },
+            causedBy: null,
+          },
+          ...VISIBLE_EVENTS,
+        ],
+      },
+    ],
+    [
       "placementPlan",
       { vmIds: ["alice-1"] },
       {
@@ -203,7 +268,14 @@ describe("a tenant", () => {
       {},
       {
         chassis: [
-          { chassisId: "ecoli-1", free: { ribosomes: 1 }, agentId: "local", labels: { a: "b" }, hosts: [] },
+          {
+            chassisId: "ecoli-1",
+            free: { ribosomes: 1 },
+            agentId: "local",
+            labels: { a: "b" },
+            hosts: [],
+            leftBehind: [{ vmId: "bob-1", uuid: "u", kind: "disk", reason: "VDI_IN_USE" }],
+          },
         ],
       },
       { chassis: [{ chassisId: "ecoli-1", free: { ribosomes: 1 }, agentId: "", labels: {} }] },

@@ -37,6 +37,8 @@ type Refused = Extract<HandlerResult, { readonly ok: false }>;
 interface TenantRule {
   /** Returns the ids of the VMs that the request is about. The tenant must own each of them. */
   readonly vms?: (request: Fields) => readonly string[];
+  /** Returns the ids that the request gives to new VMs. No VM of another owner may have or have had one of them. */
+  readonly newVms?: (request: Fields) => readonly string[];
   /** Returns why the tenant may not send the request; undefined when it may. */
   readonly refusal?: (request: Fields, tenant: string) => string | undefined;
   /** Returns the request that the handler gets. */
@@ -47,17 +49,18 @@ interface TenantRule {
 
 /** The rules by name of the endpoint. A test compares them with the endpoints that a tenant may call. */
 export const TENANT_RULES = {
-  vmCreate: { refusal: newId("vmId") },
+  vmCreate: newVm("vmId"),
   vmStart: ofVm(),
   vmPause: ofVm(),
   vmResume: ofVm(),
   vmStop: ofVm(),
   vmDestroy: ofVm(),
   vmResize: ofVm(),
+  vmSetEnvironment: ofVm(),
   vmExec: ofVm(),
   vmSnapshot: ofVm(),
   vmRestore: ofVm(),
-  vmFork: { ...ofVm(), refusal: newId("newVmId") },
+  vmFork: { ...ofVm(), ...newVm("newVmId") },
   vmDeleteSnapshot: ofVm(),
   vmMigrate: ofVm(),
   vmCancelMigration: ofVm(),
@@ -67,18 +70,20 @@ export const TENANT_RULES = {
     result: ({ ledger: _, chassis: __, cursor: ___, ...result }) => result,
   },
   vmHistory: ofVm(),
+  courseGet: ofVm(),
   vmList: { request: (request, tenant) => ({ ...request, owner: tenant }) },
   chassisList: {
     result: (result) => ({
       ...result,
-      chassis: listOf(result["chassis"]).map(({ hosts: _, labels: __, agentId: ___, ...chassis }) => ({
-        ...chassis,
+      chassis: listOf(result["chassis"]).map((chassis) => ({
+        ...publicPart(chassis),
         labels: {},
         agentId: "",
       })),
     }),
   },
   placementPlan: {
+    ...newVm("vmId"),
     vms: ({ vmIds }) => (Array.isArray(vmIds) ? vmIds : []),
     result: (result, isOwn) => ({
       ...result,
@@ -114,12 +119,23 @@ function ownOnly(list: unknown, isOwn: (vmId: string) => boolean) {
   return listOf(list).filter(({ vmId }) => isOwn(vmId as string));
 }
 
-/** Returns the check that the id of a new VM begins with the name of the tenant. */
-function newId(field: string): NonNullable<TenantRule["refusal"]> {
-  return (request, tenant) => {
-    const id = request[field];
-    if (id === undefined || (typeof id === "string" && id.startsWith(`${tenant}-`))) return undefined;
-    return `may create only VMs whose id begins with ${tenant}-`;
+/** The fields of a chassis that a tenant does not see: they name hosts, agents, and the VMs and machines of others. */
+const CHASSIS_SECRETS: ReadonlySet<string> = new Set(["hosts", "labels", "agentId", "leftBehind"]);
+
+function publicPart(chassis: Fields): Fields {
+  return Object.fromEntries(Object.entries(chassis).filter(([name]) => !CHASSIS_SECRETS.has(name)));
+}
+
+/** Returns the checks of the id of a new VM: it begins with the name of the tenant, and is free or the tenant's own. */
+function newVm(field: string): Pick<Required<TenantRule>, "refusal" | "newVms"> {
+  const idIn = (request: Fields) => request[field];
+  return {
+    newVms: (request) => [idIn(request)].filter((id) => typeof id === "string"),
+    refusal: (request, tenant) => {
+      const id = idIn(request);
+      if (id === undefined || (typeof id === "string" && id.startsWith(`${tenant}-`))) return undefined;
+      return `may create only VMs whose id begins with ${tenant}-`;
+    },
   };
 }
 
@@ -142,13 +158,13 @@ export function guardedForTenants(served: ServedEndpoint, owners: Owners): Serve
       const own = rule.request?.(request, principal, causation) ?? request;
       const isOwn = (vmId: string) => owners.knownOwnerOf(vmId) === principal;
       const handled = await served.handle(own as never, causation, maxBytes);
-      return seenBy(handled, rule, isOwn, (vmId) => owners.knownOwnerOf(vmId) !== undefined);
+      return seenBy(handled, rule, { tenant: principal, isOwn, owners });
     },
   };
 }
 
 async function refusalOf(
-  { vms, refusal }: TenantRule,
+  { vms, newVms, refusal }: TenantRule,
   request: Fields,
   tenant: string,
   owners: Owners,
@@ -158,18 +174,41 @@ async function refusalOf(
   for (const vmId of vms?.(request) ?? []) {
     if ((await owners.ownerOf(vmId)) !== tenant) return refuse("VM_NOT_FOUND", `there is no VM ${vmId}`);
   }
+  for (const vmId of newVms?.(request) ?? []) {
+    const owner = await owners.ownerOf(vmId);
+    if (owner !== undefined && owner !== tenant) return idTaken(vmId, tenant);
+  }
   return undefined;
 }
 
+/** Returns the refusal of an id that a VM of another owner has, or had before it was destroyed. */
+export function idTaken(vmId: string, tenant: string): Refused {
+  return refuse("FORBIDDEN", `${tenant} may not use the id ${vmId}: choose another one`);
+}
+
+/**
+ * Returns the refusal of a tenant's command on a VM that the tenant does not own in this state. The endpoint has looked
+ * before; a transfer may have come in between, so the decision looks at the state that it decides on.
+ */
+export function refusedToTenant(
+  vmId: string,
+  state: VmState,
+  { role, principal }: Pick<Causation, "role" | "principal">,
+): Refused | undefined {
+  if (role !== "tenant" || !state.exists || state.owner === principal) return undefined;
+  return refuse("VM_NOT_FOUND", `there is no VM ${vmId}`);
+}
+
+interface Reading {
+  readonly tenant: string;
+  readonly isOwn: (vmId: string) => boolean;
+  readonly owners: Owners;
+}
+
 /** Returns the answer without the VMs of other owners. */
-function seenBy(
-  handled: HandlerResult,
-  rule: TenantRule,
-  isOwn: (vmId: string) => boolean,
-  isVm: (vmId: string) => boolean,
-): HandlerResult {
-  const isHidden = (id: string) => isVm(id) && !isOwn(id);
-  if (!handled.ok) return { ok: false, rejection: withoutVms(handled.rejection, isHidden) };
+function seenBy(handled: HandlerResult, rule: TenantRule, { tenant, isOwn, owners }: Reading): HandlerResult {
+  const isHidden = (id: string) => owners.knownOwnerOf(id) !== undefined && !isOwn(id);
+  if (!handled.ok) return { ok: false, rejection: withoutVms(handled.rejection, tenant, isHidden) };
   const result = rule.result?.(handled.result, isOwn) ?? handled.result;
-  return { ok: true, result: withoutVms(result, isHidden) };
+  return { ok: true, result: withoutVms(result, tenant, isHidden) };
 }

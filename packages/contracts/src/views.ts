@@ -2,12 +2,14 @@
  * The views in the replies of services (VM, ledger, quota, chassis), and the functions that make them from folded
  * states.
  */
+
 import { type Amounts, subtract } from "@bioxen/kernel";
 import * as z from "zod";
+import { recorded } from "./courses.ts";
 import { leftObject } from "./events/chassis.ts";
 import { checkpointRecord } from "./events/guest-state.ts";
 import { MOVE_CODES } from "./events/move.ts";
-import { placementRefusal } from "./events/vm.ts";
+import { placementRefusal, scheduledChange } from "./events/vm.ts";
 import type { Chassis } from "./fold/chassis.ts";
 import { heldAmounts, type Ledger } from "./fold/ledger.ts";
 import { chargedAmounts, type Quota, quotaFree } from "./fold/quota.ts";
@@ -86,6 +88,8 @@ export const vmView = z
     seed: z.int(),
     labels: z.record(z.string(), z.string()),
     parent: z.string().nullable(),
+    /** What is recorded of the cell at simulated minutes; absent: nothing. */
+    record: recorded.optional(),
     version: z.int(),
     createdAtMs: z.int(),
     updatedAtMs: z.int(),
@@ -117,6 +121,8 @@ export const vmView = z
     restartPolicy: z.object({ mode: z.string(), maxAttempts: z.int(), backoffMs: z.int() }),
     placement: z.record(z.string(), z.unknown()),
     config: z.record(z.string(), z.unknown()),
+    /** What changes at minutes of the cell, in order; absent: nothing. If amounts change, the first entry has the initial. */
+    schedule: z.array(scheduledChange).optional(),
     /** The stored state that the VM's next guest continues from; null: the next guest starts from the beginning. */
     checkpoint: checkpointView.nullable(),
     snapshots: z.array(snapshotView),
@@ -151,6 +157,7 @@ export function viewOfVm(vmId: string, vm: Vm): VmView {
     seed: vm.seed,
     labels: vm.labels,
     parent: vm.parent,
+    ...(vm.record === undefined ? {} : { record: vm.record }),
     version: vm.version,
     createdAtMs: vm.createdAtMs,
     updatedAtMs: vm.updatedAtMs,
@@ -165,6 +172,7 @@ export function viewOfVm(vmId: string, vm: Vm): VmView {
     restartPolicy: vm.restartPolicy,
     placement: vm.placement,
     config: vm.config,
+    ...(vm.schedule === undefined ? {} : { schedule: [...vm.schedule] }),
     checkpoint: vm.checkpoint,
     snapshots: [...vm.snapshots],
     ...viewOfStart(vm),

@@ -3,73 +3,39 @@
  *
  * A cell and its Lua exchange data only at the start and end of a call. A call carries the measurements of the cell. A
  * successful reply carries the environment changes that the guest requested, which are applied all together or not at
- * all. Therefore neither a guest's Lua nor the loss of the worker leaves a cell half changed. Simulated time passes
- * only in `tick`, and only for running guests.
+ * all. Meanwhile the cell stays at its simulated minute (`guest-turns.ts`). Therefore neither a guest's Lua nor the loss
+ * of the worker leaves a cell half changed. Simulated time passes only for running guests, by the time given to `tick`.
  */
 import { type CellEnvironment, type CellModel, WEISSE } from "@bioxen/cell-models";
 import {
-  type DriverCapabilities,
   DriverError,
   type ExecOptions,
   type ExecOutcome,
   Fences,
+  type GuestChange,
   type GuestCheckpoint,
   type GuestEvent,
   type GuestSample,
   type GuestSpec,
   type GuestState,
   type GuestStatus,
+  type HoldOptions,
   type KeptGuest,
+  type ResizeOptions,
   type StopOptions,
-  type VmDriver,
 } from "@bioxen/vm-driver";
+import { type BasicDriver, type BasicDriverOptions, CAPABILITIES } from "./basic-driver-options.ts";
 import { CellClock } from "./cell-clock.ts";
-import { CellGuest, checkSource } from "./cell-guest.ts";
-import { applyWanted, cellView, luaEnvironmentBounds } from "./cell-view.ts";
+import { CellGuest } from "./cell-guest.ts";
+import { cellView, luaEnvironmentBounds } from "./cell-view.ts";
+import { checkExec, GuestCalls } from "./guest-calls.ts";
+import { GuestCopies } from "./guest-copies.ts";
 import { GuestHooks } from "./guest-hooks.ts";
-import {
-  DEFAULT_EXEC_TIMEOUT_MS,
-  DEFAULT_TIME_SCALE,
-  MAX_EXEC_INSTRUCTIONS,
-  MAX_EXEC_TIMEOUT_MS,
-  MAX_TIME_SCALE,
-} from "./limits.ts";
-import type { Work } from "./lua-guest.ts";
+import { GuestRewinds } from "./guest-rewinds.ts";
+import { GuestTurns } from "./guest-turns.ts";
+import { DEFAULT_TIME_SCALE, KEEP_TIMEOUT_MS, MAX_TIME_SCALE, QUEUE_GRACE_MS } from "./limits.ts";
 import { LuaHost } from "./lua-host.ts";
-import type { CallReport, GuestKey } from "./lua-protocol.ts";
-
-export interface BasicDriverOptions {
-  /** Time scale: simulated minutes per second of host time, above 0 and at most {@link MAX_TIME_SCALE}. Default 1. */
-  readonly timeScaleMinutesPerSecond?: number | undefined;
-  /**
-   * Returns the time of a monotonic clock in ms, which measures the time budget of a tick. Default: `performance.now`.
-   */
-  readonly now?: (() => number) | undefined;
-  /** The cell model; default: the built-in {@link WEISSE}. */
-  readonly model?: CellModel | undefined;
-  /** URL of a script that replaces the Lua worker, for tests. */
-  readonly workerUrl?: URL | undefined;
-}
-
-const CAPABILITIES: DriverCapabilities = {
-  vmType: "basic",
-  exec: true,
-  pause: true,
-  liveResize: true,
-  snapshot: true,
-  clock: "host",
-  keepsStopped: false,
-  meters: ["ribosomes", "atpPerSecond", "rnaPolymerases"],
-  maxExecTimeoutMs: MAX_EXEC_TIMEOUT_MS,
-};
-
-export interface BasicDriver extends VmDriver {
-  /**
-   * Replaces the whole environment of a running or paused guest; absent fields return to the default of the type.
-   * Rejects with the errors of `pause`, and with `BAD_REQUEST`.
-   */
-  setEnvironment(vmId: string, fence: number, environment: CellEnvironment): Promise<void>;
-}
+import type { GuestKey } from "./lua-protocol.ts";
 
 /** Returns a driver without guests. Throws `RangeError` if the time scale is out of range. */
 export function createBasicDriver(options: BasicDriverOptions = {}): BasicDriver {
@@ -90,7 +56,10 @@ class Basic implements BasicDriver {
   readonly #clock: CellClock;
   readonly #model: CellModel;
   readonly #lua: LuaHost;
-  readonly #hooks: GuestHooks;
+  readonly #calls: GuestCalls;
+  readonly #copies: GuestCopies;
+  readonly #turns: GuestTurns;
+  readonly #rewinds: GuestRewinds;
   #nextKey: GuestKey = 1;
   #closed = false;
 
@@ -111,10 +80,34 @@ class Basic implements BasicDriver {
         for (const line of lines) this.#log(guest, line);
         if (leftOut > 0) this.#log(guest, `… ${leftOut} lines omitted`);
       },
+      onLost: (keys, culprit) => {
+        const guests = keys.flatMap((key) => this.#byKey.get(key) ?? []);
+        return this.#rewinds.lost(guests, culprit === undefined ? undefined : this.#byKey.get(culprit));
+      },
     });
-    this.#hooks = new GuestHooks({
-      call: (guest, work, limits) => this.#call(guest, work, limits),
-      log: (guest, line) => this.#log(guest, line),
+    const log = (guest: CellGuest, line: string): void => this.#log(guest, line);
+    this.#calls = new GuestCalls({ lua: this.#lua, onStateLost: (guest) => this.#rewinds.begin(guest) });
+    const hooks = new GuestHooks({
+      call: (guest, work, limits) => this.#calls.call(guest, work, limits),
+      log,
+    });
+    this.#turns = new GuestTurns(this.#clock, hooks, {
+      apply: (guest, act) => this.#calls.applyAgain(guest, act),
+      execAgain: (guest, act) => this.#calls.execAgain(guest, act),
+      emit: (event) => this.#emit(event),
+      acted: (guest) => this.#refreshPoint(guest),
+    });
+    const [lua, calls, turns, model] = [this.#lua, this.#calls, this.#turns, this.#model];
+    this.#copies = new GuestCopies({ lua, calls, turns, model });
+    this.#rewinds = new GuestRewinds({
+      boot: (spec) => this.#boot(spec),
+      runProgram: (guest) => this.#runProgram(guest),
+      replace: (before, guest) => {
+        this.#replace(before, guest);
+        this.#turns.goOn(guest);
+      },
+      failed: (guest) => this.#turns.goOn(guest),
+      log,
     });
   }
 
@@ -138,8 +131,17 @@ class Basic implements BasicDriver {
       this.#end(guest);
       throw new DriverError("INVALID_STATE", "the guest was stopped during its restart");
     }
+    this.#replace(before, guest);
+  }
+
+  #replace(before: CellGuest, guest: CellGuest): void {
+    const { vmId } = before.spec;
+    if (this.#held.get(vmId)?.guest !== before || !before.isAlive()) {
+      this.#end(guest);
+      return;
+    }
     guest.state = before.state === "paused" ? "paused" : "running";
-    this.#held.set(spec.vmId, { guest, started: Promise.resolve() });
+    this.#held.set(vmId, { guest, started: Promise.resolve() });
     this.#end(before);
   }
 
@@ -149,6 +151,9 @@ class Basic implements BasicDriver {
     const { vmId, biologicalType, seed, program } = spec;
     this.#byKey.set(guest.key, guest);
     const identity = { vmId, biologicalType, seed, environmentBounds: luaEnvironmentBounds };
+    for (const change of spec.changes ?? []) {
+      if (change.simMinute >= guest.cell.simMinutes) guest.expect(change);
+    }
     this.#lua.open(guest.key, identity, program, guest.kept);
     return guest;
   }
@@ -156,11 +161,7 @@ class Basic implements BasicDriver {
   async #runProgram(guest: CellGuest): Promise<void> {
     const { program } = guest.spec;
     try {
-      if (program !== undefined) {
-        const work = { kind: "chunk", source: program, name: "program" } as const;
-        const limits = { instructions: MAX_EXEC_INSTRUCTIONS, timeoutMs: DEFAULT_EXEC_TIMEOUT_MS };
-        outcomeOf(await this.#call(guest, work, limits));
-      }
+      if (program !== undefined) await this.#calls.program(guest, program);
       if (guest.state === "starting") guest.state = "running";
     } catch (error) {
       this.#end(guest);
@@ -185,41 +186,79 @@ class Basic implements BasicDriver {
     if (guest.state !== "ended") this.#end(guest);
   }
 
-  async resize(vmId: string, fence: number, allocation: Readonly<Record<string, number>>): Promise<void> {
-    this.#alive(vmId, fence).resize(allocation);
+  resize(
+    vmId: string,
+    fence: number,
+    allocation: Readonly<Record<string, number>>,
+    { endsChanges = false }: ResizeOptions = {},
+  ): Promise<void> {
+    return this.#turns.act(this.#finder(vmId, fence), KEEP_TIMEOUT_MS, (guest) => {
+      this.#calls.apply(guest, { kind: "allocation", allocation });
+      if (endsChanges) guest.endAllocationChanges();
+    });
   }
 
-  async setEnvironment(vmId: string, fence: number, environment: CellEnvironment): Promise<void> {
-    this.#alive(vmId, fence).setEnvironment(environment);
+  setEnvironment(vmId: string, fence: number, environment: CellEnvironment): Promise<void> {
+    return this.#turns.act(this.#finder(vmId, fence), KEEP_TIMEOUT_MS, (guest) =>
+      this.#calls.apply(guest, { kind: "environment", environment }),
+    );
+  }
+
+  async hold(vmId: string, fence: number, { atMinute, forMs }: HoldOptions): Promise<{ simMinute: number }> {
+    return this.#turns.act(this.#finder(vmId, fence), KEEP_TIMEOUT_MS, (guest) => {
+      const { simMinutes } = guest.cell;
+      const simMinute = atMinute ?? simMinutes;
+      if (simMinute < simMinutes) {
+        throw new DriverError("BAD_REQUEST", `"${vmId}" is at minute ${simMinutes}, beyond ${simMinute}`);
+      }
+      guest.changes.hold(simMinute);
+      const release = (): void => {
+        const present = this.#held.get(vmId)?.guest;
+        if (present === undefined || present.spec.fence !== fence) return;
+        present.changes.release(simMinute);
+        this.#turns.goOn(present);
+      };
+      setTimeout(release, forMs).unref();
+      return { simMinute };
+    });
+  }
+
+  async change(vmId: string, fence: number, change: GuestChange): Promise<void> {
+    const guest = this.#alive(vmId, fence);
+    guest.expect(change);
+    guest.changes.release(change.simMinute);
+    this.#turns.goOn(guest);
   }
 
   async exec(vmId: string, fence: number, source: string, options: ExecOptions): Promise<ExecOutcome> {
-    const guest = this.#alive(vmId, fence);
-    if (guest.state !== "running") throw new DriverError("INVALID_STATE", `"${vmId}" is ${guest.state}`);
-    const { timeoutMs, shell = false } = options;
-    if (shell) throw new DriverError("UNSUPPORTED", `"${vmId}" is a cell without a machine: it has no shell`);
-    if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > MAX_EXEC_TIMEOUT_MS) {
-      throw new DriverError(
-        "BAD_REQUEST",
-        `timeoutMs: ${timeoutMs} is not an integer from 1 to ${MAX_EXEC_TIMEOUT_MS}`,
-      );
-    }
-    checkSource(source);
-    const limits = { instructions: MAX_EXEC_INSTRUCTIONS, timeoutMs };
-    return outcomeOf(await this.#call(guest, { kind: "chunk", source, name: "exec" }, limits));
+    const find = (): CellGuest => {
+      const guest = this.#alive(vmId, fence);
+      if (guest.state !== "running") throw new DriverError("INVALID_STATE", `"${vmId}" is ${guest.state}`);
+      return guest;
+    };
+    const { timeoutMs, readOnly = false } = options;
+    checkExec(find(), source, options);
+    if (readOnly) return this.#copies.exec(find, source, timeoutMs);
+    return this.#turns.act(find, timeoutMs + QUEUE_GRACE_MS, (guest) =>
+      this.#turns.alone(guest, () => this.#calls.exec(guest, source, timeoutMs)),
+    );
   }
 
-  async snapshot(vmId: string, fence: number): Promise<GuestCheckpoint> {
-    const guest = this.#alive(vmId, fence);
-    guest.snapshotsUnderWay += 1;
-    try {
+  snapshot(vmId: string, fence: number): Promise<GuestCheckpoint> {
+    const withinMs = KEEP_TIMEOUT_MS + QUEUE_GRACE_MS;
+    return this.#turns.act(this.#finder(vmId, fence), withinMs, async (guest) => {
       const lua = await this.#lua.keep(guest.key, cellView(guest.cell));
-      // No other code runs between the arrival of the Lua state and the encoding of the cell. The two states therefore
-      // belong to the same moment.
-      return this.#alive(vmId, fence).checkpoint(lua);
-    } finally {
-      guest.snapshotsUnderWay -= 1;
-    }
+      this.#alive(vmId, fence);
+      const checkpoint = guest.checkpoint(lua);
+      if (guest.followsLua) guest.restartFrom(checkpoint.bytes);
+      return checkpoint;
+    });
+  }
+
+  /** Takes a restart point in memory if the last one is old. */
+  #refreshPoint({ points, journal, cell, spec, followsLua }: CellGuest): void {
+    if (!followsLua) return;
+    points.refresh(cell.simMinutes, journal.size, () => this.snapshot(spec.vmId, spec.fence));
   }
 
   sample(vmId: string): GuestSample | undefined {
@@ -258,17 +297,9 @@ class Basic implements BasicDriver {
   tick(elapsedMs: number): void {
     // If the clock went backwards, no simulated time passes.
     if (this.#closed || !(elapsedMs > 0)) return;
+    this.#rewinds.tick();
     const guests = [...this.#held.values()].map(({ guest }) => guest);
-    const ran = guests.filter((guest) => guest.isRunning());
-    this.#clock.tick(guests, elapsedMs);
-    for (const guest of ran) {
-      const { vmId, fence } = guest.spec;
-      const { divisionsToReport: divisions, reason } = guest;
-      guest.divisionsToReport = 0;
-      if (divisions > 0) this.#emit({ kind: "divided", vmId, fence, divisions });
-      if (!guest.isRunning()) this.#emit({ kind: "failed", vmId, fence, reason: reason ?? "unknown" });
-      else this.#hooks.callDue(guest);
-    }
+    this.#turns.tick(guests, elapsedMs);
   }
 
   async close(): Promise<void> {
@@ -277,33 +308,12 @@ class Basic implements BasicDriver {
     await this.#lua.close();
   }
 
-  /** Runs work in the guest's Lua, then applies the changes of the cell's environment that the guest requested. */
-  async #call(
-    guest: CellGuest,
-    work: Work,
-    limits: { readonly instructions: number; readonly timeoutMs: number },
-  ): Promise<CallReport> {
-    const call = this.#lua.call(guest.key, { work, view: cellView(guest.cell), limits });
-    const report = await guest.calls.track(call);
-    if (guest.state === "ended")
-      throw new DriverError("INVALID_STATE", "the guest was stopped during the call");
-    guest.hooks = report.hooks ?? guest.hooks;
-    // A guest that starts from a checkpoint runs its program a second time. The checkpoint already contains the
-    // program's effects on the cell and its instruction count.
-    const isAgain = guest.state === "starting" && guest.spec.checkpoint !== undefined;
-    if (isAgain) return report;
-    guest.luaInstructions += report.instructions;
-    if (report.outcome.ok && report.outcome.environment !== undefined) {
-      applyWanted(guest.cell, report.outcome.environment);
-    }
-    return report;
-  }
-
   #end(guest: CellGuest): void {
     guest.state = "ended";
     this.#byKey.delete(guest.key);
     if (this.#held.get(guest.spec.vmId)?.guest === guest) this.#held.delete(guest.spec.vmId);
     this.#lua.drop(guest.key);
+    guest.noteSettled();
   }
 
   #alive(vmId: string, fence: number): CellGuest & { state: GuestState } {
@@ -314,6 +324,10 @@ class Basic implements BasicDriver {
       throw new DriverError("INVALID_STATE", `"${vmId}" is ${guest?.state ?? "absent"}`);
     }
     return guest;
+  }
+
+  #finder(vmId: string, fence: number): () => CellGuest {
+    return () => this.#alive(vmId, fence);
   }
 
   #requireOpen(): void {
@@ -331,16 +345,4 @@ class Basic implements BasicDriver {
 
 function isListed(guest: CellGuest): guest is CellGuest & { state: GuestState } {
   return guest.state !== "starting" && guest.state !== "ended";
-}
-
-/**
- * Converts the report of a call to the driver port's outcome of an exec. Throws a `DriverError` if the guest's code
- * failed.
- */
-function outcomeOf({ outcome, instructions, stdout, stateLost }: CallReport): ExecOutcome {
-  if (outcome.ok) return { result: outcome.result, stdout, instructions };
-  const details = { instructions, stdout, stateLost };
-  throw new DriverError(outcome.code, outcome.message, {
-    details: outcome.traceback === undefined ? details : { ...details, traceback: outcome.traceback },
-  });
 }

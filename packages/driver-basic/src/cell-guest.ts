@@ -1,10 +1,12 @@
 /**
  * One guest of the basic driver: its cell, its state, and the pending calls of its hooks. This file runs no Lua.
+ *
+ * Everything that changes the cell acts at a simulated minute. At the end of a minute the cell is held until its hooks
+ * for this minute have ended; calls from outside follow them, still at this minute.
  */
 import {
   type BiologicalType,
   type CellAllocation,
-  type CellEnvironment,
   type CellModel,
   type LivingCell,
   type ParameterSetName,
@@ -13,6 +15,7 @@ import {
 import { messageOf } from "@bioxen/kernel";
 import {
   DriverError,
+  type GuestChange,
   type GuestCheckpoint,
   type GuestSample,
   type GuestSpec,
@@ -21,10 +24,19 @@ import {
 import { CallsUnderWay } from "./calls-under-way.ts";
 import type { Clocked } from "./cell-clock.ts";
 import { encodeCheckpoint, openCheckpoint } from "./checkpoint.ts";
-import { MAX_SOURCE_BYTES } from "./limits.ts";
+import { GuestChanges } from "./guest-changes.ts";
+import { GuestCourse } from "./guest-course.ts";
+import { type Act, actOf, GuestJournal, type JournalEntry, RestartPoints, withAct } from "./guest-journal.ts";
 import type { HookName } from "./lua-guest.ts";
 import type { KeptLua } from "./lua-kept.ts";
 import type { GuestKey } from "./lua-protocol.ts";
+import { checkSource } from "./source-limit.ts";
+
+/** A call of a hook that the guest has not had yet, with its argument. */
+export interface DueHook {
+  readonly name: HookName;
+  readonly argument: number;
+}
 
 export class CellGuest implements Clocked {
   readonly spec: GuestSpec;
@@ -39,15 +51,36 @@ export class CellGuest implements Clocked {
    */
   state: GuestState | "starting" | "ended" = "starting";
   reason: string | undefined;
+  isFailureReported = false;
   owedMinutes = 0;
   luaInstructions = 0;
   /** The hook functions that the guest had defined at the end of its last call. */
   hooks: readonly HookName[] = [];
   hooksOff = false;
   hookErrorsInARow = 0;
-  hookCallsUnderWay = 0;
+  hookUnderWay = false;
   readonly calls = new CallsUnderWay();
-  snapshotsUnderWay = 0;
+  /** Number of calls from outside that wait for the guest or act on it; the cell stays at its minute until they end. */
+  holds = 0;
+  /** The guest has lost its Lua state and will be replaced by one that continues from its restart point. */
+  isRewinding = false;
+  isReplaying = false;
+  /** A program of a user runs in the guest; nothing else acts on it meanwhile. */
+  programUnderWay = false;
+  /** Number of Lua workers that the guest has blocked. */
+  workersLost = 0;
+  /** Whether the program has hooks, so that the course of the cell follows from the Lua state. */
+  followsLua = false;
+  readonly points: RestartPoints;
+  readonly journal = new GuestJournal();
+  /** What has to act on the guest at a coming minute: changes, and what had acted before the guest went back. */
+  replay: readonly JournalEntry[] = [];
+  readonly changes = new GuestChanges();
+  /** Divisions up to this minute have been reported before the guest went back. */
+  reportedMinutes = 0;
+  /** The recorded time course; undefined if the guest records nothing. */
+  readonly course: GuestCourse | undefined;
+  readonly #waiting: (() => void)[] = [];
   /** Simulated minutes that the next call of `on_minute` will report. */
   minutesForHook = 0;
   divisionsForHook = 0;
@@ -66,6 +99,9 @@ export class CellGuest implements Clocked {
     this.key = key;
     this.cell = cell;
     this.kept = kept;
+    const { checkpoint, allocation, record } = spec;
+    this.course = GuestCourse.of(record, model);
+    this.points = new RestartPoints({ checkpoint, allocation, simMinutes: cell.simMinutes });
   }
 
   /** The stored Lua state that the guest starts with; null if there is none. */
@@ -95,13 +131,17 @@ export class CellGuest implements Clocked {
         partitionNoise,
       }),
     );
-    return new CellGuest(spec, key, model, cell, null);
+    const guest = new CellGuest(spec, key, model, cell, null);
+    guest.course?.observe(cell);
+    return guest;
   }
 
   static #goOn(spec: GuestSpec, key: GuestKey, model: CellModel, bytes: Uint8Array): CellGuest {
     const { checkpoint, cell } = openCheckpoint(bytes, spec, model);
     const guest = new CellGuest(spec, key, model, cell, checkpoint.lua);
-    guest.resize(spec.allocation);
+    guest.changes.restore(checkpoint.changed ?? [], checkpoint.programs ?? 0, cell.simMinutes);
+    guest.resize(guest.#allocationNow());
+    guest.points.take({ checkpoint: bytes, allocation: cell.allocation, simMinutes: cell.simMinutes });
     guest.owedMinutes = checkpoint.owedMinutes;
     guest.luaInstructions = checkpoint.luaInstructions;
     guest.hooksOff = checkpoint.hooks.off;
@@ -127,6 +167,7 @@ export class CellGuest implements Clocked {
         divisions: this.divisionsForHook,
       },
       lua,
+      ...this.changes.kept(this.cell.simMinutes),
     });
     return { bytes, simMinutes: this.cell.simMinutes };
   }
@@ -135,28 +176,147 @@ export class CellGuest implements Clocked {
     return this.state === "running";
   }
 
+  /** Returns true if the guest runs or is paused. */
+  isAlive(): boolean {
+    return this.state === "running" || this.state === "paused";
+  }
+
+  isHeld(): boolean {
+    return this.holds > 0 || !this.isSettled() || this.changes.isHeldAt(this.cell.simMinutes);
+  }
+
+  /** Returns true if no hook, no program and nothing that acts again is due or under way at the present minute. */
+  isSettled(): boolean {
+    return this.isFree() && this.hookDue() === undefined && this.replayDue() === undefined;
+  }
+
+  /** Returns true if nothing acts on the guest now. */
+  isFree(): boolean {
+    return !(this.hookUnderWay || this.isRewinding || this.isReplaying || this.programUnderWay);
+  }
+
+  /** Returns the next hook call of the present minute; undefined if there is none. */
+  hookDue(): DueHook | undefined {
+    if (this.hooksOff) return undefined;
+    const [divisions, minutes] = [this.divisionsForHook, this.minutesForHook];
+    if (divisions > 0 && this.hooks.includes("on_division")) {
+      return { name: "on_division", argument: divisions };
+    }
+    if (minutes > 0 && this.hooks.includes("on_minute")) return { name: "on_minute", argument: minutes };
+    return undefined;
+  }
+
+  /** Notes that the hook has had its call. */
+  hookDone(name: HookName): void {
+    if (name === "on_division") this.divisionsForHook = 0;
+    else this.minutesForHook = 0;
+  }
+
+  replayDue(): JournalEntry | undefined {
+    const next = this.replay[0];
+    return next !== undefined && next.minute <= this.cell.simMinutes ? next : undefined;
+  }
+
+  /** Returns the next act of {@link replay} that is due, and removes it; undefined if there is none. */
+  takeReplayDue(): Act | undefined {
+    const next = this.replayDue();
+    if (next !== undefined) this.replay = this.replay.slice(1);
+    return next?.act;
+  }
+
+  /** Resolves once the guest is settled or has ended, at the latest after `withinMs`, ms. Returns whether it did. */
+  async settled(withinMs: number): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => resolve(false), withinMs);
+    this.#waiting.push(() => resolve(true));
+    const isSettled = await promise;
+    clearTimeout(timer);
+    return isSettled;
+  }
+
+  /** Ends the waits of {@link settled} if the guest is settled or has ended. */
+  noteSettled(): void {
+    if (this.isAlive() && !this.isSettled()) return;
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  /** Ends the guest because of the reason. */
+  fail(reason: string): void {
+    this.state = "failed";
+    this.reason = reason;
+  }
+
   /** Computes one simulated minute of the cell. If the cell cannot be computed, the guest fails. */
   liveQuantum(): void {
     let divisions: number;
     try {
       if (this.#unmeasurable !== undefined) throw this.#unmeasurable;
       divisions = this.cell.advance(1);
+      this.course?.observe(this.cell);
     } catch (error) {
-      this.state = "failed";
-      this.reason = messageOf(error);
+      this.fail(messageOf(error));
       return;
     }
-    this.minutesForHook += 1;
-    this.divisionsForHook += divisions;
-    this.divisionsToReport += divisions;
+    // A hook that is defined later gets no minutes from before.
+    this.minutesForHook = this.hooks.includes("on_minute") ? 1 : 0;
+    this.divisionsForHook = this.hooks.includes("on_division") ? divisions : 0;
+    if (this.cell.simMinutes > this.reportedMinutes) this.divisionsToReport += divisions;
   }
 
   resize(allocation: CellAllocation): void {
     badRequestUnless(() => this.cell.setAllocation(allocation));
   }
 
-  setEnvironment(environment: CellEnvironment): void {
-    badRequestUnless(() => this.cell.setEnvironment(environment));
+  /** Lets the act change the cell at its present minute. Throws `BAD_REQUEST`; the cell is then unchanged. */
+  apply(act: Exclude<Act, { kind: "exec" }>): void {
+    const { cell } = this;
+    if (act.kind === "allocation") this.resize(act.allocation);
+    else if (act.kind === "environment") badRequestUnless(() => cell.setEnvironment(act.environment));
+    else {
+      const { seq, allocation, environment } = act;
+      this.changes.acted(seq, cell.simMinutes);
+      if (allocation !== undefined) this.resize(allocation);
+      if (environment !== undefined)
+        badRequestUnless(() => cell.setEnvironment({ ...cell.environment, ...environment }));
+    }
+  }
+
+  /**
+   * Lets the change act when the guest reaches its minute, unless the guest has got it. Throws `INVALID_STATE` if the guest
+   * is beyond the minute.
+   */
+  expect(change: GuestChange): void {
+    const { seq, simMinute } = change;
+    const present = this.cell.simMinutes;
+    if (this.changes.has(seq)) return;
+    const hasRun = this.changes.hasRun(change, present);
+    if (simMinute < present || (!hasRun && this.changes.isBeyond(change, present))) {
+      throw new DriverError("INVALID_STATE", `"${this.spec.vmId}" is beyond minute ${simMinute}`);
+    }
+    this.changes.take(seq);
+    if (!hasRun) this.replay = withAct(this.replay, { minute: simMinute, act: actOf(change) });
+  }
+
+  /** Drops the changes of the allocation that the guest has got for coming minutes. */
+  endAllocationChanges(): void {
+    this.replay = this.replay.filter(({ act }) => act.kind !== "change" || act.allocation === undefined);
+  }
+
+  /** Returns the allocation of a guest that starts: that of its spec, and the changes that its checkpoint contains. */
+  #allocationNow(): CellAllocation {
+    const { allocation, changes = [] } = this.spec;
+    const acted = changes.filter(
+      ({ seq, simMinute }) => simMinute < this.cell.simMinutes || this.changes.has(seq),
+    );
+    const inOrder = acted.toSorted((a, b) => a.simMinute - b.simMinute || a.seq - b.seq);
+    return inOrder.reduce((before, change) => change.allocation ?? before, allocation);
+  }
+
+  /** Makes this checkpoint, which is of the present moment, the state to which the guest can go back. */
+  restartFrom(checkpoint: Uint8Array): void {
+    const { allocation, simMinutes } = this.cell;
+    this.points.take({ checkpoint, allocation, simMinutes });
+    this.journal.clear();
   }
 
   /**
@@ -171,16 +331,6 @@ export class CellGuest implements Clocked {
       this.#unmeasurable = error;
     }
     return this.#lastSample;
-  }
-}
-
-/** Checks the size of a Lua source. Throws `TOO_LARGE` if it has more than {@link MAX_SOURCE_BYTES}. */
-export function checkSource(source: string): void {
-  const bytes = Buffer.byteLength(source);
-  if (bytes > MAX_SOURCE_BYTES) {
-    throw new DriverError("TOO_LARGE", `the source has ${bytes} bytes, more than ${MAX_SOURCE_BYTES}`, {
-      details: { limitBytes: MAX_SOURCE_BYTES, bytes },
-    });
   }
 }
 

@@ -39,6 +39,10 @@ export interface BasicCheckpoint {
   };
   /** The stored Lua state; null if the guest never ran Lua. */
   readonly lua: KeptLua | null;
+  /** The numbers of the changes that have acted at the present minute; absent: none. */
+  readonly changed?: readonly number[] | undefined;
+  /** How many programs of users have run at the present minute; absent: none. */
+  readonly programs?: number | undefined;
 }
 
 /** Encodes a checkpoint as bytes of JSON. Throws `TOO_LARGE`. */
@@ -100,6 +104,10 @@ function parsed(bytes: Uint8Array): BasicCheckpoint {
   const counts = [hooks?.errorsInARow, hooks?.minutes, hooks?.divisions];
   if (typeof hooks?.off !== "boolean" || !counts.every(isCount))
     problems.push("hooks: must have counts errorsInARow, minutes and divisions");
+  const { changed = [], programs = 0 } = checkpoint;
+  if (!isCount(programs)) problems.push("programs: must be an integer of at least 0");
+  if (!Array.isArray(changed) || !changed.every(Number.isSafeInteger))
+    problems.push("changed: must be a list of numbers");
   const ofLua = lua === null ? undefined : keptProblem(lua);
   if (ofLua !== undefined) problems.push(ofLua);
   if (problems.length > 0) throw unusable(problems.join("; "));

@@ -1,11 +1,12 @@
 /**
- * Calls a guest's hooks: its Lua functions `on_minute(cell, minutes)` and `on_division(cell, divisions)`.
+ * Calls a guest's hooks: its Lua functions `on_division(cell, divisions)` and `on_minute(cell, minutes)`, in this order
+ * and one after the other, for every simulated minute. The cell is held meanwhile, so a change acts at this minute.
  *
- * Each hook is called at most once per tick, and only after the guest's previous hook calls have ended. The next call
- * reports all minutes and divisions since the last one. Errors go to the VM's log. After too many consecutive errors,
- * the hooks of the guest are switched off.
+ * Whatever a hook does follows from the guest's state: only its instructions are limited. A hook that exceeds the limit
+ * of time, which protects the host, ends its guest. Errors go to the VM's log. After too many consecutive errors, or if
+ * a hook loses the Lua state, the hooks of the guest are switched off.
  */
-import type { CellGuest } from "./cell-guest.ts";
+import type { CellGuest, DueHook } from "./cell-guest.ts";
 import { HOOK_TIMEOUT_MS, MAX_HOOK_ERRORS_IN_A_ROW, MAX_HOOK_INSTRUCTIONS } from "./limits.ts";
 import type { CallLimits } from "./lua-call.ts";
 import type { HookName, Work } from "./lua-guest.ts";
@@ -25,38 +26,43 @@ export class GuestHooks {
     this.#ports = ports;
   }
 
-  callDue(guest: CellGuest): void {
-    // No hook is called during a checkpoint: the hook would report minutes that the checkpoint stores as unreported.
-    if (guest.hooksOff || guest.hookCallsUnderWay > 0 || guest.snapshotsUnderWay > 0) return;
-    const { minutesForHook: minutes, divisionsForHook: divisions } = guest;
-    guest.minutesForHook = 0;
-    guest.divisionsForHook = 0;
-    if (divisions > 0 && guest.hooks.includes("on_division")) this.#call(guest, "on_division", divisions);
-    if (minutes > 0 && guest.hooks.includes("on_minute")) this.#call(guest, "on_minute", minutes);
+  /**
+   * Calls the hook. Resolves with true once the call has ended, and with false if it did not run: it is then still due.
+   */
+  async call(guest: CellGuest, { name, argument }: DueHook): Promise<boolean> {
+    guest.hookUnderWay = true;
+    try {
+      const report = await this.#ports.call(guest, { kind: "hook", name, argument }, LIMITS);
+      guest.hookDone(name);
+      if (!guest.isRewinding) this.#judge(guest, name, report);
+      return true;
+    } catch {
+      // A rejected call is no error of the guest's code: the guest was stopped, or the worker was replaced.
+      return false;
+    } finally {
+      guest.hookUnderWay = false;
+    }
   }
 
-  #call(guest: CellGuest, name: HookName, argument: number): void {
-    guest.hookCallsUnderWay += 1;
-    this.#ports
-      .call(guest, { kind: "hook", name, argument }, LIMITS)
-      .then(
-        ({ outcome }) => {
-          if (outcome.ok) guest.hookErrorsInARow = 0;
-          else this.#failed(guest, name, `${outcome.code}: ${outcome.message}`);
-        },
-        // A rejected call is no error of the guest's code: the guest was stopped, or the worker was replaced.
-        () => {},
-      )
-      .finally(() => {
-        guest.hookCallsUnderWay -= 1;
-      });
-  }
-
-  #failed(guest: CellGuest, name: HookName, message: string): void {
-    this.#ports.log(guest, `${name} failed: ${message}`);
+  #judge(guest: CellGuest, name: HookName, { outcome, stateLost }: CallReport): void {
+    if (outcome.ok) {
+      guest.hookErrorsInARow = 0;
+      return;
+    }
+    const message = `${name} failed: ${outcome.code}: ${outcome.message}`;
+    this.#ports.log(guest, message);
+    if (outcome.byTime === true) {
+      guest.fail(message);
+      return;
+    }
     guest.hookErrorsInARow += 1;
-    if (guest.hookErrorsInARow < MAX_HOOK_ERRORS_IN_A_ROW || guest.hooksOff) return;
+    if (guest.hooksOff) return;
+    const isTooOften = guest.hookErrorsInARow >= MAX_HOOK_ERRORS_IN_A_ROW;
+    if (!isTooOften && !stateLost) return;
     guest.hooksOff = true;
-    this.#ports.log(guest, `hooks are switched off after ${MAX_HOOK_ERRORS_IN_A_ROW} errors in a row`);
+    const why = isTooOften
+      ? `after ${MAX_HOOK_ERRORS_IN_A_ROW} errors in a row`
+      : "because the state was lost";
+    this.#ports.log(guest, `hooks are switched off ${why}`);
   }
 }

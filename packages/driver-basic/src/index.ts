@@ -1,4 +1,5 @@
-export { type BasicDriver, type BasicDriverOptions, createBasicDriver } from "./basic-driver.ts";
+export { createBasicDriver } from "./basic-driver.ts";
+export type { BasicDriver, BasicDriverOptions } from "./basic-driver-options.ts";
 export {
   DEFAULT_EXEC_TIMEOUT_MS,
   DEFAULT_TIME_SCALE,

@@ -44,17 +44,25 @@ export const DEFAULT_EXEC_TIMEOUT_MS = 5_000;
 /** Maximum timeout that a caller can set for an exec, in ms. */
 export const MAX_EXEC_TIMEOUT_MS = 60_000;
 /**
+ * Time after which a program of a user that runs again ends its guest, in ms. It is ten times the longest exec, because a
+ * course must not depend on the speed of the host.
+ */
+export const AGAIN_TIMEOUT_MS = 600_000;
+/**
  * Maximum number of Lua instructions of one exec or program: about 60 s on an idle core. This limit holds even if the
  * clock stops.
  */
 export const MAX_EXEC_INSTRUCTIONS = 20_000_000_000;
 /**
- * Maximum number of Lua instructions of one call of `on_minute` or `on_division`. Each VM can make such a call at every
- * tick.
+ * Maximum number of Lua instructions of one call of `on_minute` or `on_division`. Each VM makes such a call for every
+ * simulated minute.
  */
 export const MAX_HOOK_INSTRUCTIONS = 1_000_000;
-/** Timeout of one call of `on_minute` or `on_division`, in ms. */
-export const HOOK_TIMEOUT_MS = 1_000;
+/**
+ * Time after which a call of `on_minute` or `on_division` ends its guest, in ms. A course must not depend on the speed
+ * of the host, so this limit only protects the host. The permitted instructions usually take less than 0.1 s.
+ */
+export const HOOK_TIMEOUT_MS = 60_000;
 /**
  * Number of consecutive errors after which a VM's hooks are switched off. The cause of so many errors counts as
  * permanent, and every further error would write a log line.
@@ -172,9 +180,20 @@ export const MAX_TIME_SCALE = 1_000;
 /** Time that one tick may spend on computing cells, in ms, so that the agent's event loop stays responsive. */
 export const TICK_BUDGET_MS = 20;
 /**
+ * Time between two ticks that cells may spend which continue after a call of their Lua, in ms. A cell with hooks computes
+ * one minute per call, so it could not follow a large time scale in ticks alone.
+ */
+export const BETWEEN_TICKS_BUDGET_MS = 30;
+/**
  * Maximum lag of a guest, in ms of host time. Lag beyond it is dropped, so that a long stall is not followed by a burst
  * of work.
  */
 export const MAX_LAG_MS = 60_000;
+/**
+ * A guest whose program has hooks gets a restart point in memory after this many simulated minutes, or after this many
+ * commands: if the Lua worker is lost, the guest computes the course since that point again.
+ */
+export const POINT_EVERY_MINUTES = 1_000;
+export const POINT_EVERY_ACTS = 64;
 /** Time within which a worker must end by itself when its driver is closed, in ms. Then it is terminated. */
 export const WORKER_END_MS = 2_000;

@@ -42,6 +42,8 @@ export type CallOutcome =
       readonly code: "GUEST_ERROR" | "GUEST_TIMEOUT" | "GUEST_OUT_OF_MEMORY" | "TOO_LARGE" | "UNAVAILABLE";
       readonly message: string;
       readonly traceback?: string;
+      /** True if the time limit ended the call: on a faster host it could have gone on. */
+      readonly byTime?: boolean;
     };
 
 export interface CallEnd {
@@ -51,11 +53,27 @@ export interface CallEnd {
   readonly stateLost: boolean;
 }
 
+/** A limit of a call that is exceeded. */
+interface Excess {
+  readonly message: string;
+  readonly byTime: boolean;
+}
+
 /** Thrown through Lua to end a guest in uninterruptible code. */
-class Uninterruptible extends Error {}
+class Uninterruptible extends Error {
+  readonly excess: Excess;
+  constructor(excess: Excess) {
+    super(excess.message);
+    this.excess = excess;
+  }
+}
 
 const DESCRIBE_LIMITS: CallLimits = { instructions: MAX_DESCRIBE_INSTRUCTIONS, timeoutMs: SLICE_MS * 10 };
 const MEMORY_MESSAGE = "not enough memory";
+const UNINTERRUPTIBLE: Excess = {
+  message: "too many instructions in a function that cannot be interrupted",
+  byTime: false,
+};
 
 export class LuaCall implements OnProcessor {
   readonly #guest: LuaGuest;
@@ -111,7 +129,7 @@ export class LuaCall implements OnProcessor {
     this.#sliceStartMs = runtime.now();
     if (this.#deadlineMs === undefined) {
       this.#deadlineMs = this.#sliceStartMs + this.#limits.timeoutMs;
-      this.#interval = this.account.look();
+      this.#interval = this.#untilLimit(this.account.look());
       runtime.setHook(this.#thread, this.#interval);
     }
     let status: number = STATUS.memory;
@@ -123,7 +141,7 @@ export class LuaCall implements OnProcessor {
       });
     } catch (error) {
       if (!(error instanceof Uninterruptible)) throw error;
-      return this.#end(timeout(error.message), true);
+      return this.#end(timeout(error.excess), true);
     }
     this.#args = 0;
     if (status === STATUS.yield) {
@@ -141,7 +159,7 @@ export class LuaCall implements OnProcessor {
     const { runtime } = this.#guest;
     this.#executed += this.#interval;
     this.#looksSoon = false;
-    const interval = this.account.look();
+    const interval = this.#untilLimit(this.account.look());
     const over = this.#overLimit();
     const sliceOver =
       over !== undefined ||
@@ -155,7 +173,7 @@ export class LuaCall implements OnProcessor {
     }
     this.#uninterruptible += this.#interval;
     if (this.#uninterruptible > MAX_UNINTERRUPTIBLE_INSTRUCTIONS) {
-      throw new Uninterruptible(over ?? "too many instructions in a function that cannot be interrupted");
+      throw new Uninterruptible(over ?? UNINTERRUPTIBLE);
     }
     this.#setInterval(thread, sliceOver ? 1 : interval);
   }
@@ -177,16 +195,22 @@ export class LuaCall implements OnProcessor {
     this.#write(text);
   }
 
+  /** Returns the interval, but not more than the instructions that are left: so a call ends at exactly the same one. */
+  #untilLimit(interval: number): number {
+    return Math.max(1, Math.min(interval, this.#limits.instructions + 1 - this.#executed));
+  }
+
   #setInterval(thread: LuaState, interval: number): void {
     if (interval === this.#interval) return;
     this.#interval = interval;
     this.#guest.runtime.setHook(thread, interval);
   }
 
-  #overLimit(): string | undefined {
-    if (this.#executed > this.#limits.instructions) return `over ${this.#limits.instructions} instructions`;
+  #overLimit(): Excess | undefined {
+    const { instructions, timeoutMs } = this.#limits;
+    if (this.#executed > instructions) return { message: `over ${instructions} instructions`, byTime: false };
     const late = this.#guest.runtime.now() > (this.#deadlineMs ?? Number.POSITIVE_INFINITY);
-    return late ? `over ${this.#limits.timeoutMs} ms` : undefined;
+    return late ? { message: `over ${timeoutMs} ms`, byTime: true } : undefined;
   }
 
   // -------------------------------------------------------------- the end of a call
@@ -288,6 +312,6 @@ export class LuaCall implements OnProcessor {
   }
 }
 
-function timeout(message: string): CallOutcome {
-  return { ok: false, code: "GUEST_TIMEOUT", message };
+function timeout({ message, byTime }: Excess): CallOutcome {
+  return { ok: false, code: "GUEST_TIMEOUT", message, ...(byTime ? { byTime } : {}) };
 }

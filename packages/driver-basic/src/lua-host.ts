@@ -5,7 +5,8 @@
  * instruction that runs for very long. The shared heartbeat counter then stops, and after two seconds the worker is
  * ended. The current call gets `GUEST_TIMEOUT`, other started calls get `UNAVAILABLE`, and calls that had not started
  * are sent to the next worker. Every guest loses its Lua globals, so its program runs again before its next call. The
- * Lua of a guest that blocks three workers is switched off. Cells are in this thread and are not affected.
+ * Lua of a guest that blocks three workers is switched off. Cells are in this thread. A cell whose course depends on its
+ * Lua goes back with it: `onLost`.
  *
  * The worker starts with the first call, so an agent whose guests use no Lua has no worker.
  */
@@ -43,6 +44,11 @@ import { startLuaThread } from "./lua-thread.ts";
 
 export interface LuaHostOptions {
   readonly onPrinted: (key: GuestKey, lines: readonly string[], leftOut: number) => void;
+  /**
+   * Called when a worker was lost, with the guests whose Lua state it had and the guest that it was running. Returns the
+   * guests that shall not go on with the state of their last checkpoint: their calls fail as `UNAVAILABLE`.
+   */
+  readonly onLost?: (keys: readonly GuestKey[], culprit: GuestKey | undefined) => ReadonlySet<GuestKey>;
   /** URL of a script that replaces the Lua worker, for tests. */
   readonly workerUrl?: URL | undefined;
 }
@@ -273,16 +279,23 @@ export class LuaHost {
   #lose(worker: Worker, code: "GUEST_TIMEOUT" | "GUEST_ERROR", why: string): void {
     if (worker !== this.#worker) return;
     const culpritCall = Atomics.load(this.#signals, SIGNAL.call);
-    const culprit = this.#tenancies.get(Atomics.load(this.#signals, SIGNAL.guest));
+    const culpritKey = Atomics.load(this.#signals, SIGNAL.guest);
+    const culprit = this.#tenancies.get(culpritKey);
     if (culprit !== undefined) culprit.workersLost += 1;
+    const keys = [...this.#tenancies].flatMap(([key, { known }]) => (known ? [key] : []));
     void this.#detach()?.terminate();
+    const given = this.#options.onLost?.(keys, culprit === undefined ? undefined : culpritKey);
     const unstarted: CallId[] = [];
     for (const [call, pending] of [...this.#pending]) {
       if (call === culpritCall)
         this.#take(call)?.settle(
           lostReport(code, `the Lua worker had to be replaced during this call: ${why}`),
         );
-      else if (!pending.started) unstarted.push(call);
+      else if (given?.has(pending.key) === true) {
+        this.#take(call)?.fail(
+          new DriverError("UNAVAILABLE", "the guest goes back to its last restart point"),
+        );
+      } else if (!pending.started) unstarted.push(call);
       else {
         const message = "another guest took the Lua worker down during this call";
         this.#take(call)?.fail(new DriverError("UNAVAILABLE", message));

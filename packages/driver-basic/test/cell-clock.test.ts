@@ -1,18 +1,22 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CellClock, type Clocked } from "../src/cell-clock.ts";
-import { MAX_LAG_MS, TICK_BUDGET_MS } from "../src/limits.ts";
+import { BETWEEN_TICKS_BUDGET_MS, MAX_LAG_MS, TICK_BUDGET_MS } from "../src/limits.ts";
 
 class FakeCell implements Clocked {
   owedMinutes = 0;
   lived = 0;
   running = true;
+  held = false;
   readonly #cost: () => void;
   constructor(cost: () => void = () => {}) {
     this.#cost = cost;
   }
   isRunning(): boolean {
     return this.running;
+  }
+  isHeld(): boolean {
+    return this.held;
   }
   liveQuantum(): void {
     this.lived += 1;
@@ -72,6 +76,43 @@ describe("the clock of the cells", () => {
     const other = new FakeCell();
     new CellClock(1, () => 0).tick([cell, other], 5_000);
     expect([cell.lived, other.lived]).toEqual([1, 5]);
+  });
+
+  it("a held cell owes its minutes, and goes on without a tick", () => {
+    const cell = new FakeCell(() => {
+      cell.held = true;
+    });
+    const clock = new CellClock(1, () => 0);
+    clock.tick([cell], 5_000);
+    expect([cell.lived, cell.owedMinutes]).toEqual([1, 4]);
+    expect(clock.goOn(cell), "still held").toBe(false);
+    for (const lived of [2, 3, 4, 5]) {
+      cell.held = false;
+      expect(clock.goOn(cell)).toBe(true);
+      expect(cell.lived).toBe(lived);
+    }
+    cell.held = false;
+    expect(clock.goOn(cell), "all are paid").toBe(false);
+  });
+
+  it("cells that go on between two ticks share a budget of time", () => {
+    let nowMs = 0;
+    const cells = Array.from({ length: 2 }, () => {
+      const cell: FakeCell = new FakeCell(() => {
+        nowMs += 10;
+      });
+      cell.owedMinutes = 100;
+      return cell;
+    });
+    const clock = new CellClock(1, () => nowMs);
+    const goOn = (): number => {
+      for (const cell of cells) clock.goOn(cell);
+      return cells.reduce((sum, cell) => sum + cell.lived, 0);
+    };
+    expect([goOn(), goOn()]).toEqual([BETWEEN_TICKS_BUDGET_MS / 10, BETWEEN_TICKS_BUDGET_MS / 10]);
+    const inTick = TICK_BUDGET_MS / 10;
+    clock.tick(cells, 1);
+    expect(goOn()).toBe(2 * (BETWEEN_TICKS_BUDGET_MS / 10) + inTick);
   });
 
   it("works without cells", () => {

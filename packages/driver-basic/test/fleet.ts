@@ -68,9 +68,17 @@ export class Fleet {
     return this.events.flatMap((event) => (event.kind === "log" && event.vmId === vmId ? [event.line] : []));
   }
 
-  /** Waits until the condition holds, and lets messages of the worker arrive in between. Fails after 10 s. */
+  /** Computes this time of the host, and waits until the VM has computed all minutes of it with their hooks. */
+  async live(vmId: string, elapsedMs: number): Promise<void> {
+    this.driver.tick(elapsedMs);
+    await this.until(() => this.driver.sample(vmId)?.lagMs === 0, `${vmId} has computed what it owes`);
+    // A checkpoint waits for the hooks of the last minute.
+    await this.driver.snapshot(vmId, this.fence(vmId)).catch(() => undefined);
+  }
+
+  /** Waits until the condition holds, and lets messages of the worker arrive in between. Fails after 60 s. */
   async until(holds: () => boolean, what: string): Promise<void> {
-    const endMs = performance.now() + 10_000;
+    const endMs = performance.now() + 60_000;
     while (!holds()) {
       if (performance.now() > endMs) throw new Error(`never: ${what}`);
       await new Promise((resolve) => setImmediate(resolve));

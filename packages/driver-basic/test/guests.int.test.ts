@@ -83,6 +83,27 @@ describe("exec", () => {
     expect(fleet.log("cell-a")).toEqual(["hello\t1"]);
   });
 
+  it("with readOnly runs on a copy, which has the state, the cell and the program of the guest", async () => {
+    const program = "state.n = state.n or 1 function twice() return 2 * state.n end function on_minute() end";
+    await fleet.start("cell-a", { program });
+    await fleet.value("cell-a", "state.n = 21");
+    await fleet.live("cell-a", 2_000);
+    const before = await fleet.driver.snapshot("cell-a", fleet.fence("cell-a"));
+    const copied = (source: string) =>
+      fleet.driver.exec("cell-a", fleet.fence("cell-a"), source, { timeoutMs: 60_000, readOnly: true });
+    const source =
+      "print('seen') state.n = 4 cell.set_environment{substrate = 1} return twice(), cell.sim_minutes()";
+    const outcome = await copied(source);
+    expect(outcome).toMatchObject({ result: [8, 120], stdout: "seen\n", simMinute: 120 });
+    await expect(copied("error('broken')")).rejects.toMatchObject({
+      code: "GUEST_ERROR",
+      details: { simMinute: 120 },
+    });
+    expect(await fleet.driver.snapshot("cell-a", fleet.fence("cell-a")), "nothing changed").toEqual(before);
+    expect(fleet.log("cell-a")).toEqual([]);
+    expect((await fleet.exec("cell-a", "return twice()")).result).toBe(42);
+  });
+
   it("changes the environment on success, and not at all on failure", async () => {
     await fleet.start("cell-a");
     await fleet.failure("cell-a", "cell.set_environment{chloramphenicol_um = 4} error('no')");
@@ -183,43 +204,34 @@ describe("programs and hooks", () => {
     expect(await fleet.value("cell-a", "return x")).toBe(2);
   });
 
-  it("on_minute and on_division receive the elapsed counts, and never run concurrently", async () => {
+  it("on_division and on_minute run once for every simulated minute, in order and never concurrently", async () => {
     await fleet.start("cell-a", {
       program: `
-        minutes, calls, divisions = 0, 0, 0
+        seen, divisions = {}, 0
         function on_minute(c, passed)
-          assert(c == cell)
-          minutes, calls = minutes + passed, calls + 1
+          assert(c == cell and passed == 1)
+          seen[#seen + 1] = c.sim_minutes()
           if c.sim_minutes() > 100 then c.set_environment{chloramphenicol_um = 2} end
         end
-        function on_division(c, n) divisions = divisions + n print("divided", c.divisions()) end`,
+        function on_division(c, n)
+          divisions = divisions + n
+          print("divided", c.divisions(), c.sim_minutes() - #seen)
+        end`,
     });
-    for (let tick = 0; tick < 10; tick += 1) {
-      fleet.driver.tick(500);
-      // Runs after the hooks of this tick, because the calls of a guest are answered in order.
-      await fleet.value("cell-a", "return calls");
-    }
-    await fleet.until(() => fleet.log("cell-a").length > 0, "a division is logged");
-    fleet.driver.tick(17);
-    const seen = await fleet.value(
-      "cell-a",
-      "return minutes, calls, divisions, cell.environment().chloramphenicol_um",
-    );
-    const [minutes, calls, divisions, chloramphenicol] = seen as number[];
-    expect(minutes).toBe(301);
-    expect(calls).toBeLessThanOrEqual(11);
-    expect(divisions).toBe(fleet.driver.sample("cell-a")?.divisions);
-    expect(chloramphenicol).toBe(2);
+    await fleet.live("cell-a", 5_000);
+    await fleet.live("cell-a", 17);
+    const seen = "return #seen, seen[1], seen[300], divisions, cell.environment().chloramphenicol_um";
+    const divisions = fleet.driver.sample("cell-a")?.divisions ?? 0;
+    expect(divisions).toBeGreaterThan(0);
+    expect(await fleet.value("cell-a", seen)).toEqual([301, 1, 300, divisions, 2]);
+    const lines = Array.from({ length: divisions }, (_, i) => `divided\t${i + 1}\t1`);
+    expect(fleet.log("cell-a"), "before on_minute of the same minute").toEqual(lines);
     expect(fleet.driver.sample("cell-a")?.luaInstructions).toBeGreaterThan(100);
   });
 
   it("hooks that fail repeatedly are switched off, and the cell continues", async () => {
     await fleet.start("cell-a", { program: "n = 0 function on_minute() n = n + 1 error('tired', 0) end" });
-    for (let i = 0; i < 8; i += 1) {
-      const lines = fleet.log("cell-a").length;
-      fleet.driver.tick(100);
-      if (i < 5) await fleet.until(() => fleet.log("cell-a").length > lines, "an error is logged");
-    }
+    await fleet.live("cell-a", 800);
     expect(fleet.log("cell-a")).toEqual([
       ...Array.from({ length: 5 }, () => "on_minute failed: GUEST_ERROR: tired"),
       "hooks are switched off after 5 errors in a row",
@@ -230,8 +242,25 @@ describe("programs and hooks", () => {
 
   it("an endless hook is ended", async () => {
     await fleet.start("cell-a", { program: "function on_minute() while true do end end" });
-    fleet.driver.tick(100);
-    await fleet.until(() => fleet.log("cell-a").length > 0, "the timeout is logged");
+    await fleet.live("cell-a", 17);
     expect(fleet.log("cell-a")).toEqual(["on_minute failed: GUEST_TIMEOUT: over 1000000 instructions"]);
+  });
+
+  it("a hook that loses the Lua state switches the hooks off", async () => {
+    await fleet.start("cell-a", { program: "function on_minute() while true do T = {T} end end" });
+    await fleet.live("cell-a", 100);
+    expect(fleet.log("cell-a")).toEqual([
+      "on_minute failed: GUEST_OUT_OF_MEMORY: not enough memory",
+      "hooks are switched off because the state was lost",
+    ]);
+    expect(fleet.driver.sample("cell-a")?.simMinutes).toBe(6);
+  });
+
+  it("a hook that an exec defines begins at the next minute", async () => {
+    await fleet.start("cell-a");
+    await fleet.live("cell-a", 1_000);
+    await fleet.value("cell-a", "n = 0 function on_minute(c, passed) n = n + passed end");
+    await fleet.live("cell-a", 500);
+    expect(await fleet.value("cell-a", "return n, cell.sim_minutes()")).toEqual([30, 90]);
   });
 });

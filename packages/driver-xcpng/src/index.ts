@@ -1,4 +1,5 @@
 export { capacityOf, type PoolCapacity } from "./driver/capacity.ts";
+export { cellNeeds } from "./driver/cell-settings.ts";
 export {
   DEFAULT_POOL_CHASSIS,
   DEFAULT_TEMPLATE,

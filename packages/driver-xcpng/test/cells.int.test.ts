@@ -129,13 +129,45 @@ describe("a machine", () => {
     }
   });
 
+  it("without SSH gets new resources of its cell at its next start, and its log says so", {
+    timeout: LIFE_MS,
+  }, async () => {
+    const { driver } = await driverWith({}, { ssh: undefined });
+    try {
+      const lines: string[] = [];
+      driver.onGuestEvent((event) => event.kind === "log" && lines.push(event.line));
+      const half = { ...MACHINE, ...FULL, ribosomes: 252 };
+      await driver.start(cellSpec("x1", 10));
+      await sampled(driver, "x1", "it doubles in 105 min", (s) => isNear(s.doublingTimeMinutes, 105));
+      await driver.resize("x1", 10, half);
+      expect(lines).toEqual([
+        expect.stringMatching(
+          /^the cell has not got its new resources: SSH into its machine is not configured\. They act from the next start on/,
+        ),
+      ]);
+      const { simMinutes = 0 } = driver.sample("x1") ?? {};
+      const later = await sampled(driver, "x1", "it lives on", (s) => s.simMinutes > simMinutes + 10);
+      expect(isNear(later.doublingTimeMinutes, 105), "it still has all its ribosomes").toBe(true);
+      await driver.stop("x1", 10);
+      await driver.start(cellSpec("x1", 11, { allocation: half }));
+      await sampled(driver, "x1", "it doubles in 150.4 min", (s) => isNear(s.doublingTimeMinutes, 150.4));
+      expect(lines).toHaveLength(1);
+    } finally {
+      await driver.close();
+    }
+  });
+
   it("without an agent rejects what needs one, with the remedy, and leaves nothing behind", async () => {
     const fake = await createFakeXapi({ guestSsh: {} });
     const driver = driverOf(fake, { ssh: sshOf(fake), agentWaitMs: 200 });
     try {
       await driver.whenReady();
       const before = fake.counts();
-      for (const more of [{ allocation: { ...MACHINE, ribosomes: 252 } }, { program: "return 1" }]) {
+      for (const more of [
+        { allocation: { ...MACHINE, ribosomes: 252 } },
+        { program: "return 1" },
+        { environment: { nutrientQuality: 0.5 } },
+      ]) {
         const error = await thrownBy(driver.start(machineSpec("x1", 10, more)));
         expect(error).toMatchObject({ code: "UNSUPPORTED" });
         expect(error.message).toMatch(/needs a cell.*no guest agent.*install bioxen-cell/);

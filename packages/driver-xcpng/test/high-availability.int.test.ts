@@ -86,6 +86,27 @@ it("a machine without a restart priority has failed when its host fails", async 
   expect(driver.guest?.("x1")?.state).toBe("failed");
 });
 
+it("a machine that the pool does not restart in time has failed then, and not before", async () => {
+  await driver.close();
+  driver = driverOf(fake, { haRestartMs: 600 });
+  driver.onGuestEvent((event) => events.push(event));
+  await driver.whenReady();
+  const from = await running("restart", true);
+  const only = fake.pool.db.all("host").find(([, host]) => host["name_label"] !== from)?.[0] ?? "";
+  fake.pool.db.update("host", only, { enabled: false });
+  const failedAtMs = Date.now();
+  await fake.failHost(from);
+  await eventually("the driver has read it", () => machine().record["power_state"] === "Halted" || undefined);
+  expect([driver.guest?.("x1")?.state, seen()]).toEqual(["running", []]);
+  await eventually("the driver gives up", () => seen().length > 0 || undefined);
+  expect(Date.now() - failedAtMs).toBeGreaterThanOrEqual(600);
+  expect(driver.guest?.("x1")).toMatchObject({ state: "failed", reason: expect.stringContaining("halted") });
+  expect(events.filter(({ kind }) => kind === "observed" || kind === "failed")).toMatchObject([
+    { kind: "observed", seen: "halted" },
+    { kind: "failed", vmId: "x1", fence: 10 },
+  ]);
+});
+
 it("a stop ends a machine that waits for its restart", async () => {
   const from = await running("restart", true);
   fake.faults.add({ kind: "refuse", method: "VM.start", code: "NO_HOSTS_AVAILABLE" });

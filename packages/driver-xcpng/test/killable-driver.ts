@@ -1,5 +1,5 @@
 /**
- * A process with a driver, for `kills.e2e.test.ts`, which kills it at random. The parent sends orders `{vmId, fence,
+ * A process with a driver, for `kills.e2e.test.ts`, which kills it at random, and for `unfinished.int.test.ts`. The parent sends orders `{vmId, fence,
  * verb}`; the process retries each one until it succeeds, and then answers.
  */
 import { setTimeout as sleep } from "node:timers/promises";
@@ -13,6 +13,8 @@ export interface Order {
   readonly vmId: string;
   readonly fence: number;
   readonly verb: "start" | "snapshot" | "restore" | "stop" | "discard";
+  /** Program of the cell in the machine; default: the machine needs no cell. */
+  readonly program?: string;
 }
 
 const RETRY_MS = 20;
@@ -34,12 +36,12 @@ async function restore(vmId: string, fence: number): Promise<void> {
   if (guest.state === "paused") await driver.resume(vmId, fence);
 }
 
-async function obey({ vmId, fence, verb }: Order): Promise<void> {
+async function obey({ vmId, fence, verb, program }: Order): Promise<void> {
   for (;;) {
     try {
       await driver.whenReady();
       if (verb === "start")
-        return await driver.start(machineSpec(vmId, fence, { config: { shutdown: "hard" } }));
+        return await driver.start(machineSpec(vmId, fence, { config: { shutdown: "hard" }, program }));
       if (verb === "snapshot") return void (await driver.snapshots?.take(vmId, fence, "kept"));
       if (verb === "restore") return await restore(vmId, fence);
       if (verb === "stop") return await driver.stop(vmId, fence);
@@ -51,6 +53,8 @@ async function obey({ vmId, fence, verb }: Order): Promise<void> {
   }
 }
 
+// A test that fails, or is killed, leaves no process behind.
+process.on("disconnect", () => process.exit(0));
 process.on("message", (order: Order | "end") => {
   if (order === "end") {
     void driver.close().then(() => process.exit(0));

@@ -1,7 +1,7 @@
 /**
  * Machines of other owners on the same pool: another BioXen, another agent, a lost or older log, and an earlier release.
  */
-import type { FakeXapi } from "@bioxen/fake-xapi";
+import { type FakeXapi, MIB } from "@bioxen/fake-xapi";
 import { eventually } from "@bioxen/testkit/eventually";
 import { driverErrorCode } from "@bioxen/vm-driver";
 import { describe, expect, it } from "vitest";
@@ -10,27 +10,9 @@ import type { MachineOwner } from "../src/driver/ownership.ts";
 import { checkpointNaming } from "../src/driver/snapshots.ts";
 import { thrownBy } from "./connect.ts";
 import { CLUSTER_ID, machineSpec, ownerOf, withDriver } from "./fleet.ts";
+import { contents, machines, OTHER_CLUSTER, only, taken } from "./pool-contents.ts";
 
-const OTHER_CLUSTER = "ffeeddccbbaa9988";
 const KEPT = checkpointNaming("before");
-
-type VmFields = Readonly<Record<string, unknown>> & { readonly other_config: Record<string, string> };
-
-function machines(fake: FakeXapi, vmId: string): readonly (readonly [string, VmFields])[] {
-  const all = fake.pool.db.all("VM") as unknown as readonly (readonly [string, VmFields])[];
-  return all.filter(([, vm]) => vm.other_config["bioxen:vm-id"] === vmId && vm["is_a_snapshot"] !== true);
-}
-
-function only(fake: FakeXapi, vmId: string): readonly [string, VmFields] {
-  const [first, ...others] = machines(fake, vmId);
-  expect(others).toEqual([]);
-  if (first === undefined) throw new Error(`the pool has no machine of ${vmId}`);
-  return first;
-}
-
-/** Everything in the pool that a driver could change: every record of VMs, disks and their devices. */
-const contents = (fake: FakeXapi) =>
-  structuredClone(["VM", "VDI", "VBD", "VIF"].map((name) => fake.pool.db.all(name)));
 
 /** An agent whose log has only the reservations of these fences. */
 function withFences(fences: readonly number[], owner = ownerOf("test")): MachineOwner {
@@ -97,31 +79,57 @@ describe("machines of other owners", () => {
 });
 
 describe("a machine whose owner has changed since the driver read it", () => {
+  const isRefused = async (fake: FakeXapi, call: () => Promise<unknown> | undefined): Promise<void> => {
+    const keys = taken(fake, "x1");
+    const before = contents(fake);
+    const error = await thrownBy(call() as Promise<unknown>);
+    expect(driverErrorCode(error)).toBe("UNAVAILABLE");
+    expect(error.message).toContain("does not belong to this agent");
+    expect(contents(fake)).toEqual(before);
+    await fake.outside("VM.set_other_config", only(fake, "x1")[0], keys);
+  };
+
   it.each<[string, (driver: XcpngDriver) => Promise<unknown> | undefined]>([
     ["pause", (driver) => driver.pause("x1", 10)],
     ["resize", (driver) => driver.resize("x1", 10, { vcpus: 1, memoryMiB: 1_024 })],
     ["snapshot", (driver) => driver.snapshots?.take("x1", 10, "kept")],
     ["restore", (driver) => driver.restart(machineSpec("x1", 10, { checkpoint: KEPT, restores: 1 }))],
     ["stop", (driver) => driver.stop("x1", 10)],
-    ["destroy", (driver) => driver.snapshots?.drop("x1", "before")],
-  ])("is not touched by a %s", async (_verb, call) => {
+    ["removal of a snapshot", (driver) => driver.snapshots?.drop("x1", "before")],
+    ["start for a newer reservation", (driver) => driver.start(machineSpec("x1", 11))],
+  ])("and that runs is not touched by a %s", async (_verb, call) => {
     await withDriver(async ({ fake, driver }) => {
       await driver.start(machineSpec("x1", 10));
       await driver.snapshots?.take("x1", 10, "before");
-      const [ref, { other_config }] = only(fake, "x1");
-      const taken = { ...other_config, "bioxen:cluster": OTHER_CLUSTER };
-      // Written behind the back of the fake, so that no event tells the driver of the change.
-      Object.assign(fake.pool.db.get("VM", ref), { other_config: taken });
-      const before = contents(fake);
-      const error = await thrownBy(call(driver) as Promise<unknown>);
-      expect(driverErrorCode(error)).toBe("UNAVAILABLE");
-      expect(error.message).toContain("does not belong to this agent");
-      expect(contents(fake)).toEqual(before);
-      await fake.outside("VM.set_other_config", ref, taken);
+      await isRefused(fake, () => call(driver));
       await eventually(
         "the driver has seen the change",
-        () => driver.list()[0]?.state === "failed" || undefined,
+        () => driver.list().every(({ state }) => state === "failed") || undefined,
       );
+    });
+  });
+
+  it.each<[string, (driver: XcpngDriver) => Promise<unknown> | undefined]>([
+    ["start", (driver) => driver.start(machineSpec("x1", 11))],
+    [
+      "start of a restored VM",
+      (driver) => driver.start(machineSpec("x1", 11, { checkpoint: KEPT, restores: 1 })),
+    ],
+    [
+      "start with another size",
+      (driver) => driver.start(machineSpec("x1", 11, { allocation: { vcpus: 1, memoryMiB: 512 } })),
+    ],
+    ["start of a newer incarnation", (driver) => driver.start(machineSpec("x1", 11, { incarnation: 2 }))],
+    ["removal", (driver) => driver.discard("x1", 1)],
+    ["removal of a snapshot", (driver) => driver.snapshots?.drop("x1", "before")],
+  ])("and that is kept for the next start is not touched by a %s", async (_verb, call) => {
+    await withDriver(async ({ fake, driver }) => {
+      await driver.start(machineSpec("x1", 10));
+      await driver.snapshots?.take("x1", 10, "before");
+      await driver.stop("x1", 10);
+      await isRefused(fake, () => call(driver));
+      await eventually("the driver has seen the change", () => driver.kept().length === 0 || undefined);
+      expect(driver.orphans?.()).toMatchObject([{ vmId: "x1", cause: "cluster", state: "halted" }]);
     });
   });
 });
@@ -191,6 +199,39 @@ describe("an operator's decision about an orphan", () => {
       await next.stop("y1", 21);
       await next.discard("y1", 1);
       expect(machines(fake, "y1")).toEqual([]);
+    });
+  });
+
+  it("adopts a halted one at the VM's first start: the same machine boots with its disk and the VM's size", async () => {
+    await withDriver(async ({ fake, driver, again }) => {
+      await driver.start(machineSpec("x1", 10));
+      await driver.stop("x1", 10);
+      const [ref, { uuid, VBDs }] = only(fake, "x1");
+      await driver.close();
+      const next = again({ owner: ownerOf("test", OTHER_CLUSTER) });
+      await next.whenReady();
+      expect(next.orphans?.()).toMatchObject([{ uuid, vmId: "x1", state: "halted", cause: "cluster" }]);
+      const before = fake.counts();
+      const allocation = { vcpus: 1, memoryMiB: 512 };
+      await next.start(machineSpec("y1", 21, { allocation, config: { machine: uuid } }));
+      expect(only(fake, "y1")).toEqual([
+        ref,
+        expect.objectContaining({
+          uuid,
+          VBDs,
+          power_state: "Running",
+          VCPUs_at_startup: 1,
+          memory_dynamic_max: 512 * MIB,
+          name_label: `BioXen y1 (xcpng-1, ${OTHER_CLUSTER})`,
+        }),
+      ]);
+      expect(only(fake, "y1")[1].other_config).toMatchObject({ "bioxen:fence": "21", "bioxen:ran": "21" });
+      expect(only(fake, "y1")[1]["xenstore_data"]).toMatchObject({ "vm-data/bioxen/vm-id": "y1" });
+      expect(next.list()).toEqual([{ vmId: "y1", fence: 21, restores: 0, state: "running" }]);
+      expect({ ...fake.counts(), tasks: 0 }).toEqual({ ...before, tasks: 0 });
+      await next.stop("y1", 21);
+      await next.start(machineSpec("y1", 22, { config: { machine: uuid } }));
+      expect(only(fake, "y1")[0]).toBe(ref);
     });
   });
 

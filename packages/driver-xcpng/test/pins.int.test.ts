@@ -1,7 +1,7 @@
 /**
  * Trust in the hosts of a pool that follows from the trust in its master.
  */
-import { createFakeXapi, type FakeXapi } from "@bioxen/fake-xapi";
+import { createFakeXapi, type FakeMember, type FakeXapi } from "@bioxen/fake-xapi";
 import { eventually } from "@bioxen/testkit/eventually";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { poolConfiguration } from "../src/driver/configuration.ts";
@@ -19,13 +19,21 @@ let driver: XcpngDriver | undefined;
 let troubles: string[];
 
 /** The second host of the pool answers at its own address with its own certificate. */
-async function withMember(): Promise<{ readonly ref: string; readonly fingerprint: string }> {
+async function withMember(): Promise<FakeMember & { readonly ref: string }> {
   const member = await fake.addMember(MEMBER, "127.0.0.1");
   const [, second] = fake.pool.db.all("host");
   const ref = second?.[0] ?? "";
   fake.pool.db.update("host", ref, { address: MEMBER });
   fake.pool.certificates.set(ref, member.certificate);
-  return { ref, fingerprint: member.fingerprint };
+  return { ...member, ref };
+}
+
+/** Moves the running machine to this host, and waits until the driver has seen it. */
+async function moveTo(host: string, on: XcpngDriver): Promise<void> {
+  const machines = fake.pool.db.all("VM").filter(([, vm]) => vm["power_state"] === "Running");
+  const [machine] = machines.slice(-1);
+  await fake.outside("VM.pool_migrate", machine?.[0], host, {});
+  await eventually("it runs on the member", () => on.sample("x1")?.machine?.host === "host-2" || undefined);
 }
 
 async function driverWith(pins: string, url = fake.url): Promise<XcpngDriver> {
@@ -77,14 +85,25 @@ describe("with one fingerprint, for the name of the master", () => {
     const member = await withMember();
     const on = await driverWith(fake.fingerprint);
     await on.start(machineSpec("x1", 10));
-    const [machine] = fake.pool.db
-      .all("VM")
-      .filter(([, vm]) => vm["power_state"] === "Running")
-      .slice(-1);
-    await fake.outside("VM.pool_migrate", machine?.[0], member.ref, {});
-    await eventually("it runs on the member", () => on.sample("x1")?.machine?.host === "host-2" || undefined);
+    await moveTo(member.ref, on);
     await isMeasured(on, "x1");
     expect(troubles).toEqual([]);
+  });
+
+  it("a machine is measured again after its member got a new certificate", async () => {
+    const member = await withMember();
+    const on = await driverWith(fake.fingerprint);
+    await on.start(machineSpec("x1", 10));
+    await moveTo(member.ref, on);
+    await isMeasured(on, "x1");
+    // Values that are not numbers replace the last measurement, which would else be shown for half a minute.
+    fake.faults.switches.nanStatistics = true;
+    await eventually("it is not measured", () => on.sample("x1")?.machine?.cpuPermille === null || undefined);
+    const renewed = member.renew();
+    await eventually("the driver sees the new certificate", () => troubles.length > 0 || undefined);
+    fake.faults.switches.nanStatistics = false;
+    fake.pool.certificates.set(member.ref, renewed.certificate);
+    await isMeasured(on, "x1");
   });
 
   it("a certificate that the member does not present is refused", async () => {
@@ -108,9 +127,11 @@ describe("with one fingerprint, for the name of the master", () => {
 });
 
 describe("a member whose certificate the pool cannot tell", () => {
+  let member: { readonly ref: string; readonly metrics: string };
   beforeEach(async () => {
     const { ref } = await withMember();
     const { metrics } = fake.pool.db.get("host", ref) as { metrics: string };
+    member = { ref, metrics };
     fake.pool.db.update("host_metrics", metrics, { live: false });
   });
 
@@ -121,6 +142,19 @@ describe("a member whose certificate the pool cannot tell", () => {
     expect(warning).toContain(`Add ${MEMBER}=SHA256 to the fingerprints`);
     await driverWith(fake.fingerprint);
     expect(troubles.filter((message) => message.includes("host-2"))).toHaveLength(1);
+  });
+
+  it("delays no other measurement, and its own machines are measured once it is back", async () => {
+    const on = await driverWith(fake.fingerprint);
+    await on.start(machineSpec("x1", 10));
+    await isMeasured(on, "x1");
+    expect(troubles.filter((message) => message.startsWith("statistics"))).toEqual([]);
+    fake.pool.db.update("host_metrics", member.metrics, { live: true });
+    fake.faults.switches.nanStatistics = true;
+    await eventually("it is not measured", () => on.sample("x1")?.machine?.cpuPermille === null || undefined);
+    await moveTo(member.ref, on);
+    fake.faults.switches.nanStatistics = false;
+    await isMeasured(on, "x1");
   });
 
   it("is not named when its fingerprint is configured", async () => {

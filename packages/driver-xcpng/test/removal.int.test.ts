@@ -2,35 +2,39 @@
  * Removals of machines and snapshots on a pool that keeps disks attached and in place as XAPI does: nothing is left, and
  * what the pool refuses to remove is listed, tried again a limited number of times, and found again after a crash.
  */
-import type { FakeXapi } from "@bioxen/fake-xapi";
+import type { Counts, FakeXapi } from "@bioxen/fake-xapi";
 import { eventually } from "@bioxen/testkit/eventually";
 import type { GuestEvent } from "@bioxen/vm-driver";
 import { describe, expect, it } from "vitest";
 import { MAX_REMOVAL_TRIES } from "../src/driver/limits.ts";
 import { machineSpec, withDriver } from "./fleet.ts";
 
-const objects = (fake: FakeXapi) => ({ ...fake.counts(), tasks: 0, sessions: 0 });
+/** The numbers of objects in the pool, tasks and sessions included, once every task has ended. */
+async function objects(fake: FakeXapi): Promise<Counts> {
+  await eventually("every task has ended", () => fake.counts().tasks === 0 || undefined);
+  return fake.counts();
+}
 
 describe("a machine with a checkpoint", () => {
   it("and the checkpoint are removed without a rest", async () => {
     await withDriver(async ({ fake, driver }) => {
-      const before = objects(fake);
+      const before = await objects(fake);
       await driver.start(machineSpec("x1", 10));
-      const running = objects(fake);
+      const running = await objects(fake);
       for (const name of ["s1", "s2"]) await driver.snapshots?.take("x1", 10, name);
       await driver.snapshots?.drop("x1", "s1");
       await driver.snapshots?.drop("x1", "s2");
-      expect(objects(fake)).toEqual(running);
+      expect(await objects(fake)).toEqual(running);
       await driver.snapshots?.take("x1", 10, "s3");
       await driver.stop("x1", 10);
       await driver.discard("x1", 1);
-      expect([objects(fake), driver.kept(), driver.leftBehind?.()]).toEqual([before, [], []]);
+      expect([await objects(fake), driver.kept(), driver.leftBehind?.()]).toEqual([before, [], []]);
     });
   });
 
   it("is removed although the pool suspended it meanwhile", async () => {
     await withDriver(async ({ fake, driver }) => {
-      const before = objects(fake);
+      const before = await objects(fake);
       await driver.start(machineSpec("x1", 10));
       const vm = fake.pool.db
         .all("VM")
@@ -39,7 +43,7 @@ describe("a machine with a checkpoint", () => {
       await eventually("it is seen", () => driver.list()[0]?.state === "paused" || undefined);
       await driver.stop("x1", 10);
       await driver.discard("x1", 1);
-      expect(objects(fake)).toEqual(before);
+      expect(await objects(fake)).toEqual(before);
     });
   });
 });
@@ -51,7 +55,7 @@ describe("what the pool does not remove", () => {
   ] as const)("is listed with the reason and tried again: a %s", async (kind, method, code) => {
     await withDriver(
       async ({ fake, driver }) => {
-        const before = objects(fake);
+        const before = await objects(fake);
         const events: GuestEvent[] = [];
         driver.onGuestEvent((event) => event.kind === "left" && events.push(event));
         await driver.start(machineSpec("x1", 10));
@@ -62,7 +66,7 @@ describe("what the pool does not remove", () => {
         expect(driver.leftBehind?.()).toMatchObject([{ vmId: "x1", kind, tries: 1 }]);
         expect(driver.leftBehind?.()[0]?.reason).toContain(code);
         await eventually("it is gone", () => driver.leftBehind?.().length === 0 || undefined);
-        expect(objects(fake)).toEqual(before);
+        expect(await objects(fake)).toEqual(before);
         expect(events).toMatchObject([{ vmId: "x1", left: { kind, tries: 1 } }]);
       },
       {},
@@ -112,13 +116,13 @@ describe("what the pool does not remove", () => {
 
   it("is removed by the next driver after a crash between the record and its disks; a copy's disk stays", async () => {
     await withDriver(async ({ fake, driver, again }) => {
-      const before = objects(fake);
+      const before = await objects(fake);
       await driver.start(machineSpec("x1", 10));
       await driver.stop("x1", 10);
       fake.faults.add({ kind: "refuse", method: "VDI.destroy", code: "VDI_IN_USE" }, 10_000);
       await driver.discard("x1", 1);
       await driver.close();
-      expect(objects(fake).vdis).toBe(before.vdis + 1);
+      expect((await objects(fake)).vdis).toBe(before.vdis + 1);
       fake.faults.clear();
       const marked = fake.pool.db
         .all("VDI")
@@ -126,7 +130,7 @@ describe("what the pool does not remove", () => {
       const copy = fake.pool.addVdi({ other_config: marked?.[1]["other_config"] });
       const next = again();
       await next.whenReady();
-      await eventually("the disk is gone", () => objects(fake).vdis === before.vdis + 1 || undefined);
+      await eventually("the disk is gone", () => fake.counts().vdis === before.vdis + 1 || undefined);
       expect(fake.pool.db.find("VDI", copy)).toBeDefined();
     });
   });

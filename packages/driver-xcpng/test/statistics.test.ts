@@ -1,5 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { parseUpdates, secondsOf } from "../src/driver/statistics.ts";
+import { parseUpdates, Statistics, secondsOf } from "../src/driver/statistics.ts";
+import type { XapiClient } from "../src/xapi/client.ts";
+import { XapiError } from "../src/xapi/errors.ts";
+import { NULL_REF } from "../src/xapi/ref.ts";
+import { inventoryWith, recordOf } from "./pool-records.ts";
 
 const legend = ["AVERAGE:vm:u1:cpu0", "AVERAGE:vm:u1:cpu1", "AVERAGE:vm:u1:memory", "AVERAGE:host:h:loadavg"];
 
@@ -31,4 +35,30 @@ describe("statistics of a host", () => {
   it("reads instants in XAPI's format", () => {
     expect(secondsOf("20260131T12:00:00Z")).toBe(Date.UTC(2026, 0, 31, 12) / 1000);
   });
+});
+
+it("a machine that stops while it is measured is no trouble, and the others are measured", async () => {
+  const records = Object.fromEntries(
+    ["x1", "x2"].map((vmId) => [
+      vmId,
+      recordOf(vmId, 20, {
+        guest_metrics: `guest-${vmId}`,
+        metrics: `metrics-${vmId}`,
+        resident_on: NULL_REF,
+      }),
+    ]),
+  );
+  const { inventory } = await inventoryWith(records);
+  const call = async (method: string, [ref]: readonly string[]) => {
+    if (ref === "guest-x1") throw new XapiError("HANDLE_INVALID", ["VM_guest_metrics", ref], method);
+    if (method === "VM_metrics.get_record") return { start_time: "20260131T12:00:00Z", VCPUs_number: 1 };
+    return { networks: { "0/ip": "10.0.0.2" } };
+  };
+  const statistics = new Statistics({ call } as unknown as XapiClient, inventory);
+  await statistics.poll();
+  const addresses = inventory.allOwn().map((vm) => [vm.tags.vmId, statistics.sample(vm).machine.address]);
+  expect(addresses).toEqual([
+    ["x1", null],
+    ["x2", "10.0.0.2"],
+  ]);
 });

@@ -131,10 +131,13 @@ export function allOrNothing(pool: Pool, make: () => string, fill: (ref: string)
 export function clone(pool: Pool, source: string, name: string): string {
   const from = pool.db.get("VM", source);
   const isSnapshot = from["is_a_snapshot"] === true;
+  // A clone of a default template is none (xapi_vm_clone.ml, `copy_vm_record`).
+  const { default_template: _, ...other_config } = from["other_config"] as Record<string, string>;
   const power_state = from["power_state"] === "Suspended" ? "Suspended" : "Halted";
   const fresh = {
     name_label: name,
     is_default_template: false,
+    other_config,
     is_a_snapshot: false,
     snapshot_of: NULL,
     snapshot_info: {},

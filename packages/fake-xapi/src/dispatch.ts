@@ -32,6 +32,17 @@ export interface CallStatistics {
   readonly usedSessions: Set<string>;
 }
 
+/** A call that is about to run: its arguments were checked, and the caller has the role. */
+export interface ObservedCall {
+  /** Without the prefix `Async.`. */
+  readonly method: string;
+  /** Without the session. */
+  readonly args: readonly unknown[];
+  /** The originator of the caller's session; empty for a login. */
+  readonly originator: string;
+  readonly atMs: number;
+}
+
 const LOGIN = "session.login_with_password";
 /** A method of the protocol, not of XAPI's datamodel: it takes no session and lists the other methods. */
 const LIST_METHODS = "system.listMethods";
@@ -54,6 +65,8 @@ export class Dispatch {
   };
   /** Delay of each call before it runs, ms. */
   callMs = 0;
+  /** Called with each call before it runs. */
+  readonly observers: ((call: ObservedCall) => void)[] = [];
   readonly #pool: Pool;
   readonly #handlers: ReadonlyMap<string, Handler>;
   readonly #running = new Map<string, AbortController>();
@@ -78,6 +91,7 @@ export class Dispatch {
       if (isCounted && this.callMs > 0) await delay(this.callMs);
       const slow = faults.strike("slow", method);
       if (slow !== undefined) await delay(slow.ms);
+      await faults.strike("held", method)?.until.catch(() => undefined);
       if (faults.strike("drop-before", method) !== undefined) return { dropped: true, type: "void" };
       const outcome = await this.#answer(method, params);
       return faults.strike("drop-after", method) === undefined ? outcome : { ...outcome, dropped: true };
@@ -103,6 +117,8 @@ export class Dispatch {
       // A session without an own role is that of another client of the pool, which may do everything.
       requireRole(this.#pool.roles.get(session) ?? "pool-admin", plain);
       if (refused !== undefined) throw new Refusal(refused.code, ...(refused.params ?? []));
+      const originator = String(this.#pool.db.find("session", session)?.["originator"] ?? "");
+      for (const observe of this.observers) observe({ method: plain, args, originator, atMs: Date.now() });
       return handler({ session, ...task }, ...args);
     };
     if (!isAsync) return { dropped: false, result: (await work()) ?? "", type: signature.result };
@@ -158,6 +174,19 @@ export class Dispatch {
     if (running === undefined) throw new Refusal("OPERATION_NOT_ALLOWED", "the task has ended");
     this.#pool.db.update("task", task, { status: "cancelling" });
     running.abort();
+  }
+
+  forgetSessions(): void {
+    for (const [session] of this.#pool.db.all("session")) this.#pool.db.remove("session", session);
+  }
+
+  /** Restarts the toolstack: running tasks are aborted, and tasks, sessions and past events are lost. */
+  restart(): void {
+    this.close();
+    this.#running.clear();
+    for (const [task] of this.#pool.db.all("task")) removeTask(this.#pool, task);
+    this.forgetSessions();
+    this.#pool.db.forgetHistory();
   }
 
   /** Aborts and removes every running task. */

@@ -23,7 +23,9 @@ export type Fault =
   /** The session of the call becomes invalid. */
   | { readonly kind: "lose-session"; readonly method: string }
   /** The call is delayed by `ms` milliseconds. */
-  | { readonly kind: "slow"; readonly method: string; readonly ms: number };
+  | { readonly kind: "slow"; readonly method: string; readonly ms: number }
+  /** The call waits, before it runs, until the promise settles. */
+  | { readonly kind: "held"; readonly method: string; readonly until: Promise<unknown> };
 
 export type FaultKind = Fault["kind"];
 

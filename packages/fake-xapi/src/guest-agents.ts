@@ -10,12 +10,13 @@
  * process continues from the disk at the resume. What a real image keeps beyond that is lost here: open connections,
  * lines that were not read, everything that the agent has not stored, and the fact that no time passes for the process.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { GuestXenstore } from "./guest-xenstore.ts";
+import { Reaper } from "./reaper.ts";
 
 export interface GuestAgentOptions {
   /** The agent's command: a program and its first arguments. The program is an absolute path. */
@@ -35,6 +36,7 @@ const LOOK_MS = 20;
 const OWNER_ONLY = 0o700;
 
 interface Guest {
+  readonly disk: string;
   readonly xenstore: GuestXenstore;
   readonly socket: string;
   readonly process: ChildProcess;
@@ -55,6 +57,9 @@ export class GuestAgents {
   readonly #options: GuestAgentOptions;
   readonly #folder = mkdtempSync(join(tmpdir(), "fake-xapi-"));
   readonly #guests = new Map<string, Guest>();
+  /** By disk, the end of the last agent that used it. */
+  readonly #ends = new Map<string, Promise<void>>();
+  readonly #reaper = new Reaper(this.#folder);
   #nextGuest = 1;
 
   constructor(options: GuestAgentOptions) {
@@ -64,6 +69,11 @@ export class GuestAgents {
   /** Process ids of the agents that run, by the reference of their VM. */
   get processes(): ReadonlyMap<string, number> {
     return new Map([...this.#guests].map(([vm, { process }]) => [vm, process.pid ?? 0]));
+  }
+
+  /** The folder of everything that the agents have. */
+  get folder(): string {
+    return this.#folder;
   }
 
   #diskFolder(disk: string): string {
@@ -76,11 +86,15 @@ export class GuestAgents {
   }
 
   removeDisk(disk: string): void {
+    this.#ends.delete(disk);
     rmSync(this.#diskFolder(disk), { recursive: true, force: true });
   }
 
-  begin({ vm, disk, xenstoreData, onXenstore }: GuestStart): void {
-    if (this.#guests.has(vm) || disk === undefined) return;
+  /** Starts the agent of a guest, once the last agent on its disk has ended. */
+  async begin({ vm, disk, xenstoreData, onXenstore }: GuestStart): Promise<void> {
+    if (disk === undefined) return;
+    await this.#ends.get(disk);
+    if (this.#guests.has(vm)) return;
     const { command, runArguments = [], lacksXenstoreTools = false } = this.#options;
     // A path of a socket has at most 108 bytes on Linux, so the folder has a short name.
     const folder = join(this.#folder, `guest-${this.#nextGuest}`);
@@ -102,11 +116,16 @@ export class GuestAgents {
     ];
     const PATH = lacksXenstoreTools ? "/nonexistent" : xenstore.tools;
     const process = spawn(program, args, { env: { PATH }, stdio: "ignore" });
+    const { pid } = process;
+    if (pid !== undefined) this.#reaper.add(pid);
     const exited = new Promise<void>((resolve) => {
-      process.once("exit", () => resolve());
+      process.once("exit", () => {
+        if (pid !== undefined) this.#reaper.remove(pid);
+        resolve();
+      });
       process.once("error", () => resolve());
     });
-    this.#guests.set(vm, { xenstore, socket, process, exited });
+    this.#guests.set(vm, { disk, xenstore, socket, process, exited });
   }
 
   /**
@@ -135,6 +154,12 @@ export class GuestAgents {
     this.#guests.get(vm)?.xenstore.replace(data);
   }
 
+  /** Writes one key as another program in the guest does, for tests. */
+  writeXenstore(vm: string, key: string, value: string): void {
+    const tool = join(this.#guests.get(vm)?.xenstore.tools ?? "", "xenstore-write");
+    execFileSync(tool, [key, value]);
+  }
+
   /** Lets the agent end by itself, and resolves once it has. */
   async terminate(vm: string): Promise<void> {
     const guest = this.#guests.get(vm);
@@ -154,7 +179,8 @@ export class GuestAgents {
     this.#forget(vm, guest);
   }
 
-  #forget(vm: string, { xenstore }: Guest): void {
+  #forget(vm: string, { disk, xenstore, exited }: Guest): void {
+    this.#ends.set(disk, exited);
     xenstore.close();
     this.#guests.delete(vm);
   }
@@ -188,11 +214,11 @@ export class GuestAgents {
     return { status, ...output };
   }
 
-  /** Ends every agent and removes the disks. */
+  /** Ends every agent and removes the disks. A fake that is killed has the same end ({@link Reaper}). */
   async close(): Promise<void> {
     const guests = [...this.#guests];
     for (const [vm] of guests) this.kill(vm);
     await Promise.all(guests.map(([, { exited }]) => exited));
-    rmSync(this.#folder, { recursive: true, force: true });
+    await this.#reaper.close();
   }
 }

@@ -8,22 +8,23 @@
 import { randomBytes } from "node:crypto";
 import type { Server } from "node:https";
 import { type SelfSigned, selfSigned } from "./certificate.ts";
-import { type CallStatistics, Dispatch } from "./dispatch.ts";
+import { type CallStatistics, Dispatch, type ObservedCall } from "./dispatch.ts";
 import type { Faults } from "./faults.ts";
 import { type GuestAgentOptions, GuestAgents } from "./guest-agents.ts";
 import { GuestSsh, type GuestSshOptions } from "./guest-ssh.ts";
 import { failHost } from "./high-availability.ts";
 import { type FakeCredentials, LOCAL_SUPERUSER } from "./methods.ts";
-import { type Counts, Pool } from "./pool.ts";
+import { type Counts, Pool, type PoolOptions } from "./pool.ts";
 import { Refusal } from "./refusal.ts";
-import { listen } from "./server.ts";
+import { type Answers, listen } from "./server.ts";
 import { rrdUpdates } from "./statistics.ts";
 
 export { type SelfSigned, selfSigned } from "./certificate.ts";
+export type { ObservedCall } from "./dispatch.ts";
 export type { Fault, FaultKind } from "./faults.ts";
 export type { GuestAgentOptions } from "./guest-agents.ts";
 export { LIFECYCLE } from "./lifecycle.ts";
-export { type Counts, MIB, TEMPLATE_NAME } from "./pool.ts";
+export { type Counts, INSTALLER_NAMES, MIB, TEMPLATE_NAME } from "./pool.ts";
 export { FAKE_CODES } from "./refusal.ts";
 export { ROLES, type Role, weakestRole } from "./roles.ts";
 export { SCHEMA } from "./schema.ts";
@@ -77,19 +78,32 @@ export interface FakeXapi {
   counts(): Counts;
   /** Calls a method as another client of the pool, with its own session. `args` do not include the session. */
   outside(method: string, ...args: readonly unknown[]): Promise<unknown>;
+  /** Calls `listener` with each call before it runs, also with those of `outside`. */
+  onCall(listener: (call: ObservedCall) => void): void;
   /** Fails a host, by name; with high availability, resolves once the pool has restarted its VMs. */
   failHost(name: string): Promise<void>;
   /** Invalidates every session. */
   loseSessions(): void;
+  /** Restarts the toolstack: sessions, tasks and past events are lost, and the machines run on. */
+  restartToolstack(): void;
   /**
    * Adds a member on another address and the same port. It answers every call with the address of `master`, and serves
    * the statistics of VMs on hosts with its address.
    */
-  addMember(
-    host: string,
-    master: string,
-  ): Promise<{ readonly fingerprint: string; readonly certificate: string }>;
+  addMember(host: string, master: string): Promise<FakeMember>;
+  /**
+   * Gives the master a new certificate, as `host.refresh_server_certificate` does: open connections end, and the machines
+   * run on.
+   */
+  renewCertificate(): SelfSigned;
   close(): Promise<void>;
+}
+
+export interface FakeMember {
+  readonly fingerprint: string;
+  readonly certificate: string;
+  /** Gives the member a new certificate, as `host.refresh_server_certificate` does. Returns it. */
+  renew(): SelfSigned;
 }
 
 const HOST = "127.0.0.1";
@@ -99,19 +113,7 @@ export async function createFakeXapi(options: FakeOptions = {}): Promise<FakeXap
   const ssh = options.guestSsh && (await GuestSsh.open(options.guestSsh));
   const agents = options.guestAgent && new GuestAgents(options.guestAgent);
   if (ssh !== undefined) ssh.agents = agents;
-  const pool = new Pool(
-    {
-      hosts: options.hosts ?? 2,
-      cpusPerHost: options.cpusPerHost ?? 16,
-      memoryMiBPerHost: options.memoryMiBPerHost ?? 65_536,
-      storageGiB: options.storageGiB ?? 1_000,
-      operationMs: options.operationMs ?? 2,
-      copyMs: options.copyMs ?? options.operationMs ?? 2,
-      ssh,
-      agents,
-    },
-    HOST,
-  );
+  const pool = new Pool({ ...sizesOf(options), ssh, agents }, HOST);
   const password = options.password ?? randomBytes(12).toString("base64url");
   const dispatch = new Dispatch(pool, [
     { username: LOCAL_SUPERUSER, password, role: "pool-admin" },
@@ -142,16 +144,14 @@ export async function createFakeXapi(options: FakeOptions = {}): Promise<FakeXap
     faults: pool.faults,
     statistics: dispatch.statistics,
     pool,
-    counts: () => {
-      const counts = pool.counts();
-      return { ...counts, sessions: counts.sessions - (outsider === undefined ? 0 : 1) };
-    },
+    counts: () => lessSessions(pool.counts(), outsider === undefined ? 0 : 1),
     async outside(method, ...args) {
       outsider ??= Promise.resolve(pool.db.add("session", { originator: "another client" }));
       const session = await outsider;
       if (pool.db.find("session", session) === undefined) outsider = undefined;
       return (await dispatch.call(method, [session, ...args])).result;
     },
+    onCall: (listener) => void dispatch.observers.push(listener),
     async failHost(name) {
       const found = pool.db.all("host").find(([, host]) => host["name_label"] === name);
       if (found === undefined) throw new Error(`the pool has no host ${name}`);
@@ -159,13 +159,22 @@ export async function createFakeXapi(options: FakeOptions = {}): Promise<FakeXap
     },
     loseSessions() {
       outsider = undefined;
-      for (const [session] of pool.db.all("session")) pool.db.remove("session", session);
+      dispatch.forgetSessions();
+    },
+    restartToolstack() {
+      outsider = undefined;
+      dispatch.restart();
     },
     async addMember(host, master) {
-      const own = selfSigned({ commonName: "member", addresses: [host] });
       const refuse = () => Promise.reject(new Refusal("HOST_IS_SLAVE", master));
-      servers.push(await listen({ call: refuse, statistics: statisticsOf(host) }, own, host, port));
-      return { fingerprint: own.fingerprint, certificate: own.certificate };
+      const [server, member] = await memberAt(host, port, { call: refuse, statistics: statisticsOf(host) });
+      servers.push(server);
+      return member;
+    },
+    renewCertificate() {
+      const renewed = renew(server, selfSigned());
+      for (const [host] of pool.db.all("host")) pool.certificates.set(host, renewed.certificate);
+      return renewed;
     },
     async close() {
       dispatch.close();
@@ -174,6 +183,37 @@ export async function createFakeXapi(options: FakeOptions = {}): Promise<FakeXap
       await Promise.all(servers.map(closed));
     },
   };
+}
+
+/** Sizes and durations of the pool, with their defaults. */
+function sizesOf(options: FakeOptions): Omit<PoolOptions, "ssh" | "agents"> {
+  return {
+    hosts: options.hosts ?? 2,
+    cpusPerHost: options.cpusPerHost ?? 16,
+    memoryMiBPerHost: options.memoryMiBPerHost ?? 65_536,
+    storageGiB: options.storageGiB ?? 1_000,
+    operationMs: options.operationMs ?? 2,
+    copyMs: options.copyMs ?? options.operationMs ?? 2,
+  };
+}
+
+/** Starts the server of a member, with a certificate of its own. */
+async function memberAt(host: string, port: number, answers: Answers): Promise<[Server, FakeMember]> {
+  const made = () => selfSigned({ commonName: "member", addresses: [host] });
+  const { certificate, key, fingerprint } = made();
+  const server = await listen(answers, { certificate, key, fingerprint }, host, port);
+  return [server, { fingerprint, certificate, renew: () => renew(server, made()) }];
+}
+
+/** Gives a server another certificate, and ends its open connections. */
+function renew(server: Server, renewed: SelfSigned): SelfSigned {
+  server.setSecureContext({ cert: renewed.certificate, key: renewed.key });
+  server.closeAllConnections();
+  return renewed;
+}
+
+function lessSessions(counts: Counts, sessions: number): Counts {
+  return { ...counts, sessions: counts.sessions - sessions };
 }
 
 function closed(server: Server): Promise<void> {

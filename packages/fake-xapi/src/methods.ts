@@ -36,8 +36,11 @@ export function allMethods(
       ...sessions(pool, credentials),
       ...events(pool),
       ...vmMethods(pool, operations),
-      "host.get_servertime": () => pool.now(),
-      // A host that is down cannot be asked (message_forwarding.ml, `do_op_on`).
+      // A host that is down cannot be asked (message_forwarding.ml, `get_servertime`, `do_op_on`).
+      "host.get_servertime": (_call: Call, host: string) => {
+        pool.requireLive(host);
+        return pool.now();
+      },
       "host.get_server_certificate": (_call: Call, host: string) => {
         pool.requireLive(host);
         return pool.certificates.get(host) ?? "";

@@ -94,10 +94,10 @@ export class Operations {
   }
 
   /** Starts the guest's agent, if the fake runs agents. What the guest writes in xenstore appears in its VM's record. */
-  #beginAgent(vm: string): void {
+  async #beginAgent(vm: string): Promise<void> {
     const { db, options } = this.#pool;
     const data = db.get("VM", vm)["xenstore_data"] as Record<string, string>;
-    options.agents?.begin({
+    await options.agents?.begin({
       vm,
       disk: copies.disksOf(this.#pool, vm)[0],
       xenstoreData: data,
@@ -198,9 +198,9 @@ export class Operations {
   }
 
   unpause(vm: string): Promise<void> {
-    return this.run(vm, "unpause", () => {
+    return this.run(vm, "unpause", async () => {
       this.#pool.db.update("VM", vm, { power_state: "Running" });
-      this.#beginAgent(vm);
+      await this.#beginAgent(vm);
       this.#pool.options.agents?.resume(vm);
     });
   }
@@ -276,7 +276,7 @@ export class Operations {
     for (const vbd of record["VBDs"] as string[]) db.update("VBD", vbd, { currently_attached: true });
     for (const vif of record["VIFs"] as string[]) db.update("VIF", vif, { currently_attached: true });
     // A guest that starts paused has not run its first instruction.
-    if (state === "Running") this.#beginAgent(vm);
+    if (state === "Running") await this.#beginAgent(vm);
     if (!this.hasTools()) return;
     const metrics = db.add("VM_guest_metrics", {
       networks: address === undefined ? {} : { "0/ip": address },

@@ -45,6 +45,9 @@ const DISK_BYTES = 10 * GIB;
 /** Name of the pool's template for guests. The driver uses a template with this name by default. */
 export const TEMPLATE_NAME = "bioxen-guest";
 
+/** Names of the pool's templates for the installation of an operating system. */
+export const INSTALLER_NAMES = ["Debian Bookworm 12", "Other install media"] as const;
+
 export interface Counts {
   readonly vms: number;
   readonly templates: number;
@@ -90,7 +93,7 @@ export class Pool {
       default_SR: this.storage,
     });
     this.addTemplate(TEMPLATE_NAME, { disks: 1 });
-    this.addTemplate("Other install media", { disks: 0, isDefault: true });
+    for (const name of INSTALLER_NAMES) this.addTemplate(name, { disks: 0, isDefault: true });
   }
 
   now(): string {
@@ -126,6 +129,7 @@ export class Pool {
     return host;
   }
 
+  /** Adds a template. A default template has the field and the key (xapi_vm_helpers.ml, `set_is_default_template`). */
   addTemplate(name: string, { disks, isDefault = false }: { disks: number; isDefault?: boolean }): string {
     const { ssh } = this.options;
     const template = this.addVm({

@@ -13,6 +13,7 @@ export const FAKE_CODES = [
   "HOST_NOT_ENOUGH_FREE_MEMORY",
   "HOST_NOT_ENOUGH_PCPUS",
   "HOST_OFFLINE",
+  "HOST_STILL_BOOTING",
   "INTERNAL_ERROR",
   "INVALID_VALUE",
   "MAP_DUPLICATE_KEY",
@@ -41,7 +42,8 @@ export const FAKE_CODES = [
   "VM_NO_SUSPEND_SR",
   "VM_REVERT_FAILED",
 ] as const;
-export type FakeCode = (typeof FAKE_CODES)[number];
+/** An error of a storage driver has the driver's own number. */
+export type FakeCode = (typeof FAKE_CODES)[number] | `SR_BACKEND_FAILURE_${number}`;
 
 /** The error with which the fake pool refuses a call: one of XAPI's error codes and the parameters of that code. */
 export class Refusal extends Error {

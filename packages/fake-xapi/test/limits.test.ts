@@ -1,9 +1,16 @@
 /**
- * Roles, slow copies and the check of cores per socket, as in xapi-project/xen-api (commit e2ee48d).
+ * Roles, default templates, slow copies and the check of cores per socket, as in xapi-project/xen-api (commit e2ee48d).
  */
 import { afterEach, expect, it } from "vitest";
 import { Dispatch } from "../src/dispatch.ts";
-import { createFakeXapi, type FakeOptions, type FakeXapi, type Role, TEMPLATE_NAME } from "../src/index.ts";
+import {
+  createFakeXapi,
+  type FakeOptions,
+  type FakeXapi,
+  INSTALLER_NAMES,
+  type Role,
+  TEMPLATE_NAME,
+} from "../src/index.ts";
 
 let fake: FakeXapi;
 afterEach(() => fake.close());
@@ -33,6 +40,19 @@ it.each([
     (thrown: { code: string; params: readonly string[] }) => `${thrown.code} ${thrown.params[0]}`,
   );
   expect(await called).toBe(isAllowed ? "done" : `RBAC_PERMISSION_DENIED ${method}`);
+});
+
+it("a clone of a default template is none (xapi_vm_clone.ml, `copy_vm_record`)", async () => {
+  fake = await createFakeXapi();
+  const [name] = INSTALLER_NAMES;
+  const [template, fields] = fake.pool.db.all("VM").find(([, one]) => one["name_label"] === name) ?? [];
+  expect(fields).toMatchObject({ is_default_template: true, other_config: { default_template: "true" } });
+  const clone = fake.pool.db.get("VM", String(await fake.outside("VM.clone", template, "m")));
+  expect(clone).toMatchObject({ is_a_template: true, is_default_template: false });
+  expect(clone["other_config"]).not.toHaveProperty("default_template");
+  await expect(fake.outside("VM.destroy", template)).rejects.toMatchObject({
+    code: "VM_CANNOT_DELETE_DEFAULT_TEMPLATE",
+  });
 });
 
 it("a copy takes copyMs, and its task reports the progress (xapi_vm_clone.ml)", async () => {

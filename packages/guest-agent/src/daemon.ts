@@ -6,6 +6,7 @@ import { messageOf } from "@bioxen/kernel";
 import manifest from "../package.json" with { type: "json" };
 import { CellKeeper } from "./cell-keeper.ts";
 import { CellStore } from "./cell-store.ts";
+import { FolderLock } from "./folder-lock.ts";
 import { CELL_MODEL } from "./held-cell.ts";
 import { REPORT_MS, TICK_MS } from "./limits.ts";
 import { MachineIdentity } from "./machine-identity.ts";
@@ -38,6 +39,8 @@ export class Daemon implements AgentView {
   readonly #reports: Reports;
   readonly #pulse = new Pulse(() => performance.now());
   readonly #repeated: Repeated[] = [];
+  readonly #startedAtMs = Date.now();
+  #lock: FolderLock | undefined;
   #server: Server | undefined;
 
   constructor(settings: DaemonSettings) {
@@ -53,7 +56,9 @@ export class Daemon implements AgentView {
   async start(): Promise<void> {
     const { socket, pollMs, saveMs, log } = this.#settings;
     await prepareSocket(socket);
-    await usable(`state folder ${this.#settings.stateDir}`, this.#store.open());
+    const { stateDir, path } = this.#settings;
+    await usable(`state folder ${stateDir}`, this.#store.open());
+    this.#lock = await usable(`state folder ${stateDir}`, FolderLock.take(stateDir, path, log));
     // A stored cell lives before the first request arrives.
     await this.#follow();
     this.#server = await usable(
@@ -75,6 +80,7 @@ export class Daemon implements AgentView {
     this.#server?.close();
     await this.keeper.saveIfAlive();
     await this.keeper.close();
+    await this.#lock?.release();
   }
 
   async status(): Promise<CellReply<"status">> {
@@ -116,13 +122,21 @@ export class Daemon implements AgentView {
     if (trouble !== undefined && trouble !== before) this.#settings.log(trouble);
   }
 
+  report(): AgentReport {
+    const { cell, lines } = this.keeper;
+    const report = { ...this.#agent(), startedAtMs: this.#startedAtMs, lastLine: lines.last };
+    if (cell === undefined) return report;
+    const { incarnation, fence } = cell.spec;
+    return { ...report, incarnation, fence };
+  }
+
   #report(): Promise<void> {
     const { cell } = this.keeper;
     const sample = cell?.sample();
-    if (cell === undefined || sample === undefined) return this.#reports.write(this.#agent(), undefined);
+    if (cell === undefined || sample === undefined) return this.#reports.write(this.report(), undefined);
     const { incarnation, fence } = cell.spec;
     const report: SampleReport = { incarnation, fence, ...sample };
-    return this.#reports.write({ ...this.#agent(), incarnation, fence }, report);
+    return this.#reports.write(this.report(), report);
   }
 
   #agent(): AgentReport {

@@ -11,6 +11,11 @@ export class LogLines {
   readonly #lines: LogLine[] = [];
   #last = 0;
 
+  /** Number of the last line; 0 without one. */
+  get last(): number {
+    return this.#last;
+  }
+
   add(line: string): void {
     this.#last += 1;
     this.#lines.push({ seq: this.#last, line });

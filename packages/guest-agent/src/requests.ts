@@ -4,6 +4,7 @@ import { DriverError } from "@bioxen/vm-driver";
 import type { CellKeeper } from "./cell-keeper.ts";
 import type { Applied } from "./held-cell.ts";
 import {
+  type AgentReport,
   type CellFailure,
   type CellOperation,
   type CellReply,
@@ -16,6 +17,8 @@ import {
 export interface AgentView {
   readonly keeper: CellKeeper;
   status(): Promise<CellReply<"status">>;
+  /** The report of the agent, as xenstore has it. */
+  report(): AgentReport;
   /** Simulated minutes per second of a boot that does not name its time scale. */
   defaultTimeScale(): number;
   /** The texts in xenstore that a cell which boots now has taken over. */
@@ -81,7 +84,12 @@ async function handle(request: CellRequest, agent: AgentView): Promise<Reply> {
       return { ok: true, simMinutes, bytesBase64: Buffer.from(bytes).toString("base64") };
     }
     case "logs":
-      return { ok: true, ...keeper.lines.after(request.after) };
+      return {
+        ok: true,
+        ...keeper.lines.after(request.after),
+        agent: agent.report(),
+        sample: keeper.cell?.sample(),
+      };
   }
 }
 

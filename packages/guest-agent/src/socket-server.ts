@@ -20,6 +20,7 @@ export async function usable<T>(name: string, opened: Promise<T>): Promise<T> {
   try {
     return await opened;
   } catch (cause) {
+    if (cause instanceof SettingsError) throw cause;
     throw new SettingsError(`the ${name} cannot be used: ${messageOf(cause)}`, { cause });
   }
 }

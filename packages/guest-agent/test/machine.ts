@@ -113,6 +113,12 @@ export class Machine {
     return agent.exitCode;
   }
 
+  /** Runs a second agent on the state folder of the machine, with another socket, until it ends. */
+  async second(): Promise<Ended> {
+    const socket = join(this.dir, "other", "cell.sock");
+    return this.#ended(this.#spawn(["run", "--socket", socket, "--state-dir", this.stateDir]));
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#agent?.kill(signal);
   }
@@ -120,6 +126,10 @@ export class Machine {
   /** Runs the command with these arguments and the input on stdin. */
   async run(command: string, input = ""): Promise<Ended> {
     const child = this.#spawn([command, "--socket", this.socket, "--state-dir", this.stateDir]);
+    return this.#ended(child, input);
+  }
+
+  async #ended(child: ChildProcess, input = ""): Promise<Ended> {
     let stdout = "";
     let stderr = "";
     child.stdout?.on("data", (chunk: Buffer) => {

@@ -47,7 +47,11 @@ export interface AggregateOptions<State> {
   readonly ids: IdSource;
   /** The service that owns the aggregates, in the form of an event's `source`: `/bioxen/<service>`. */
   readonly source: string;
+  /** Returns the refusal of a command whose caller may not change the aggregate in this state. Must be pure. */
+  readonly refusalOf?: (id: string, state: State, causation: Causation) => Refused | undefined;
 }
+
+type Refused = Extract<Decision<never>, { readonly ok: false }>;
 
 export type Executed<State> =
   | { readonly ok: true; readonly changed: boolean; readonly current: Versioned<State> }
@@ -68,6 +72,7 @@ export class Aggregates<State> implements EventSink {
     this.snapshot = {
       schema: options.fold.schema,
       capture: () => states.capture(),
+      newest: () => states.newest,
       restore: (chunk, from, to) => states.restore(chunk, from, to),
       restored: () => this.#outcomes.onRestored(),
       discard: () => states.clear(),
@@ -104,7 +109,7 @@ export class Aggregates<State> implements EventSink {
    * order, because an event that this process appended is applied at once.
    */
   get newestSeq(): number {
-    return this.#states.lastSeq;
+    return this.#states.newest?.seq ?? 0;
   }
 
   /** Returns one aggregate as it was after the event with sequence `atSeq`, which must have been applied here. */
@@ -209,6 +214,7 @@ export class Aggregates<State> implements EventSink {
       this.#requireReadable(id);
       const before = this.get(id);
       const decision =
+        this.#options.refusalOf?.(id, before.state, causation) ??
         versionConflict(`${this.#options.kind} ${id}`, causation.expectedVersion, before.version) ??
         decide(before.state);
       if (!decision.ok || decision.event === null) {

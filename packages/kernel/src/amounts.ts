@@ -56,6 +56,15 @@ export function sum(all: Iterable<Amounts>): Amounts {
   return Object.fromEntries(Object.entries(total).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
+/** Returns the largest amount of each resource. */
+export function largestAmounts(all: Iterable<Amounts>): Amounts {
+  const largest: Record<string, number> = {};
+  for (const one of all) {
+    for (const name of Object.keys(one)) largest[name] = Math.max(largest[name] ?? 0, amountOf(one, name));
+  }
+  return Object.fromEntries(Object.entries(largest).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
 /** True when both vectors have the same amounts; an absent name equals 0. */
 export function equalAmounts(a: Amounts, b: Amounts): boolean {
   return names(a, b).every((name) => amountOf(a, name) === amountOf(b, name));

@@ -56,6 +56,13 @@ export function splitSubject(subject: string): { readonly kind: string; readonly
   return { kind: subject.slice(0, slash), id: subject.slice(slash + 1) };
 }
 
+/** Identifies one event of a log: another log has another digest at this sequence. */
+export interface EventMark {
+  readonly seq: number;
+  readonly streamSubject: string;
+  readonly digest: string;
+}
+
 /** The position of an event in the log: all that `evolve` may know besides the event itself. */
 export interface EventPosition {
   /** The `id` in the event's envelope. */

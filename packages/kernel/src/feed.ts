@@ -7,7 +7,7 @@
  * aggregate aside: that aggregate is not folded further, and the feed goes on with all other aggregates.
  */
 import { AsideMessages } from "./aside-messages.ts";
-import { type StoredEvent, splitSubject } from "./envelope.ts";
+import { type EventMark, type StoredEvent, splitSubject } from "./envelope.ts";
 import { Fault, messageOf } from "./fault.ts";
 import { LogGap } from "./log-gap.ts";
 import type { EventLog, Following, Logger, Timers } from "./ports.ts";
@@ -57,6 +57,8 @@ export class EventFeed {
   #following: Following | undefined;
   #appliedSeq = 0;
   #last: Pick<StoredEvent, "streamSubject" | "digest"> = { streamSubject: "", digest: "" };
+  /** Newest event in the restored states, when they are ahead of the snapshot's head. */
+  #newestRestored: EventMark | undefined;
   #live = false;
   #stopCause: unknown;
   #mayMiss: (seq: number) => boolean = () => false;
@@ -159,13 +161,25 @@ export class EventFeed {
     const { streamSubject, digest } = this.#last;
     const schemas: Record<string, number> = {};
     const captured = new Map<string, readonly Captured[]>();
+    let newest = this.#newestRestored;
     for (const { kind, snapshot } of this.#sinks.values()) {
       if (snapshot === undefined) continue;
       schemas[kind] = snapshot.schema;
       captured.set(kind, snapshot.capture());
+      const own = snapshot.newest();
+      if (own !== undefined && own.seq > (newest?.seq ?? 0)) newest = own;
     }
-    const head = { streamSubject, digest, seq: this.#appliedSeq, takenAtMs: nowMs, schemas };
-    return { head: skipped.length === 0 ? head : { ...head, skipped }, captured };
+    const isAhead = newest !== undefined && newest.seq > this.#appliedSeq;
+    const head = {
+      streamSubject,
+      digest,
+      seq: this.#appliedSeq,
+      takenAtMs: nowMs,
+      schemas,
+      ...(isAhead ? { newest } : {}),
+      ...(skipped.length === 0 ? {} : { skipped }),
+    };
+    return { head, captured };
   }
 
   /**
@@ -185,6 +199,7 @@ export class EventFeed {
       restoreInto([...this.#sinks.values()], snapshot);
       this.#appliedSeq = head.seq;
       this.#last = head;
+      this.#newestRestored = head.newest;
       logger.info({ seq: head.seq }, "state restored from a snapshot");
     } catch (cause) {
       logger.warn({ err: cause }, `cannot read a snapshot: ${messageOf(cause)}`);

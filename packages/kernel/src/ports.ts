@@ -3,7 +3,9 @@
  * Their adapters are packages/nats (real) and packages/testkit (in memory); both pass the same contract suites.
  */
 import type { BlobStore } from "./blobs.ts";
+import type { CourseStore } from "./course-store.ts";
 import type { Causation, EventEnvelope, StoredEvent } from "./envelope.ts";
+import type { TenantFeed } from "./tenant-feed.ts";
 import type { LogMessage, UnreadableMessage } from "./unreadable.ts";
 
 export interface Clock {
@@ -131,9 +133,15 @@ export interface Publisher {
   publish(subject: string, payload: unknown): void;
 }
 
+/**
+ * Called with each JSON message, and the subject on which it was published. `agentId` is the agent that sent it, as the
+ * server knows it; undefined on an open stack, where any client can publish anything.
+ */
+export type HearMessage = (payload: unknown, subject: string, agentId?: string) => void;
+
 /** Ephemeral subscriptions: each receives every JSON message on `subject` (wildcards allowed) until `stop`. */
 export interface Subscriber {
-  subscribe(subject: string, onMessage: (payload: unknown, subject: string) => void): { stop(): void };
+  subscribe(subject: string, onMessage: HearMessage): { stop(): void };
 }
 
 export interface Timers {
@@ -236,4 +244,8 @@ export interface ServicePorts {
   readonly tracer: Tracer;
   /** Saved states of guests. */
   readonly blobs: BlobStore;
+  /** Recorded time courses of VMs. */
+  readonly courses: CourseStore;
+  /** The stored feed of tenants; absent on an open stack, and for every service that does not write it. */
+  readonly tenantFeed?: TenantFeed;
 }

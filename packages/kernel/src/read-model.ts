@@ -20,6 +20,7 @@ export class ReadModel<State> implements EventSink {
     this.snapshot = {
       schema: fold.schema,
       capture: () => states.capture(),
+      newest: () => states.newest,
       restore: (chunk, from, to) => states.restore(chunk, from, to),
       restored: () => undefined,
       discard: () => states.clear(),

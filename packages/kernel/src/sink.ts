@@ -2,7 +2,7 @@
  * Sinks: the targets to which the feed applies events. A snapshot saves a part of a sink. Each `Aggregates` object and
  * each read model is a sink.
  */
-import type { StoredEvent } from "./envelope.ts";
+import type { EventMark, StoredEvent } from "./envelope.ts";
 import type { SetAside, UnreadableMessage } from "./unreadable.ts";
 import type { Captured } from "./versioned-states.ts";
 
@@ -34,6 +34,8 @@ export interface SnapshotPart {
   readonly schema: number;
   /** Returns every aggregate as it is now; later events do not change the result. */
   capture(): readonly Captured[];
+  /** Returns the newest event folded since the start of the process; undefined before the first one. */
+  newest(): EventMark | undefined;
   /**
    * Restores one aggregate from its line in `chunk`: the bytes from `from` up to but excluding `to`, without
    * end-of-line.

@@ -3,29 +3,28 @@
  * truth.
  *
  * A snapshot contains every aggregate of several kinds as it was after one event of the log, and the digest of that
- * event. A start uses the snapshot only when the log has this event with the same digest, and the folds have the same
- * schema. Otherwise the start reads the log from its first event. Deleting all snapshots costs only time.
+ * event. An aggregate that the service itself has just changed can be newer; the newest such event is then named too. A
+ * start uses the snapshot only when the log has these events with the same digests, and the folds have the same schema.
+ * Otherwise the start reads the log from its first event. Deleting all snapshots costs only time.
  *
  * A snapshot does not shorten the log, and services do not pass state to each other through snapshots.
  */
 
+import type { EventMark } from "./envelope.ts";
 import type { EventLog } from "./ports.ts";
 import type { EventSink, SnapshotPart } from "./sink.ts";
 import type { Skips } from "./skips.ts";
 import { type Captured, lineOf } from "./versioned-states.ts";
 
-export interface SnapshotHead {
-  /** Sequence of the last event in the snapshot. */
-  readonly seq: number;
-  /** Stream subject of the last event. */
-  readonly streamSubject: string;
-  /** Digest of the last event; it shows whether the snapshot belongs to this log. */
-  readonly digest: string;
+/** The mark is that of the last event up to which the snapshot has every event. */
+export interface SnapshotHead extends EventMark {
+  /** The newest event in the states; absent when it is the event of the head. */
+  readonly newest?: EventMark | undefined;
   readonly takenAtMs: number;
   /** Schema of the fold, by kind of aggregate. */
   readonly schemas: Readonly<Record<string, number>>;
   /** Sequences of the skipped messages that the states leave out, ascending; absent without such messages. */
-  readonly skipped?: readonly number[];
+  readonly skipped?: readonly number[] | undefined;
 }
 
 export interface Snapshot {
@@ -69,9 +68,15 @@ export async function snapshotMismatch(
   if ((head.skipped ?? []).join() !== skips.upTo(head.seq).join()) {
     return "messages were skipped, or are no longer skipped, since it was taken";
   }
-  const last = await log.messageAt(head.seq);
-  if (last?.streamSubject === head.streamSubject && last.digest === head.digest) return undefined;
-  return `event ${head.seq} of this log has another digest`;
+  for (const mark of head.newest === undefined ? [head] : [head, head.newest]) {
+    if (!(await isInLog(mark, log))) return `this log has no event ${mark.seq} with the same digest`;
+  }
+  return undefined;
+}
+
+async function isInLog({ seq, streamSubject, digest }: EventMark, log: EventLog): Promise<boolean> {
+  const message = await log.messageAt(seq);
+  return message?.streamSubject === streamSubject && message.digest === digest;
 }
 
 /**

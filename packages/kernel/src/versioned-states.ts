@@ -11,6 +11,7 @@ import {
   type CauseEvent,
   decidersOf,
   type EventEnvelope,
+  type EventMark,
   type EventPosition,
   type StoredEvent,
   traceOf,
@@ -69,7 +70,7 @@ export class VersionedStates<State> {
   readonly #none: Versioned<State>;
   readonly #aggregates = new Map<string, Versioned<State> | UnreadLine>();
   #sortedIds: readonly string[] = [];
-  #lastSeq = 0;
+  #newest: EventMark | undefined;
   /** The aggregates that are not folded further, by id. */
   readonly #asides = new Map<string, SetAside>();
 
@@ -105,9 +106,9 @@ export class VersionedStates<State> {
     return this.#sortedIds;
   }
 
-  /** Sequence of the newest event that was applied here; 0 before the first one. */
-  get lastSeq(): number {
-    return this.#lastSeq;
+  /** The newest event that was applied here; undefined before the first one. */
+  get newest(): EventMark | undefined {
+    return this.#newest;
   }
 
   *entries(): IterableIterator<[string, Versioned<State>]> {
@@ -152,7 +153,9 @@ export class VersionedStates<State> {
       chained: envelope.previoushash !== undefined,
     };
     this.#aggregates.set(id, next);
-    this.#lastSeq = Math.max(this.#lastSeq, event.seq);
+    if (event.seq > (this.#newest?.seq ?? 0)) {
+      this.#newest = { seq: event.seq, streamSubject: event.streamSubject, digest };
+    }
     return next;
   }
 

@@ -5,7 +5,7 @@
  * code 78 (wrong configuration) is not restarted, because it would exit the same way again.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, fchmodSync, openSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { ServerGuard } from "./server-guard.ts";
 
@@ -16,6 +16,8 @@ const STABLE_AFTER_MS = 10_000;
 /** Time from SIGTERM to SIGKILL, ms. */
 const STOP_DEADLINE_MS = 6_000;
 const EXIT_MISCONFIGURED = 78;
+/** Logs hold ids: only the owner of the stack reads them. */
+const LOG_MODE = 0o600;
 /** Number of characters that `tail` returns from the end of a process's log. */
 const TAIL_CHARACTERS = 1_500;
 
@@ -76,7 +78,9 @@ export class SupervisedChild {
   }
 
   start(): void {
-    const log = openSync(this.spec.logFile, "a");
+    const log = openSync(this.spec.logFile, "a", LOG_MODE);
+    // The mode above does not change a file of an earlier release.
+    fchmodSync(log, LOG_MODE);
     const child = spawn(this.spec.command, [...this.spec.args], {
       env: this.spec.env,
       stdio: this.spec.speaksReady ? ["ignore", log, log, "ipc"] : ["ignore", log, log],

@@ -9,6 +9,7 @@
  * Two alternatives were rejected. A native module for `flock` needs a build for every platform. With a socket in the
  * directory, two processes can find the same stale socket; the slower process then removes the new socket of the other.
  */
+import { chmodSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { Fault, messageOf } from "@bioxen/kernel";
 
@@ -32,6 +33,8 @@ export class DirectoryLock {
     let database: DatabaseSync | undefined;
     try {
       database = new DatabaseSync(path);
+      // A user that can open the file can hold a lock on it.
+      chmodSync(path, 0o600);
       database.exec("BEGIN EXCLUSIVE");
       return new DirectoryLock(database);
     } catch (cause) {

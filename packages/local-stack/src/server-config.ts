@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { Fault, messageOf } from "@bioxen/kernel";
 import type { ServerBinary } from "./server-binary.ts";
+import { serverEnvironment } from "./server-environment.ts";
 
 /** The server and its WebSocket listener are reachable from this machine only. */
 export const HOST = "127.0.0.1";
@@ -90,7 +91,10 @@ export function webSocketUrl({ port }: WebSocketOptions, tls: ServerTls | undefi
 export async function checkConfiguration({ path }: ServerBinary, configFile: string): Promise<void> {
   try {
     // The arguments must not end like those of a running server (leftovers.ts).
-    await promisify(execFile)(path, ["-c", configFile, "-t"], { timeout: CHECK_TIMEOUT_MS });
+    await promisify(execFile)(path, ["-c", configFile, "-t"], {
+      timeout: CHECK_TIMEOUT_MS,
+      env: serverEnvironment(),
+    });
   } catch (cause) {
     const { stderr = "" } = cause as { readonly stderr?: string };
     const reason = stderr.trim() || messageOf(cause);

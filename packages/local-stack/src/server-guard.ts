@@ -7,6 +7,7 @@
  * `bioxen down` or the next `bioxen up` ends the server.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { serverEnvironment } from "./server-environment.ts";
 
 /**
  * The script of the guard; its argument is the process id of the server. The script first waits, because the services
@@ -32,6 +33,7 @@ export class ServerGuard {
   constructor(pid: number) {
     this.#shell = spawn("/bin/sh", ["-c", SCRIPT, "bioxen-server-guard", String(pid)], {
       stdio: ["pipe", "ignore", "ignore"],
+      env: serverEnvironment(),
       // A process group of its own: Ctrl-C on the terminal must not end the guard before the server.
       detached: true,
     });

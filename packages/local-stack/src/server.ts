@@ -1,15 +1,17 @@
 /**
  * The stack's nats-server: its ports and its start. Its configuration is in server-config.ts.
  */
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { createConnection, createServer } from "node:net";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Fault } from "@bioxen/kernel";
 import { SupervisedChild } from "./child.ts";
 import { SERVER_CONFIG, serverArguments } from "./leftovers.ts";
+import { makePrivateDirectory } from "./make-directory.ts";
 import type { ServerBinary } from "./server-binary.ts";
 import { checkConfiguration, configOf, HOST, type ServerSettings } from "./server-config.ts";
+import { serverEnvironment } from "./server-environment.ts";
 import { moveStreams } from "./store-account.ts";
 
 /** Longest wait for the server to listen, ms: it first reloads its store, which may be large. */
@@ -29,8 +31,8 @@ export interface ServerOptions extends Omit<ServerSettings, "port"> {
   /** Called with the child before it starts, so that the caller can stop it during the start. */
   readonly onChild?: (child: SupervisedChild) => void;
   /**
-   * Returns the accounts of the server as lines of its configuration, once its address is known. Default: every client
-   * may do everything.
+   * Returns the path of the file with the accounts of the server, below the data directory, once its address is known.
+   * Default: every client may do everything.
    */
   readonly accounts?: ((url: string) => Promise<string>) | undefined;
   /** Interrupts the wait until the server listens. The process of the server keeps running. */
@@ -48,19 +50,20 @@ export async function startServer(options: ServerOptions): Promise<OwnServer> {
   if (websocket !== undefined) await refuseUsedPort(websocket.port, "choose another with --websocket");
   const configFile = join(options.dataDir, SERVER_CONFIG);
   const logFile = join(options.dataDir, "log", "nats-server.log");
-  await mkdir(join(options.dataDir, "log"), { recursive: true });
+  for (const folder of ["log", "jetstream"]) await makePrivateDirectory(join(options.dataDir, folder));
   await moveStreams(join(options.dataDir, "jetstream"), options.accounts !== undefined);
-  const accounts = (await options.accounts?.(urlOf(options, port))) ?? "";
-  // The accounts can contain a password.
+  const accounts = await options.accounts?.(urlOf(options, port));
   await rm(configFile, { force: true });
-  await writeFile(configFile, configOf({ ...options, port }) + accounts, { mode: 0o600 });
+  await writeFile(configFile, configOf({ ...options, port }) + includeOf(options.dataDir, accounts), {
+    mode: 0o600,
+  });
   await checkConfiguration(options.binary, configFile);
   const child = new SupervisedChild(
     {
       name: "nats-server",
       command: options.binary.path,
       args: serverArguments(options.dataDir),
-      env: process.env,
+      env: serverEnvironment(),
       logFile,
       speaksReady: false,
     },
@@ -84,6 +87,11 @@ export async function startServer(options: ServerOptions): Promise<OwnServer> {
     await sleep(POLL_INTERVAL_MS, undefined, { signal: options.signal });
   }
   return { child, url: urlOf(options, port) };
+}
+
+/** Returns the line that includes a file. The server takes the path as one below the folder of its configuration. */
+function includeOf(dataDir: string, path: string | undefined): string {
+  return path === undefined ? "" : `include ${JSON.stringify(relative(dataDir, path))}\n`;
 }
 
 async function refuseUsedPort(port: number, remedy: string): Promise<void> {

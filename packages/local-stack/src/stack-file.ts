@@ -6,9 +6,12 @@ import { rename, rm, writeFile } from "node:fs/promises";
 import { readStackRecord, type StackRecord, stackPointer, stillRuns } from "@bioxen/nats";
 import { makeDirectory } from "./make-directory.ts";
 
+/** Another user of the machine has no use for the file. */
+const OWNER_ONLY = 0o600;
+
 export async function replaceFile(path: string, content: string): Promise<void> {
   const draft = `${path}.${randomUUID()}`;
-  await writeFile(draft, content);
+  await writeFile(draft, content, { mode: OWNER_ONLY });
   await rename(draft, path);
 }
 

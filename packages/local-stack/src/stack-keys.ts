@@ -2,16 +2,11 @@
  * The keys of a stack: its server lets in only users with a key, and each service and agent gets its own.
  */
 import { join } from "node:path";
+import { FEED_DELIVERY, KeyFiles, LOG_API, openKeyDirectory, STORED_EVENTS } from "@bioxen/auth";
+import { IDENTITIES_SETTING, METRICS_TOKEN_SETTING, type ServiceName } from "@bioxen/contracts";
+import { Fault, messageOf } from "@bioxen/kernel";
 import {
-  accountsConfig,
-  FEED_DELIVERY,
-  type KeyDirectory,
-  LOG_API,
-  openKeyDirectory,
-  STORED_EVENTS,
-} from "@bioxen/auth";
-import { IDENTITIES_SETTING, type ServiceName } from "@bioxen/contracts";
-import {
+  CONNECT_TIMEOUT_MS,
   type ConnectionSettings,
   connectBus,
   LOG_RECORD_FILE,
@@ -19,60 +14,91 @@ import {
   provisionStreams,
   SETTING_VARIABLES,
 } from "@bioxen/nats";
+import { withKeysLocked } from "./key-lock.ts";
 
 /** Name of the directory of the keys in the data directory. */
-const KEYS = "keys";
+export const KEYS = "keys";
+const ACCOUNT_INFO = "$JS.API.INFO";
 
 export class StackKeys {
   readonly dir: string;
+  readonly #files: KeyFiles;
   readonly #agentId: string;
-  #keys: KeyDirectory | undefined;
 
   constructor(dataDir: string, agentId: string) {
     this.dir = join(dataDir, KEYS);
+    this.#files = new KeyFiles(this.dir);
     this.#agentId = agentId;
   }
 
-  /** Opens the keys, makes missing ones, and returns the accounts of the server at `url`. */
+  /**
+   * Opens the keys, makes missing ones, and returns the path of the file with the accounts of the server at `url`, which
+   * its configuration includes.
+   */
   async accounts(url: string): Promise<string> {
-    this.#keys = await openKeyDirectory({ dir: this.dir, url, agents: [this.#agentId] });
-    return accountsConfig(this.#keys.ring);
-  }
-
-  get #opened(): KeyDirectory {
-    if (this.#keys === undefined) throw new Error("the keys are not opened yet");
-    return this.#keys;
+    await withKeysLocked(this.dir, () => openKeyDirectory({ dir: this.dir, url, agents: [this.#agentId] }));
+    return this.#files.accounts;
   }
 
   get creds(): { readonly provisioner: string; readonly admin: string } {
     return {
-      provisioner: this.#opened.serverFile("provisioner"),
-      admin: this.#opened.principalFile("admin"),
+      provisioner: this.#files.server("provisioner"),
+      admin: this.#files.principal("admin"),
     };
   }
 
-  /** Returns the environment variables with which a service logs in. */
+  /** Returns the environment variables with which a service logs in, and limits what its monitoring port shows. */
   environmentOf(service: ServiceName): Readonly<Record<string, string>> {
     return {
-      [SETTING_VARIABLES.creds]: this.#opened.serviceFile(service, this.#agentId),
+      [SETTING_VARIABLES.creds]: this.#files.service(service, this.#agentId),
       [IDENTITIES_SETTING]: "mapped",
+      [METRICS_TOKEN_SETTING]: this.#files.metricsToken,
     };
   }
 
   /** Creates the streams, and the mirror of the log. Services may not create any. */
-  async provision(connection: ConnectionSettings, dataDir: string): Promise<void> {
-    const name = "bioxen-local-stack";
-    const bus = await connectBus({ ...connection, creds: this.#opened.serverFile("provisioner"), name });
-    try {
-      await provisionStreams({ bus, file: join(dataDir, LOG_RECORD_FILE), republishTo: STORED_EVENTS });
-    } finally {
-      await bus.close();
-    }
-    const feed = await connectBus({ ...connection, creds: this.#opened.serverFile("feed"), name });
-    try {
-      await provisionMirror(feed, { api: LOG_API, deliver: FEED_DELIVERY });
-    } finally {
-      await feed.close();
-    }
+  provision(connection: ConnectionSettings, dataDir: string): Promise<void> {
+    return provision(this.dir, connection, { file: join(dataDir, LOG_RECORD_FILE) });
+  }
+}
+
+export interface ProvisionSettings {
+  /** Path of the second copy of the record of the log; default: none. */
+  readonly file?: string;
+  /** Longest wait for the first answer of the server, ms; default 10 s. */
+  readonly timeoutMs?: number;
+  /** Number of servers that have a copy of each stream; default 1. */
+  readonly replicas?: number | undefined;
+}
+
+/**
+ * Creates the streams of a BioXen and the mirror of its log on a server with the keys in `dir`, or repairs them. Throws
+ * `Fault` TIMEOUT when the server does not answer.
+ */
+export async function provision(
+  dir: string,
+  connection: ConnectionSettings,
+  { file, timeoutMs = CONNECT_TIMEOUT_MS, replicas }: ProvisionSettings = {},
+): Promise<void> {
+  const files = new KeyFiles(dir);
+  const dial = { ...connection, name: "bioxen-provisioner", connectTimeoutMs: timeoutMs };
+  const bus = await connectBus({ ...dial, creds: files.server("provisioner") });
+  try {
+    // The functions below wait longer, for a server that starts.
+    await bus.connection.request(ACCOUNT_INFO, "", { timeout: timeoutMs }).catch((cause: unknown) => {
+      throw new Fault("TIMEOUT", `JetStream does not answer: ${messageOf(cause)}`, {
+        retryable: true,
+        cause,
+      });
+    });
+    await provisionStreams({ bus, file, storage: { replicas }, republishTo: STORED_EVENTS });
+  } finally {
+    await bus.close();
+  }
+  const feed = await connectBus({ ...dial, creds: files.server("feed") });
+  try {
+    await provisionMirror(feed, { api: LOG_API, deliver: FEED_DELIVERY }, { replicas });
+  } finally {
+    await feed.close();
   }
 }

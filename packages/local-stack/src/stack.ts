@@ -5,7 +5,6 @@
  * closes. The guard (server-guard.ts) then ends the server. The next stack on the same data ends any process that is
  * left nevertheless.
  */
-import { mkdir } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -75,7 +74,10 @@ export interface LocalStackOptions {
   readonly logLevel?: string | undefined;
   /** True: also starts with a log that has lost events, or that replaces the log of the last start. Default: false. */
   readonly acceptOlderLog?: boolean | undefined;
-  /** True: only users with a key are let in. The keys are in the folder `keys` of the data directory. Default: false. */
+  /**
+   * True: only users with a key are let in. The keys are in the folder `keys` of the data directory. False: every process
+   * of this machine is let in. Default: true.
+   */
   readonly keys?: boolean | undefined;
   /** Interrupts the start, which then ends all its processes and rejects with the reason of the signal. */
   readonly signal?: AbortSignal | undefined;
@@ -90,11 +92,13 @@ export interface ServiceStatus {
 
 export interface LocalStack {
   readonly url: string;
-  /** How to connect: `url`, and the certificates of a stack with TLS. */
+  /** How to connect as the admin: `url`, the credentials of a stack with keys, and the certificates of one with TLS. */
   readonly connection: ConnectionSettings;
   /** URL of the listener for browsers; undefined when the stack has none. */
   readonly websocketUrl: string | undefined;
   readonly dataDir: string;
+  /** Directory of the keys; undefined for a stack without keys. */
+  readonly keysDir: string | undefined;
   readonly durability: "always" | "relaxed";
   readonly serverVersion: string;
   services(): ServiceStatus[];
@@ -171,7 +175,7 @@ async function startProcesses({ options, home, directory, binary, children }: St
   signal?.throwIfAborted();
   const { tls: mode, websocket } = options;
   const certificates = mode === undefined ? undefined : await stackCertificates(realDir, mode, progress);
-  const keys = options.keys === true ? new StackKeys(realDir, agentId()) : undefined;
+  const keys = options.keys !== false ? new StackKeys(realDir, agentId()) : undefined;
   const { child, url } = await startServer({
     accounts: keys && ((address: string) => keys.accounts(address)),
     binary,
@@ -193,12 +197,8 @@ async function startProcesses({ options, home, directory, binary, children }: St
   signal?.throwIfAborted();
   await startServices({ options, connection, dataDir: realDir, children, progress, keys });
   const pools = options.xcpng === undefined ? 0 : 1;
-  await whenChassisReady(
-    { ...connection, creds: keys?.creds.admin },
-    options.chassis ?? DEFAULT_CHASSIS,
-    pools,
-    signal,
-  );
+  const asAdmin = { ...connection, creds: keys?.creds.admin };
+  await whenChassisReady(asAdmin, options.chassis ?? DEFAULT_CHASSIS, pools, signal);
   const websocketUrl = websocket && webSocketUrl(websocket, certificates?.server);
   const record: StackRecord = {
     url,
@@ -214,7 +214,16 @@ async function startProcesses({ options, home, directory, binary, children }: St
   };
   signal?.throwIfAborted();
   await writePointer(home, record);
-  return { url, connection, websocketUrl, dataDir, durability, serverVersion: binary.version };
+  const keysDir = keys?.dir;
+  return {
+    url,
+    connection: asAdmin,
+    websocketUrl,
+    dataDir,
+    keysDir,
+    durability,
+    serverVersion: binary.version,
+  };
 }
 
 function statusOf(child: SupervisedChild): ServiceStatus {
@@ -237,7 +246,6 @@ function agentId(): string {
 
 async function startServices(starting: StartingServices): Promise<void> {
   const { options, connection, dataDir, children, progress, keys } = starting;
-  await mkdir(join(dataDir, "log"), { recursive: true });
   // Credentials and certificates in the environment belong to another server than that of the stack.
   const own = withoutConnection(process.env);
   const started = SERVICES.map((name) => {

@@ -40,3 +40,17 @@ it("moves nothing over other streams, and names both folders", async () => {
   });
   expect(await found()).toEqual(before);
 });
+
+it.each([
+  ["$SYS", "$G", true],
+  ["SYS", "LOG", false],
+])("moves no streams of a cluster, whose state is in %s", async (system, account, hasKeys) => {
+  await put(account, "log");
+  await mkdir(join(store, "jetstream", system, "_js_"), { recursive: true });
+  const before = await found();
+  await expect(moveStreams(store, hasKeys)).rejects.toMatchObject({
+    code: "CONFLICT",
+    message: expect.stringContaining("streams of a cluster"),
+  });
+  expect(await found()).toEqual(before);
+});

@@ -2,7 +2,8 @@
  * The rules of guest states, written independently of the code that decides them.
  *
  * A checkpoint belongs to the guest at the VM's present place and is later in simulated time than the one before. Only
- * the present checkpoint can be lost. A VM is restored only to one of its snapshots, with the same content.
+ * the present checkpoint can be lost. A VM is restored only to one of its snapshots, with the same content. A change of
+ * the environment or allocation is of the present guest, and of no minute before its checkpoint.
  */
 import type { VmEvent } from "@bioxen/contracts";
 
@@ -85,6 +86,15 @@ export function guestStateStep(kept: KeptState, fence: number | null, body: VmEv
         withoutDigest(body.data),
       );
     }
+    case "bioxen.vm.executed.v1":
+      return step(
+        kept,
+        body.data.fence !== fence &&
+          `a program ran in the guest with fence ${body.data.fence}, but the VM has fence ${fence}`,
+      );
+    case "bioxen.vm.environment-changed.v1":
+    case "bioxen.vm.resized.v1":
+      return step(kept, ...changeProblems(kept, fence, body));
     case "bioxen.vm.snapshot-deleted.v1": {
       const { snapshotId } = body.data;
       const snapshots = new Map(kept.snapshots);
@@ -104,6 +114,24 @@ export function guestStateStep(kept: KeptState, fence: number | null, body: VmEv
     default:
       return step(kept);
   }
+}
+
+type Change = Extract<VmEvent, { type: "bioxen.vm.environment-changed.v1" | "bioxen.vm.resized.v1" }>;
+
+/** Returns the rules that a change at a minute of simulated time violates. */
+function changeProblems(
+  { checkpoint }: KeptState,
+  fence: number | null,
+  { type, data }: Change,
+): readonly (string | false)[] {
+  const { simMinute } = data;
+  if (simMinute === undefined) return [];
+  const isOther = type === "bioxen.vm.environment-changed.v1" ? data.fence !== fence : fence === null;
+  return [
+    isOther && `${type} at minute ${simMinute} is not of its guest with fence ${fence}`,
+    simMinute < (checkpoint?.simMinutes ?? 0) &&
+      `${type} of minute ${simMinute} follows a checkpoint of minute ${checkpoint?.simMinutes}`,
+  ];
 }
 
 function step(kept: KeptState, ...problems: readonly (string | false)[]): GuestStateStep {

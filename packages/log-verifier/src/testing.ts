@@ -51,6 +51,13 @@ export const checkpointed = (simMinutes: number, more: object = {}): Line => {
 export const checkpointLost = (checkpointId: string): Line =>
   vm("checkpoint-lost", { fence: 4, checkpointId, code: "MISSING", reason: "x" });
 
+export const environmentChanged = (simMinute: number, more: object = {}): Line =>
+  vm("environment-changed", { fence: 4, simMinute, environment: { substrate: 1 }, ...more });
+
+/** A resize to the amounts that the ledger holds already. */
+export const resizedAt = (simMinute: number, more: object = {}): Line =>
+  vm("resized", { request: { ribosomes: 4 }, allocation: { ribosomes: 4 }, simMinute, ...more });
+
 export const snapshot = (snapshotId: string, simMinutes: number, more: object = {}): Line =>
   vm("snapshotted", { snapshotId, ...(checkpointed(simMinutes)[2] as object), ...more });
 export const restored = (snapshotId: string, simMinutes: number): Line => {

@@ -134,11 +134,15 @@ export class VmRecords {
   #resized(
     vmId: string,
     record: VmRecord,
-    { request, allocation }: DataOf<"bioxen.vm.resized.v1">,
+    { request, allocation, given = {} }: DataOf<"bioxen.vm.resized.v1">,
     report: ReportViolation,
   ): void {
     checkAmounts(request, report);
+    checkAmounts(given, report);
     if (allocation === null) return;
+    if (Object.entries(given).some(([name, n]) => n > (allocation[name] ?? 0))) {
+      report("running-without-allocation", "its cell gets more than the new allocation");
+    }
     const held = this.#holding(vmId, record);
     const granted = held === undefined ? [] : [held.amounts, ...held.before];
     if (granted.some((amounts) => sameAmounts(amounts, allocation))) return;

@@ -40,6 +40,8 @@ export const TRANSITIONS: Readonly<Record<string, Transition>> = {
   "bioxen.vm.preempted.v1": { from: ["running", "paused"], to: "same" },
   "bioxen.vm.reinstated.v1": { from: ["running", "paused"], to: "same" },
   "bioxen.vm.resized.v1": { from: [...UNPLACED, ...PLACED], to: "same" },
+  "bioxen.vm.executed.v1": { from: ["running", "paused", "stopping"], to: "same" },
+  "bioxen.vm.environment-changed.v1": { from: ["running", "paused"], to: "same" },
   "bioxen.vm.checkpointed.v1": { from: ["running", "paused"], to: "same" },
   "bioxen.vm.snapshotted.v1": { from: ["running", "paused"], to: "same" },
   "bioxen.vm.snapshot-deleted.v1": { from: ["pending", "stopping", ...UNPLACED, ...PLACED], to: "same" },

@@ -4,11 +4,12 @@
  * The connection never gives up: it waits for an unreachable server, and the client renews the subscriptions. Calls
  * have deadlines of their own, so that a caller learns of an outage during the reconnect.
  */
-import { AGENT_TELEMETRY, mappedParts, mappedSubject } from "@bioxen/contracts";
+import { heardSubjects, mappedParts } from "@bioxen/contracts";
 import {
   type Caller,
   type CallOptions,
   Fault,
+  type HearMessage,
   messageOf,
   type Publisher,
   type Reply,
@@ -18,6 +19,7 @@ import {
 } from "@bioxen/kernel";
 import {
   headers,
+  type Msg,
   type NatsConnection,
   NoRespondersError,
   PermissionViolationError,
@@ -48,8 +50,7 @@ export const CONNECT_TIMEOUT_MS = 10_000;
  */
 export const CORRELATION_HEADER = "Bioxen-Correlation-Id";
 export const CAUSATION_HEADER = "Bioxen-Causation-Id";
-/** Headers of a call of a service: the name of that service, and the principal for which it acts. */
-export const SERVICE_HEADER = "Bioxen-Service";
+/** Header of a call of a service: the principal for which it acts. */
 export const PRINCIPAL_HEADER = "Bioxen-On-Behalf-Of";
 export const MESSAGE_ID_HEADER = "Nats-Msg-Id";
 export const TRACE_HEADER = "traceparent";
@@ -190,24 +191,27 @@ export class Bus implements Caller, Publisher, Subscriber {
   /**
    * Delivers every JSON message on `subject` (wildcards allowed). Ignores every other message without an error, because
    * its sender does not wait for a reply. On a server with keys, the server names the agent in the subject of telemetry;
-   * `onMessage` gets the subject on which the agent published.
+   * `onMessage` gets the subject on which the agent published, and the agent's id.
    */
-  subscribe(subject: string, onMessage: (payload: unknown, subject: string) => void): { stop(): void } {
-    const isMapped = this.#options.identities === "mapped" && AGENT_TELEMETRY.includes(subject);
-    const heard = isMapped ? mappedSubject({ role: "agent", name: "*" }, subject) : subject;
-    const subscription = this.connection.subscribe(heard, {
-      callback: (error, message) => {
-        if (error !== null && error !== undefined) return;
-        let payload: unknown;
-        try {
-          payload = JSON.parse(decoder.decode(message.data));
-        } catch {
-          return;
-        }
-        onMessage(payload, mappedParts(message.subject)?.subject ?? message.subject);
+  subscribe(subject: string, onMessage: HearMessage): { stop(): void } {
+    const heard = this.#options.identities === "mapped" ? heardSubjects(subject) : [subject];
+    const callback = (error: Error | null, message: Msg): void => {
+      if (error !== null && error !== undefined) return;
+      let payload: unknown;
+      try {
+        payload = JSON.parse(decoder.decode(message.data));
+      } catch {
+        return;
+      }
+      const { subject: published = message.subject, identity } = mappedParts(message.subject) ?? {};
+      onMessage(payload, published, identity?.name);
+    };
+    const subscriptions = heard.map((one) => this.connection.subscribe(one, { callback }));
+    return {
+      stop() {
+        for (const subscription of subscriptions) subscription.unsubscribe();
       },
-    });
-    return { stop: () => subscription.unsubscribe() };
+    };
   }
 
   /**
@@ -260,7 +264,6 @@ function commandHeaders(options: CallOptions, service: string | undefined) {
     h.set(CAUSATION_HEADER, causation.causeId);
   }
   if (service !== undefined) {
-    h.set(SERVICE_HEADER, service);
     const served = causation && servedPrincipal(causation);
     if (served !== undefined) h.set(PRINCIPAL_HEADER, served);
   }

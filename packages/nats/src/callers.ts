@@ -3,10 +3,18 @@
  *
  * On a server with keys, the server writes role and principal into the subject (`mappedSubject` of the contracts), so
  * the subject is true. A request on a public subject comes from another service then, because the server lets only
- * services publish there; only such a request may say in headers which service it is, and for which principal it acts.
+ * services publish there. The server says from which account it comes, and each service has an account of its own. Only
+ * such a request may say in a header for which principal the service acts.
  * On an open stack anyone can publish anything: every caller is anonymous, and both headers are ignored.
  */
-import { ANONYMOUS, type Identity, type IdentityMode, isMapped, mappedParts } from "@bioxen/contracts";
+import {
+  ANONYMOUS,
+  type Identity,
+  type IdentityMode,
+  isMapped,
+  mappedParts,
+  serviceOfAccount,
+} from "@bioxen/contracts";
 import { isId } from "@bioxen/kernel";
 import { NO_REQUEST_HEADERS, type ReadHeaders } from "./request-headers.ts";
 
@@ -17,7 +25,7 @@ export interface KnownCaller {
   readonly servedPrincipal?: string | undefined;
 }
 
-/** The name of a service that does not name itself, such as one of an earlier release. */
+/** The name of a service of which the server says no account, as when several services are users of one account. */
 const UNKNOWN_SERVICE = "unknown";
 /** Principals as events name them: an id, or an agent's id after its kind. */
 const SERVED = /^(?:agent:)?([^:]+)$/;
@@ -34,8 +42,8 @@ export function callerOf(
     return parts && { identity: parts.identity };
   }
   const read = headers();
-  const { service, servedPrincipal } = read.ok ? read.headers : NO_REQUEST_HEADERS;
-  const name = service !== undefined && isId(service) ? service : UNKNOWN_SERVICE;
+  const { account = "", servedPrincipal } = read.ok ? read.headers : NO_REQUEST_HEADERS;
+  const name = serviceOfAccount(account) ?? UNKNOWN_SERVICE;
   const [, served] = SERVED.exec(servedPrincipal ?? "") ?? [];
   const isServed = served !== undefined && isId(served);
   return { identity: { role: "service", name }, ...(isServed ? { servedPrincipal } : {}) };

@@ -17,5 +17,7 @@ export {
   type TlsSettings,
 } from "./connection-settings.ts";
 export { openExistingLog } from "./existing-log.ts";
+export * from "./feed-log.ts";
 export * from "./jobs.ts";
+export { nextSample } from "./next-sample.ts";
 export { sleep } from "./sleep.ts";

@@ -4,6 +4,7 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { IDENTITIES_SETTING } from "@bioxen/contracts";
 import { nkeys } from "@nats-io/nats-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
@@ -137,6 +138,16 @@ describe("a page in a browser", () => {
   });
 });
 
+/** Volumes of keys that do not have the name of their container. */
+const KEY_VOLUMES: Readonly<Record<string, readonly string[]>> = {
+  "fake-pool": [],
+  provision: ["key-provisioner"],
+  cli: ["key-admin"],
+  "cluster-provision": ["cluster-key-provisioner"],
+  "cluster-cli": ["cluster-key-admin"],
+  cluster: ["cluster-key-chassis-agent"],
+};
+
 describe("the containers of docker-compose.yml", () => {
   const root = (path: string) => readFile(new URL(`../../../${path}`, import.meta.url), "utf8");
 
@@ -144,7 +155,7 @@ describe("the containers of docker-compose.yml", () => {
     const listed = [...(await root("deploy/nats/connection.env")).matchAll(/^(\w+)=/gm)].map(
       ([, name]) => name,
     );
-    expect(listed).toEqual(Object.values(SETTING_VARIABLES));
+    expect(listed).toEqual([...Object.values(SETTING_VARIABLES), IDENTITIES_SETTING]);
     const compose = await root("docker-compose.yml");
     const service = /^x-service:[\s\S]*?(?=^x-)/m.exec(compose)?.[0] ?? "";
     expect(service).toContain("deploy/nats/connection.env");
@@ -158,6 +169,16 @@ describe("the containers of docker-compose.yml", () => {
       ([text]) => /^ {4}volumes:/m.test(text) && !text.includes("*connection-files"),
     );
     expect(without.map(([, name]) => name)).toEqual(["fake-pool"]);
+    // Each process has a volume with its own key; the command has the admin's.
+    const keys = own.map(([text, name]) => [
+      name,
+      [...text.matchAll(/"([\w-]*key-[\w-]+):\/run\/key:ro"/g)].map(([, key]) => key),
+    ]);
+    const wanted = own.map(([, name = ""]) => [
+      name,
+      KEY_VOLUMES[name] ?? [name.replace(/^(cluster-)?/, "$1key-")],
+    ]);
+    expect(keys).toEqual(wanted);
   });
 });
 

@@ -75,9 +75,16 @@ export async function findSettings(
   };
 }
 
-/** Returns the path of the admin's credentials of a stack; undefined for a stack without keys. */
-export function stackCreds(stack: StackRecord | undefined): string | undefined {
-  return stack?.keysDir === undefined ? undefined : join(stack.keysDir, "admin.creds");
+/**
+ * Returns the path of the credentials of a stack with which its owner acts: by default as the admin. Returns undefined
+ * for a stack without keys.
+ */
+export function stackCreds(
+  stack: StackRecord | undefined,
+  as: "admin" | "provisioner" = "admin",
+): string | undefined {
+  if (stack?.keysDir === undefined) return undefined;
+  return as === "admin" ? join(stack.keysDir, "admin.creds") : join(stack.keysDir, "server", `${as}.creds`);
 }
 
 /** Hosts of a URL that can mean the local stack, which listens on the loopback interface. */

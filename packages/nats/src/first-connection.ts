@@ -67,6 +67,8 @@ export async function firstConnection(options: FirstConnectionOptions): Promise<
           ...client,
           ...dialling.options(client.name, [address]),
           timeout,
+          // With the servers that a cluster announces, the client of NATS goes from one refusal to the next without end.
+          ignoreClusterUpdates: true,
         });
         useAll(connection, dialling.addresses);
         return connection;
@@ -90,10 +92,10 @@ export async function firstConnection(options: FirstConnectionOptions): Promise<
 
 /** Gives the connection all servers of the list, in addition to the servers that the cluster has announced to it. */
 function useAll(connection: NatsConnection, addresses: readonly ServerAddress[]): void {
-  if (addresses.length === 1) return;
   const listed = addresses.map(({ listen }) => listen);
-  const learned = connection.getServers().filter(({ listen }) => !listed.includes(listen));
-  connection.setServers([...addresses.map(({ url }) => url), ...learned.map(({ src }) => src)]);
+  const announced = (connection.info?.connect_urls ?? []).filter((listen) => !listed.includes(listen));
+  if (addresses.length + announced.length === 1) return;
+  connection.setServers([...addresses.map(({ url }) => url), ...announced]);
 }
 
 /** Returns true when the server has refused the login; false when the login only timed out. */

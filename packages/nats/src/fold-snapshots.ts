@@ -37,14 +37,15 @@ const WHOLE = { chunkSize: CHUNK_BYTES };
 const compress = promisify(zlib.zstdCompress);
 const decompress = promisify(zlib.zstdDecompress);
 
+const markSchema = z.object({ seq: z.int().min(1), streamSubject: z.string(), digest: z.string() });
+
 const manifestSchema = z.object({
   slot: z.enum(["a", "b"]),
-  head: z.object({
-    seq: z.int().min(1),
-    streamSubject: z.string(),
-    digest: z.string(),
+  head: markSchema.extend({
+    newest: markSchema.optional(),
     takenAtMs: z.int(),
     schemas: z.record(z.string(), z.int()),
+    skipped: z.array(z.int().min(1)).readonly().optional(),
   }),
   digests: z.array(z.string()),
 });

@@ -40,8 +40,13 @@ export const FOLLOW_EXPIRES_MS = 15_000;
 /** Longest wait for the deletion of a consumer, ms; the server deletes it 5 minutes after the last pull anyway. */
 const DELETE_TIMEOUT_MS = 1_000;
 
-export function orderedConsumer(js: JetStreamClient, fromSeq: number, filter?: string): Promise<Consumer> {
-  return js.consumers.get(EVENT_STREAM, {
+export function orderedConsumer(
+  js: JetStreamClient,
+  fromSeq: number,
+  filter?: string,
+  stream: string = EVENT_STREAM,
+): Promise<Consumer> {
+  return js.consumers.get(stream, {
     deliver_policy: DeliverPolicy.StartSequence,
     opt_start_seq: fromSeq,
     ...(filter === undefined ? {} : { filter_subjects: filter }),
@@ -52,8 +57,20 @@ export interface DirectOptions extends FollowOptions {
   readonly js: JetStreamClient;
   /** Returns true while the connection is up. Silence has a meaning only then. */
   readonly connected: () => boolean;
-  /** Sequence of the last event on `filter` that was stored when the call began. */
-  readonly endSeq: number;
+  /**
+   * Sequence of the last event on `filter` that was stored when the call began. Undefined: the consumer tells how many
+   * events are pending.
+   */
+  readonly endSeq: number | undefined;
+  /** The stream to read; default: the event log. */
+  readonly stream?: string;
+  /**
+   * Makes a consumer that begins at a sequence; default: an ordered consumer of the client, with a random name. The
+   * client checks the order of ordered consumers only, so the order of any other one is checked here.
+   */
+  readonly makeConsumer?: (fromSeq: number) => Promise<Consumer>;
+  /** Returns the subject in the log for a subject of the stream; default: the same. */
+  readonly loggedSubject?: (subject: string) => string;
 }
 
 export async function followDirectly(options: DirectOptions): Promise<Following> {
@@ -74,6 +91,8 @@ class DirectFollowing implements Following {
   #reading: Reading | undefined;
   /** Number of the current consumer; messages of earlier consumers are ignored. */
   #generation = 0;
+  /** Number of messages that the current consumer has delivered. */
+  #delivered = 0;
   #heardAtMs = performance.now();
   #watching: ReturnType<typeof setInterval> | undefined;
   #reopening = false;
@@ -82,12 +101,13 @@ class DirectFollowing implements Following {
   constructor(options: DirectOptions) {
     this.#options = options;
     this.#nextSeq = options.fromSeq;
-    this.#caughtUp = options.endSeq < options.fromSeq;
+    this.#caughtUp = options.endSeq !== undefined && options.endSeq < options.fromSeq;
   }
 
   /** Begins to follow. Rejects when no consumer can be created; later failures are repaired. */
   async begin(): Promise<void> {
     const consumer = await this.#make();
+    if (this.#options.endSeq === undefined) this.#caughtUp = (await consumer.info(true)).num_pending === 0;
     if (this.#caughtUp) this.#options.onCaughtUp();
     await this.#read(consumer);
     this.#watching = setInterval(() => this.#watch(), FOLLOW_HEARTBEAT_MS);
@@ -106,11 +126,14 @@ class DirectFollowing implements Following {
   }
 
   #make(): Promise<Consumer> {
-    return orderedConsumer(this.#options.js, this.#nextSeq, this.#options.filter);
+    const { js, filter, stream, makeConsumer } = this.#options;
+    if (makeConsumer !== undefined) return makeConsumer(this.#nextSeq);
+    return orderedConsumer(js, this.#nextSeq, filter, stream);
   }
 
   async #read(consumer: Consumer): Promise<void> {
     this.#generation += 1;
+    this.#delivered = 0;
     const generation = this.#generation;
     const isCurrent = () => this.#ending === undefined && generation === this.#generation;
     const messages = await consumer.consume({
@@ -138,18 +161,20 @@ class DirectFollowing implements Following {
 
   #deliver(message: JsMsg): void {
     this.#heardAtMs = performance.now();
+    this.#delivered += 1;
+    if (this.#misses(message.info.deliverySequence)) return;
     // A consumer that should start beyond the end of the log starts at the log's last message: ignore that message.
     if (message.seq < this.#nextSeq) return;
-    const { onCaughtUp, onStop, endSeq } = this.#options;
+    const { onCaughtUp, onStop, endSeq, loggedSubject = (subject) => subject } = this.#options;
     try {
-      deliverTo(this.#options, decodeMessage(message.data, message.seq, message.subject));
+      deliverTo(this.#options, decodeMessage(message.data, message.seq, loggedSubject(message.subject)));
     } catch (cause) {
       void this.stop();
       onStop(cause);
       return;
     }
     this.#nextSeq = message.seq + 1;
-    if (!this.#caughtUp && message.seq >= endSeq) {
+    if (!this.#caughtUp && (endSeq === undefined ? message.info.pending === 0 : message.seq >= endSeq)) {
       this.#caughtUp = true;
       onCaughtUp();
     }
@@ -160,13 +185,27 @@ class DirectFollowing implements Following {
    * precedes the first message of the new consumer; after `stream_not_found` no message follows.
    */
   async #listen(messages: ConsumerMessages, isCurrent: () => boolean): Promise<void> {
-    for await (const { type } of messages.status()) {
+    for await (const status of messages.status()) {
       if (!isCurrent()) return;
-      if (type === "heartbeat") this.#heardAtMs = performance.now();
+      const { type } = status;
+      if (status.type === "heartbeat") {
+        this.#heardAtMs = performance.now();
+        this.#misses(status.lastConsumerSequence);
+      }
       if (type !== "ordered_consumer_recreated" && type !== "stream_not_found") continue;
       this.#heardAtMs = performance.now();
       this.#options.onInterrupted?.();
     }
+  }
+
+  /**
+   * Returns true when a message of the consumer did not arrive: the server counts more of them. Messages to a lost
+   * connection are not sent again, so another consumer then begins after the last message that arrived.
+   */
+  #misses(sentMessages: number): boolean {
+    if (this.#options.makeConsumer === undefined || !(sentMessages > this.#delivered)) return false;
+    if (!this.#reopening) void this.#reopen();
+    return true;
   }
 
   #watch(): void {

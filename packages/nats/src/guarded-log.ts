@@ -19,7 +19,7 @@ import {
   type WatchedLog,
 } from "./log-guard.ts";
 import { type LogRecordPlace, LogRecordWriter, readLogRecords } from "./log-record.ts";
-import { digestAt, logState } from "./log-state.ts";
+import { logState, markAt } from "./log-state.ts";
 import { onceReady } from "./ready.ts";
 import { isStreamNotFound } from "./server-codes.ts";
 import { sleep } from "./sleep.ts";
@@ -87,10 +87,10 @@ async function watchedLog(place: LogRecordPlace): Promise<WatchedLog> {
 function readerOf(
   jsm: JetStreamManager,
   file: string | undefined,
-): Pick<WatchedLog, "state" | "digestAt" | "records"> {
+): Pick<WatchedLog, "state" | "markAt" | "records"> {
   return {
     state: () => logState(jsm),
-    digestAt: (seq) => digestAt(jsm, seq),
+    markAt: (seq) => markAt(jsm, seq),
     records: () => readLogRecords(jsm, file),
   };
 }

@@ -13,6 +13,7 @@ import {
   endpointSchemas,
   forbiddenTo,
   type HandlerResult,
+  type Identity,
   type IdentityMode,
   jsonBytesOf,
   principalOf,
@@ -65,8 +66,20 @@ export interface InboxOptions {
   readonly onFault: (subject: string, thrown: unknown, principal?: string) => void;
   /** Called for each message that was dropped because `reply`, the reply subject that it names, is no inbox. */
   readonly onForeignReply?: (subject: string, reply: string) => void;
+  /** Called for each refusal that tells something about its caller. */
+  readonly onRefusal?: (refusal: AuditedRefusal) => void;
   /** Maximum number of commands of one caller per second. When absent, the rate of a caller is not limited. */
   readonly callerLimit?: number | undefined;
+}
+
+/** The codes of refusals that say something about the caller: it may not do this, or it sends too much. */
+export const AUDITED_CODES = ["FORBIDDEN", "RATE_LIMITED"] as const;
+
+export interface AuditedRefusal {
+  readonly principal: string;
+  readonly code: (typeof AUDITED_CODES)[number];
+  /** The subject of the endpoint. */
+  readonly subject: string;
 }
 
 export interface Inbox {
@@ -83,7 +96,10 @@ export async function openInbox(options: InboxOptions): Promise<Inbox> {
     ...options,
     connections,
     answer: (request) => answer(options, request, statistics),
-    onRefused: ({ endpoint }, error) => statistics.answered(endpoint.subject, 0, error),
+    onRefused: ({ endpoint }, error, caller) => {
+      statistics.answered(endpoint.subject, 0, error);
+      audit(options, endpoint.subject, error.code, caller);
+    },
   });
   const service = await new Svcm(receiver.connection).add({
     name: options.name,
@@ -118,6 +134,11 @@ export async function openInbox(options: InboxOptions): Promise<Inbox> {
       await connections.close();
     },
   };
+}
+
+function audit(options: InboxOptions, subject: string, code: string, caller: Identity): void {
+  const audited = AUDITED_CODES.find((one) => one === code);
+  if (audited !== undefined) options.onRefusal?.({ principal: principalOf(caller), code: audited, subject });
 }
 
 /** Replaces the library's counts in the answers to STATS by `statistics`. */
@@ -157,6 +178,7 @@ async function answer(
   const respondError = (error: ReplyError) => {
     request.respond(JSON.stringify({ ok: false, error }), errorHeaders(error));
     statistics.answered(subject, performance.now() - startedMs, error);
+    audit(options, subject, error.code, request.caller.identity);
   };
   let noted: unknown;
   const onFault = (thrown: unknown) => {

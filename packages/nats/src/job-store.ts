@@ -8,6 +8,7 @@ import {
   answersJob,
   DEAD_LETTER_STREAM,
   DEAD_LETTER_STREAM_CONFIG,
+  dataWithoutSecrets,
   deadLetterSubject,
   JOB_OUTCOME_STREAM,
   JOB_OUTCOME_STREAM_CONFIG,
@@ -127,7 +128,9 @@ export class JobStore {
    * retry the job.
    */
   async bury(job: Job, error: ReplyError, attempts: number): Promise<void> {
-    await this.publish(deadLetterSubject(job.id), job.data, {
+    // A malformed request can have been refused for a secret, or before its secret was found. It never succeeds as it is.
+    const data = error.code === "BAD_REQUEST" ? dataWithoutSecrets(job.data) : job.data;
+    await this.publish(deadLetterSubject(job.id), data, {
       headers: deadLetterHeaders(job, error, attempts),
     });
     await this.settle(job, { ok: false, error });

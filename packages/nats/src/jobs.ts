@@ -3,14 +3,18 @@
  */
 import {
   commandSubject,
+  ENDPOINTS,
   isJobCommand,
   isSubjectTail,
   jobIdProblem,
   jobOutcomeSubject,
   jobSubject,
+  mappedParts,
+  publishedJobId,
 } from "@bioxen/contracts";
 import { Fault, type Reply } from "@bioxen/kernel";
 import type { Bus } from "./bus.ts";
+import { tenantOf } from "./feed-log.ts";
 import { type DeadLetter, type Job, nextRoundHeaders } from "./job-message.ts";
 import { JobStore } from "./job-store.ts";
 
@@ -19,6 +23,8 @@ import { JobStore } from "./job-store.ts";
  * lost, or can come before the outcome is stored.
  */
 const LOOK_INTERVAL_MS = 100;
+/** Longest wait for the answer of the service that knows the outcomes, ms. */
+const OUTCOME_TIMEOUT_MS = 5_000;
 /** Maximum number of tries to publish one job. All tries carry the same message id, so the job is stored once. */
 const MAX_PUBLISH_TRIES = 4;
 
@@ -63,6 +69,7 @@ export class Jobs {
    */
   async outcome(id: string): Promise<Reply | undefined> {
     if (!isSubjectTail(id)) return undefined;
+    if ((await tenantOf(this.#bus)) !== undefined) return this.#outcomeOfTenant(id);
     const stored = await (await this.#reach()).outcome(id);
     return stored === undefined ? undefined : (JSON.parse(decoder.decode(stored.data)) as Reply);
   }
@@ -76,7 +83,8 @@ export class Jobs {
     if (!isSubjectTail(id)) return undefined;
     const deadline = Date.now() + timeoutMs;
     let wake: () => void = () => undefined;
-    const announced = this.#bus.subscribe(jobOutcomeSubject(id), () => wake());
+    const isTenant = (await tenantOf(this.#bus)) !== undefined;
+    const announced = isTenant ? undefined : this.#bus.subscribe(jobOutcomeSubject(id), () => wake());
     try {
       for (;;) {
         const outcome = await this.outcome(id).catch((thrown: unknown) => {
@@ -94,8 +102,21 @@ export class Jobs {
         });
       }
     } finally {
-      announced.stop();
+      announced?.stop();
     }
+  }
+
+  /** Asks a service, because a tenant must not read the stream of all outcomes. */
+  async #outcomeOfTenant(id: string): Promise<Reply | undefined> {
+    const options = { timeoutMs: OUTCOME_TIMEOUT_MS };
+    const reply = await this.#bus.call(ENDPOINTS.jobOutcomeGet.subject, { id }, options);
+    if (reply.ok) return (reply["outcome"] as Reply | null) ?? undefined;
+    // The intake may still be storing the job.
+    if (reply.error.code === "JOB_NOT_FOUND") return undefined;
+    const { code, message, retryable } = reply.error;
+    throw new Fault(code === "UNAVAILABLE" || code === "FORBIDDEN" ? code : "INTERNAL", message, {
+      retryable,
+    });
   }
 
   async waiting(limit: number): Promise<Job[]> {
@@ -113,7 +134,8 @@ export class Jobs {
   /**
    * Publishes a dead letter again, as the next round under the same id, and removes the outcome of the failed round.
    * The dead letter is removed last, so that it can be retried again after a crash. Returns undefined when no such dead
-   * letter exists.
+   * letter exists. Throws `Fault` FORBIDDEN for the job of a tenant: under the name of another caller it would do
+   * something else.
    */
   async retry(id: string): Promise<DeadLetter | undefined> {
     const letter = await this.deadLetter(id);
@@ -124,7 +146,10 @@ export class Jobs {
     // The stream drops a message whose id it has seen in the last two minutes. The id contains the round: of two
     // concurrent retries of one round, only the first is stored.
     const options = { headers: nextRoundHeaders(letter), messageId: `${id} round ${round}` };
-    await insist(() => store.publish(letter.subject, letter.data, options));
+    // On a server with keys, the stored subject names the principal that sent the job. The retry acts for its own caller.
+    const { identity, subject = letter.subject } = mappedParts(letter.subject) ?? {};
+    if (identity?.role === "tenant") throw ofTenant(id, identity.name);
+    await insist(() => store.publish(subject, letter.data, options));
     if (failed !== undefined && failed.round < round) await store.removeOutcome(failed.seq);
     await store.removeDeadLetter(letter.seq);
     return letter;
@@ -152,6 +177,11 @@ export class Jobs {
 /** Returns the command subject of a job or a dead letter. */
 export function commandOf({ subject }: { readonly subject: string }): string {
   return commandSubject(subject);
+}
+
+function ofTenant(id: string, tenant: string): Fault {
+  const message = `job ${publishedJobId(id)} is one of the tenant ${tenant}, who can submit it again under another id`;
+  return new Fault("FORBIDDEN", message, { retryable: false });
 }
 
 function badRequest(message: string): Fault {

@@ -29,7 +29,7 @@ const record = (rest: Partial<LogRecord> = {}): LogRecord => ({
   ...rest,
 });
 const problem = (s: LogState | undefined, r: LogRecord | undefined, digest: string | undefined = "d38") =>
-  damageOf(s, r, digest)?.problem;
+  damageOf(s, r, { digest })?.problem;
 
 describe("no damage", () => {
   it.each([
@@ -102,13 +102,20 @@ describe("damage", () => {
       5,
     ],
   ] as const)("is found when %s", (_what, s, r, sentence, seq) => {
-    const damage = damageOf(s, r, "d38");
+    const damage = damageOf(s, r, { digest: "d38" });
     expect(damage?.problem).toMatch(sentence);
     expect(damage?.seq).toBe(seq);
   });
 
   it("is found when the recorded event has other bytes", () => {
     expect(problem(state(), record(), "other")).toBe("event 38 is not the one that was stored");
+  });
+
+  it("is found when the recorded message has the same bytes, and another time", () => {
+    const problemOf = (before?: string, now?: string) =>
+      damageOf(state(), record({ storedAt: before }), { digest: "d38", storedAt: now })?.problem;
+    expect(problemOf(T, "2026-01-01T00:00:09Z")).toBe("event 38 is not the one that was stored");
+    expect([problemOf(T, T), problemOf(undefined, T)]).toEqual([undefined, undefined]);
   });
 });
 

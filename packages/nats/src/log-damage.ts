@@ -25,16 +25,28 @@ export interface LogState {
   readonly drift: readonly string[];
 }
 
-/** The last known state of the event log, which is stored outside of the log. */
-export interface LogRecord {
+/** What tells a stored message from another one at the same sequence. */
+export interface LogMark {
+  /** SHA-256 of the bytes of the message, hexadecimal; empty for no message. */
+  readonly digest: string;
+  /**
+   * When the server stored the message, as the server writes it. Foreign messages can have equal bytes. A backup keeps
+   * the time. Absent in a record of an older release.
+   */
+  readonly storedAt?: string | undefined;
+}
+
+/** The mark of an empty log. */
+export const NO_MARK: LogMark = { digest: "", storedAt: undefined };
+
+/** The last known state of the event log, which is stored outside of the log. `digest` and `storedAt` are of `lastSeq`. */
+export interface LogRecord extends LogMark {
   readonly created: string;
   /**
    * Sequence of the last acknowledged event at the time of the record; 0 for an empty log. While services run, the
    * record follows the log within a few seconds.
    */
   readonly lastSeq: number;
-  /** SHA-256 of the bytes of the event at `lastSeq`, hexadecimal; empty for an empty log. */
-  readonly digest: string;
   /** Missing sequences that are no damage: the event was never acknowledged, or an operator accepted its loss. */
   readonly missing: readonly SequenceRange[];
 }
@@ -56,13 +68,12 @@ export function damageInWords({ problem }: LogDamage): string {
 
 /**
  * Returns the damage of the log; undefined when the log agrees with its record. `state` is undefined when the server
- * has no event stream. `digestAt` is the digest of the event at `record.lastSeq`; undefined when the log has no such
- * event.
+ * has no event stream. `present` is the mark of the event at `record.lastSeq`; undefined when the log has no such event.
  */
 export function damageOf(
   state: LogState | undefined,
   record: LogRecord | undefined,
-  digestAt: string | undefined,
+  present: LogMark | undefined,
 ): LogDamage | undefined {
   if (record !== undefined && record.lastSeq > 0) {
     const known = `the log known here (created ${record.created}) has ${record.lastSeq} events`;
@@ -83,7 +94,7 @@ export function damageOf(
   if (lost.length > 0) {
     return withDrift(state, { seq: lost[0]?.[0] ?? 1, problem: holesInWords(lost) });
   }
-  if (record !== undefined && record.digest !== "" && digestAt !== undefined && digestAt !== record.digest) {
+  if (record !== undefined && record.digest !== "" && present !== undefined && isOther(record, present)) {
     return { seq: record.lastSeq, problem: `event ${record.lastSeq} is not the one that was stored` };
   }
   return undefined;
@@ -99,13 +110,19 @@ export function damageAtGap(gap: SequenceRange, state: LogState | undefined, rec
   // The reader has received an event after the gap. A server that does not report that event has not read its store yet.
   if (state === undefined || state.readableSeq <= gap[1]) return gapAlone;
   const seen = { ...state, missing: union(state.missing, [gap]) };
-  return damageOf(seen, { ...record, lastSeq: gap[1], digest: "" }, undefined) ?? gapAlone;
+  return damageOf(seen, { ...record, lastSeq: gap[1], ...NO_MARK }, undefined) ?? gapAlone;
 }
 
 /** Returns the sentence about events that are missing within the log. */
 export function holesInWords(missing: readonly SequenceRange[]): string {
   const count = missing.reduce((sum, [from, to]) => sum + to - from + 1, 0);
   return `${rangesInWords(missing)} ${count === 1 ? "is" : "are"} missing in the event log`;
+}
+
+function isOther(known: LogMark, present: LogMark): boolean {
+  if (known.digest !== present.digest) return true;
+  const [before, now] = [known.storedAt, present.storedAt];
+  return before !== undefined && now !== undefined && before !== now;
 }
 
 /** Returns the missing sequences that are damage: not in the record, and not after the last acknowledged event. */
@@ -121,10 +138,10 @@ function missingFrom(state: LogState, record: LogRecord | undefined): readonly S
  */
 export function recordOf(
   { created, readableSeq, missing }: LogState,
-  digest: string,
+  mark: LogMark,
   alsoMissing: readonly SequenceRange[] = [],
 ): LogRecord {
-  return { created, lastSeq: readableSeq, digest, missing: union(missing, alsoMissing) };
+  return { created, lastSeq: readableSeq, ...mark, missing: union(missing, alsoMissing) };
 }
 
 function withDrift(state: LogState, { seq, problem }: LogDamage): LogDamage {

@@ -16,7 +16,7 @@ async function guardWith(later: () => Promise<LogState>) {
   const log: WatchedLog = {
     copies: 1,
     state: () => (isOpen ? later() : Promise.resolve(STATE)),
-    digestAt: async () => "digest",
+    markAt: async () => ({ digest: "digest" }),
     records: async () => [],
     write: async () => undefined,
     remove: async () => undefined,

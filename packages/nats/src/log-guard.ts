@@ -10,8 +10,10 @@ import {
   damageOf,
   holesInWords,
   type LogDamage,
+  type LogMark,
   type LogRecord,
   type LogState,
+  NO_MARK,
   recordOf,
   type SequenceRange,
   subtract,
@@ -42,8 +44,8 @@ const END_DEADLINE_MS = 1_000;
 export interface WatchedLog {
   /** Returns the state of the log; undefined when the server has no event stream. */
   state(): Promise<LogState | undefined>;
-  /** Returns the digest of the event with this sequence; undefined when no such event can be read. */
-  digestAt(seq: number): Promise<string | undefined>;
+  /** Returns the mark of the event with this sequence; undefined when no such event can be read. */
+  markAt(seq: number): Promise<LogMark | undefined>;
   /** Returns the copies of the record that exist. */
   records(): Promise<readonly LogRecord[]>;
   /** Number of copies that {@link write} makes. */
@@ -60,7 +62,7 @@ export interface Inspection {
 }
 
 /** Returns the log's state, its records and any damage; changes nothing. */
-export async function inspect(log: Pick<WatchedLog, "state" | "digestAt" | "records">): Promise<Inspection> {
+export async function inspect(log: Pick<WatchedLog, "state" | "markAt" | "records">): Promise<Inspection> {
   const records = await log.records();
   const state = await log.state();
   const damage =
@@ -70,13 +72,13 @@ export async function inspect(log: Pick<WatchedLog, "state" | "digestAt" | "reco
 
 /** Returns the first contradiction between the log and a copy of its record; undefined when there is none. */
 async function recordedDamage(
-  log: Pick<WatchedLog, "digestAt">,
+  log: Pick<WatchedLog, "markAt">,
   state: LogState | undefined,
   records: readonly LogRecord[],
 ): Promise<LogDamage | undefined> {
   for (const record of records) {
-    const digest = await log.digestAt(record.lastSeq).catch(() => undefined);
-    const damage = damageOf(state, record, digest);
+    const present = await log.markAt(record.lastSeq).catch(() => undefined);
+    const damage = damageOf(state, record, present);
     if (damage !== undefined) return damage;
   }
   return undefined;
@@ -102,7 +104,7 @@ export async function acceptedLoss(
   const unread = await gaps();
   const known = records.filter(({ created }) => created === state.created).flatMap(({ missing }) => missing);
   const lost = subtract(unread, union(state.missing, known));
-  await log.write(recordOf(state, (await log.digestAt(state.readableSeq)) ?? "", union(unread, known)));
+  await log.write(recordOf(state, (await log.markAt(state.readableSeq)) ?? NO_MARK, union(unread, known)));
   if (damage !== undefined || lost.length === 0) return damage;
   return { seq: lost[0]?.[0] ?? 1, problem: holesInWords(lost) };
 }
@@ -161,7 +163,7 @@ export class LogGuard {
     if (state === undefined)
       throw new Fault("UNAVAILABLE", "the event log is gone: retry", { retryable: true });
     const missing = records.flatMap((record) => record.missing);
-    const known = recordOf(state, (await log.digestAt(state.readableSeq)) ?? "", missing);
+    const known = recordOf(state, (await log.markAt(state.readableSeq)) ?? NO_MARK, missing);
     const isRecorded =
       records.length === log.copies &&
       records.every(
@@ -228,7 +230,7 @@ export class LogGuard {
     const seen: LogRecord = {
       ...this.#known,
       lastSeq: Math.max(this.#known.lastSeq, this.#appliedSeq()),
-      digest: "",
+      ...NO_MARK,
     };
     // The record is read first: the log is never behind a record that existed before the log was asked.
     const records = await this.#log.records();
@@ -249,8 +251,8 @@ export class LogGuard {
     }
     this.#known = { ...seen, lastSeq: Math.max(seen.lastSeq, state.readableSeq) };
     if (this.#options.writes && this.#written?.lastSeq !== state.readableSeq) {
-      const digest = (await this.#log.digestAt(state.readableSeq)) ?? "";
-      await this.#write(recordOf(state, digest, this.#known.missing));
+      const mark = (await this.#log.markAt(state.readableSeq)) ?? NO_MARK;
+      await this.#write(recordOf(state, mark, this.#known.missing));
     }
   }
 

@@ -23,6 +23,7 @@ const recordSchema = z.object({
   created: z.string(),
   lastSeq: z.int().min(0),
   digest: z.string(),
+  storedAt: z.string().optional(),
   missing: z.array(z.tuple([z.int().min(1), z.int().min(1)])),
 });
 
@@ -80,7 +81,7 @@ export class LogRecordWriter {
     await this.#bucket.use((kv) => kv.put(LOG_RECORD_KEY, text));
     if (this.#file === undefined) return;
     const draft = `${this.#file}.${randomUUID()}`;
-    await writeFile(draft, `${text}\n`);
+    await writeFile(draft, `${text}\n`, { mode: 0o600 });
     await rename(draft, this.#file);
   }
 

@@ -3,7 +3,7 @@
  */
 import { digestOf, EVENT_STREAM, EVENT_STREAM_CONFIG } from "@bioxen/contracts";
 import type { JetStreamManager, StoredMsg, StreamInfo } from "@nats-io/jetstream";
-import { type LogState, rangesOf, type SequenceRange } from "./log-damage.ts";
+import { type LogMark, type LogState, rangesOf, type SequenceRange } from "./log-damage.ts";
 import { isMessageNotFound } from "./server-codes.ts";
 import { driftInWords, driftOf, presentStream } from "./stream-state.ts";
 
@@ -40,10 +40,10 @@ export async function logState(jsm: JetStreamManager): Promise<LogState | undefi
   };
 }
 
-/** Returns the digest of the event with this sequence; undefined when no such event can be read. */
-export async function digestAt(jsm: JetStreamManager, seq: number): Promise<string | undefined> {
+/** Returns the mark of the event with this sequence; undefined when no such event can be read. */
+export async function markAt(jsm: JetStreamManager, seq: number): Promise<LogMark | undefined> {
   const message = seq === 0 ? undefined : await messageOf(jsm, seq);
-  return message === undefined ? undefined : digestOf(message.data);
+  return message && { digest: digestOf(message.data), storedAt: message.timestamp };
 }
 
 /**

@@ -2,8 +2,9 @@
  * Creates the streams and buckets of BioXen with the rights of a provisioner, for a server on which services may create
  * none. A second run repairs drift and changes nothing else.
  */
-import { EVENT_STREAM, EVENT_SUBJECTS } from "@bioxen/contracts";
+import { EVENT_STREAM, EVENT_SUBJECTS, FEED_STREAM, FEED_SUBJECTS, STORED_FEED } from "@bioxen/contracts";
 import { Fault } from "@bioxen/kernel";
+import { type JetStreamManager, PersistMode } from "@nats-io/jetstream";
 import type { Bus } from "./bus.ts";
 import { openLogGuard } from "./guarded-log.ts";
 import { streamManagerOf } from "./jet-stream.ts";
@@ -26,9 +27,8 @@ export async function provisionStreams({ republishTo, ...place }: ProvisionOptio
   const { bus, storage = {} } = place;
   await openEventLog(bus, storage);
   const jsm = await streamManagerOf(bus);
-  const republish = { src: EVENT_SUBJECTS, dest: EVENT_SUBJECTS.replace(/^bioxen\.evt/, republishTo) };
-  const log = await presentStream(jsm, EVENT_STREAM);
-  if (log?.config.republish?.dest !== republish.dest) await jsm.streams.update(EVENT_STREAM, { republish });
+  await republish(jsm, EVENT_STREAM, EVENT_SUBJECTS, republishTo);
+  await republish(jsm, FEED_STREAM, FEED_SUBJECTS, STORED_FEED);
   for (const bucket of Object.values(BUCKETS)) await ensureStream(bus, jsm, bucketStream(bucket), storage);
   const guard = await openLogGuard({
     ...place,
@@ -40,6 +40,19 @@ export async function provisionStreams({ republishTo, ...place }: ProvisionOptio
   await guard.end();
 }
 
+/** Lets the server publish each message of a stream again, with `prefix` in place of the first two tokens of `subjects`. */
+async function republish(
+  jsm: JetStreamManager,
+  stream: string,
+  subjects: string,
+  prefix: string,
+): Promise<void> {
+  const wanted = { src: subjects, dest: `${prefix}.>` };
+  const present = await presentStream(jsm, stream);
+  if (present?.config.republish?.dest === wanted.dest) return;
+  await jsm.streams.update(stream, { republish: wanted });
+}
+
 /** Where the mirror finds the log: the prefix of the API of its account, and that of the subjects of deliveries. */
 export interface MirrorSource {
   readonly api: string;
@@ -47,28 +60,38 @@ export interface MirrorSource {
 }
 
 /**
- * Creates the mirror of the event log in the account of `bus`, with the same name and sequences. Throws `Fault`
- * UNAVAILABLE when the server refuses the mirror, or when a stream of this name exists that is no mirror.
+ * Creates the mirrors of the event log and of the feed of tenants in the account of `bus`, with the same names and
+ * sequences. A mirror with fewer replicas gets the missing ones. Throws `Fault` UNAVAILABLE when the server refuses a
+ * mirror, or when a stream of its name is no mirror.
  */
 export async function provisionMirror(
   bus: Bus,
   source: MirrorSource,
   { replicas = 1 }: StorageSettings = {},
 ): Promise<void> {
-  await onceReady("cannot create the mirror of the event log", async () => {
+  for (const stream of [EVENT_STREAM, FEED_STREAM]) await mirror(bus, stream, source, replicas);
+}
+
+async function mirror(bus: Bus, stream: string, source: MirrorSource, replicas: number): Promise<void> {
+  await onceReady(`cannot create the mirror of ${stream}`, async () => {
     const jsm = await streamManagerOf(bus);
-    const present = await presentStream(jsm, EVENT_STREAM);
+    const present = await presentStream(jsm, stream);
     if (present === undefined) {
       await jsm.streams.add({
-        name: EVENT_STREAM,
-        description: "A mirror of the event log, for consumers of agents and principals",
-        mirror: { name: EVENT_STREAM, external: { api: source.api, deliver: source.deliver } },
+        name: stream,
+        description: `A mirror of ${stream}, for consumers of agents and principals`,
+        mirror: { name: stream, external: { api: source.api, deliver: source.deliver } },
         num_replicas: replicas,
-        allow_direct: true,
+        allow_direct: stream === EVENT_STREAM,
+        // The log is synced already. A mirror that a power cut has shortened reads the lost end from the log again.
+        // The server has this mode for streams with one copy; before 2.12 it ignores the setting.
+        ...(replicas === 1 ? { persist_mode: PersistMode.Async } : {}),
       });
     } else if (present.config.mirror === undefined) {
-      const message = `stream ${EVENT_STREAM} of this account is no mirror: remove it`;
+      const message = `stream ${stream} of this account is no mirror: remove it`;
       throw new Fault("UNAVAILABLE", message, { retryable: false });
+    } else if (present.config.num_replicas < replicas) {
+      await jsm.streams.update(stream, { num_replicas: replicas });
     }
   });
 }

@@ -3,7 +3,13 @@
  * message (PING, INFO or STATS of the services protocol) goes to the services library. A message whose reply subject is
  * no inbox is dropped.
  */
-import { accessOf, type IdentityMode, type ServedEndpoint, servedSubjects } from "@bioxen/contracts";
+import {
+  accessOf,
+  type Identity,
+  type IdentityMode,
+  type ServedEndpoint,
+  servedSubjects,
+} from "@bioxen/contracts";
 import type { Msg, MsgCallback, NatsConnection, Subscription, SubscriptionOptions } from "@nats-io/nats-core";
 import type { Bus } from "./bus.ts";
 import { CallerCeiling } from "./caller-ceiling.ts";
@@ -27,7 +33,7 @@ export interface ReceiverOptions {
   /** Answers a request that its lane has accepted. */
   readonly answer: (request: Request) => Promise<void>;
   /** Called for each request that its lane refuses. */
-  readonly onRefused?: ((served: ServedEndpoint, error: RefusedError) => void) | undefined;
+  readonly onRefused?: ((served: ServedEndpoint, error: RefusedError, caller: Identity) => void) | undefined;
 }
 
 /** The present load of an inbox, and its refused requests, dropped messages and lost connections since its start. */

@@ -36,6 +36,21 @@ describe("the headers of a request", () => {
     });
   });
 
+  it("names the account of the caller only where the server alone can have written it", () => {
+    const account = (...lines: string[]) => {
+      const result = read(...lines);
+      return result.ok ? result.headers.account : "refused";
+    };
+    const info = 'Nats-Request-Info: {"acc":"S-lifecycle","rtt":1}';
+    expect(account(info)).toBe("S-lifecycle");
+    expect(account(info, 'Nats-Request-Info: {"acc":"S-monitor"}')).toBeUndefined();
+    expect(account('nats-request-info: {"acc":"S-lifecycle"}')).toBeUndefined();
+    expect(account('Nats-Request-Info : {"acc":"S-lifecycle"}')).toBeUndefined();
+    for (const bad of ["", "S-lifecycle", "{", "null", "[]", '{"acc":7}', '{"account":"S-lifecycle"}']) {
+      expect(account(`Nats-Request-Info: ${bad}`), bad).toBeUndefined();
+    }
+  });
+
   it("ignores a trace context that is none", () => {
     expect(read("traceparent: 00-t-s-01")).toMatchObject({ ok: true, headers: { traceparent: undefined } });
   });

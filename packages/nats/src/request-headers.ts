@@ -19,7 +19,6 @@ import {
   CORRELATION_HEADER,
   MESSAGE_ID_HEADER,
   PRINCIPAL_HEADER,
-  SERVICE_HEADER,
   TRACE_HEADER,
   TRACESTATE_HEADER,
 } from "./bus.ts";
@@ -31,14 +30,21 @@ export interface RequestHeaders {
   readonly causationId: string | undefined;
   /** A trace context by the W3C grammar; any other value of the header is ignored. */
   readonly traceparent: string | undefined;
-  /** The name of the calling service, and the principal for which it acts. Only callers.ts decides whether to believe them. */
-  readonly service?: string | undefined;
+  /** The account from which the request crossed into that of this service, as the server says. */
+  readonly account?: string | undefined;
+  /** The principal for which the calling service acts. Only callers.ts decides whether to believe it. */
   readonly servedPrincipal?: string | undefined;
   /** The vendors' part of the trace context; undefined without a valid `traceparent`. */
   readonly tracestate?: string | undefined;
   /** The valid headers among {@link FOREIGN_TRACE_HEADERS}, by name; absent when there is none. */
   readonly traceHeaders?: Readonly<Record<string, string>> | undefined;
 }
+
+/**
+ * The header in which the server says from which account a request comes. The server replaces what the caller has written
+ * under this exact name; under another spelling it stays.
+ */
+const REQUEST_INFO_HEADER = "Nats-Request-Info";
 
 /** The headers of other formats of a trace context: W3C baggage, and B3 as one header or as several. */
 const FOREIGN_TRACE_HEADERS = [
@@ -69,14 +75,7 @@ export const NO_REQUEST_HEADERS: RequestHeaders = {
 };
 const NO_HEADERS: ReadHeaders = { ok: true, headers: NO_REQUEST_HEADERS };
 const PRINTABLE = /^[ -~]*$/;
-const RECORDED = [
-  MESSAGE_ID_HEADER,
-  CORRELATION_HEADER,
-  CAUSATION_HEADER,
-  SERVICE_HEADER,
-  PRINCIPAL_HEADER,
-  TRACE_HEADER,
-];
+const RECORDED = [MESSAGE_ID_HEADER, CORRELATION_HEADER, CAUSATION_HEADER, PRINCIPAL_HEADER, TRACE_HEADER];
 const FIELD_OVERHEAD_BYTES = ": \r\n".length;
 const latin1 = new TextDecoder("latin1");
 
@@ -89,11 +88,13 @@ export function checkedHeaders(fields: readonly HeaderField[], limit = MAX_HEADE
   if (fields.length === 0) return NO_HEADERS;
   const first = new Map<string, string>();
   const trace = new TraceFields();
+  const infos: string[] = [];
   const problems: Problem[] = [];
   let bytes = 0;
   for (const [name, value] of fields) {
     bytes += name.length + value.length + FIELD_OVERHEAD_BYTES;
     trace.add(name, value);
+    if (name === REQUEST_INFO_HEADER) infos.push(value);
     if (!RECORDED.includes(name) || first.has(name)) continue;
     first.set(name, value);
     if (value.length > limit) {
@@ -119,11 +120,26 @@ export function checkedHeaders(fields: readonly HeaderField[], limit = MAX_HEADE
       messageId: first.get(MESSAGE_ID_HEADER) || undefined,
       correlationId: first.get(CORRELATION_HEADER) || undefined,
       causationId: first.get(CAUSATION_HEADER) || undefined,
-      service: first.get(SERVICE_HEADER) || undefined,
       servedPrincipal: first.get(PRINCIPAL_HEADER) || undefined,
+      ...accountIn(infos),
       ...trace.read(traceparent !== undefined && isTraceparent(traceparent) ? traceparent : undefined),
     },
   };
+}
+
+/**
+ * Returns the account that the server names. The server writes the header once, so of several headers at least one is of
+ * the caller, and none is believed.
+ */
+function accountIn(infos: readonly string[]): Pick<RequestHeaders, "account"> {
+  const [info, ...others] = infos;
+  if (info === undefined || others.length > 0) return {};
+  try {
+    const { acc } = JSON.parse(info) as { readonly acc?: unknown };
+    return typeof acc === "string" ? { account: acc } : {};
+  } catch {
+    return {};
+  }
 }
 
 /** Collects the headers of a trace context. Values beyond the limits are ignored: a trace fails no request. */

@@ -61,7 +61,7 @@ export interface LaneOptions {
   /** Answers a request; never rejects. */
   readonly answer: (request: Request) => Promise<void>;
   /** Called for each request that the lane refuses. */
-  readonly onRefused?: ((served: ServedEndpoint, error: RefusedError) => void) | undefined;
+  readonly onRefused?: ((served: ServedEndpoint, error: RefusedError, caller: Identity) => void) | undefined;
 }
 
 interface PreparedRefusal {
@@ -87,7 +87,7 @@ export class RequestLane {
     const effects = {
       start: (request: Request, caller: string) => this.#start(request, caller),
       refuse: (request: Request, { reason, retryAfterMs }: AdmissionRefusal) =>
-        this.#refuse(request.served, request.reply, reason, retryAfterMs),
+        this.#refuse(request, reason, retryAfterMs),
     };
     this.#admission = new Admission(LANE_LIMITS[lane], effects, nowMs);
     this.#expiring = setInterval(() => this.#admission.expire(), EXPIRE_INTERVAL_MS);
@@ -110,14 +110,14 @@ export class RequestLane {
     const caller = shareholderOf(known.identity, reply);
     const aboveCeilingMs = this.#ceiling?.take(caller) ?? 0;
     if (aboveCeilingMs > 0) {
-      this.#refuse(served, reply, "ceiling", aboveCeilingMs);
+      this.#refuse({ served, reply, caller: known }, "ceiling", aboveCeilingMs);
       return;
     }
     const { data } = message;
     const cost = costOf(data.byteLength);
     const reason = this.#admission.refusalOf(caller, cost);
     if (reason !== undefined) {
-      this.#refuse(served, reply, reason, this.#admission.retryAfterMs());
+      this.#refuse({ served, reply, caller: known }, reason, this.#admission.retryAfterMs());
       return;
     }
     const respond: Request["respond"] = (answer, headers) => {
@@ -143,10 +143,14 @@ export class RequestLane {
     this.#underWay.add(work);
   }
 
-  #refuse(served: ServedEndpoint, reply: string, reason: LaneRefusalReason, retryAfterMs: number): void {
+  #refuse(
+    { served, reply, caller }: Pick<Request, "served" | "reply" | "caller">,
+    reason: LaneRefusalReason,
+    retryAfterMs: number,
+  ): void {
     const error = refusedErrorOf(reason);
     this.#refused[error.code] += 1;
-    this.#options.onRefused?.(served, error);
+    this.#options.onRefused?.(served, error, caller.identity);
     if (reply === "") return;
     const { data, headers } = this.#refusalOf(reason, retryAfterMs);
     this.#options.connection.publish(reply, data, { headers });

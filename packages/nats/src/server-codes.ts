@@ -9,6 +9,8 @@ const CODES = {
   clusterNotAvailable: 10_008,
   clusterNotLeader: 10_009,
   noMessageFound: 10_037,
+  consumerNameInUse: 10_013,
+  consumerExists: 10_148,
   jetStreamNotEnabledForAccount: 10_039,
   streamMessageExceedsMaximum: 10_054,
   /** Another process has just created the stream with other settings, such as another cluster id. */
@@ -53,6 +55,11 @@ export function isWrongLastSequence(cause: unknown): boolean {
 
 export function isMessageNotFound(cause: unknown): boolean {
   return hasCode(cause, [CODES.noMessageFound]);
+}
+
+/** True when a consumer of this name exists, with other settings. */
+export function isConsumerNameTaken(cause: unknown): boolean {
+  return hasCode(cause, [CODES.consumerNameInUse, CODES.consumerExists]);
 }
 
 export function isStreamNotFound(cause: unknown): boolean {

@@ -119,3 +119,30 @@ it("preferred terms go before the score, in order of weight, and never leave a V
   const { scores } = planPlacements([waiting("x", { affinity: [db] })], rooms);
   expect(scores["x"]?.map(({ preference }) => preference)).toEqual([0, 1, 0]);
 });
+
+it("the terms of a VM see only VMs of the same owner, and those of the admin see all", () => {
+  const of = (owner: string, vm: WaitingVm): WaitingVm => ({ ...vm, owner });
+  const placed = (owner: string, placement: object = {}) => ({
+    ...there("web", WEB.labels, placement),
+    owner,
+  });
+  const apart = waiting("x", { antiAffinity: [{ ...WEB, vmIds: ["web"] }] });
+  const near = waiting("x", { affinity: [WEB] });
+  const onlyRoom = (one: Neighbour) => [roomOf("a", [one])];
+  expect(where([of("alice", apart)], onlyRoom(placed("bob")))).toEqual({ x: "a" });
+  expect(where([of("alice", apart)], onlyRoom(placed("alice")))).toEqual({});
+  expect(where([of("admin", apart)], onlyRoom(placed("bob")))).toEqual({});
+  expect(where([of("alice", near)], onlyRoom(placed("bob")))).toEqual({});
+  expect(where([of("alice", near)], onlyRoom(placed("alice")))).toEqual({ x: "a" });
+  const web = waiting("y", {}, WEB.labels);
+  const repels = { antiAffinity: [WEB] };
+  expect(where([of("bob", web)], onlyRoom(placed("alice", repels)))).toEqual({ y: "a" });
+  expect(where([of("alice", web)], onlyRoom(placed("alice", repels)))).toEqual({});
+  expect(where([of("bob", web)], onlyRoom(placed("admin", repels)))).toEqual({});
+});
+
+it("the first VM of a group is placed although another owner has such VMs", () => {
+  const first = waiting("x", { affinity: [WEB] }, WEB.labels);
+  const rooms = [roomOf("a", [{ ...there("web", WEB.labels), owner: "bob" }])];
+  expect(where([{ ...first, owner: "alice" }], rooms)).toEqual({ x: "a" });
+});

@@ -13,6 +13,7 @@ import {
   type PlacementTerm,
   preferredTerms,
   requiredTerms,
+  seesNeighbour,
   termMatches,
 } from "@bioxen/contracts";
 import type { ChassisRoom, WaitingVm } from "./snapshot.ts";
@@ -64,13 +65,12 @@ export class AffinityIndex {
   }
 
   misfitAt(at: number, vm: WaitingVm): Misfit | undefined {
-    return this.hasTerms
-      ? misfitAmong(vm, this.at(at), (term) => this.#hasPlacedMatch(term, vm.vmId))
-      : undefined;
+    return this.hasTerms ? misfitAmong(vm, this.at(at), (term) => this.#hasPlacedMatch(term, vm)) : undefined;
   }
 
-  #hasPlacedMatch(term: PlacementTerm, newcomer: string): boolean {
-    if (this.#added.some(({ vm }) => vm.vmId !== newcomer && termMatches(term, vm))) return true;
+  #hasPlacedMatch(term: PlacementTerm, newcomer: WaitingVm): boolean {
+    const isOther = (vm: WaitingVm) => vm.vmId !== newcomer.vmId && seesNeighbour(newcomer, vm);
+    if (this.#added.some(({ vm }) => isOther(vm) && termMatches(term, vm))) return true;
     if (!this.#placedMatch.has(term)) {
       let found: Neighbour | undefined;
       for (const { neighbours } of this.#rooms) found ??= neighbours?.find(term, newcomer);
@@ -83,7 +83,7 @@ export class AffinityIndex {
   weightAt(at: number, vm: WaitingVm): number {
     let total = 0;
     for (const { term, weight } of preferredTerms(vm)) {
-      if (this.at(at).find(term, vm.vmId) !== undefined) total += weight;
+      if (this.at(at).find(term, vm) !== undefined) total += weight;
     }
     return total;
   }

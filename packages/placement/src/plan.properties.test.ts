@@ -144,13 +144,13 @@ describe("every plan", () => {
           const joined = placements.filter((other) => other !== one && other.chassisId === one.chassisId);
           const beside = joined.reduce((all, other) => all.with(other.vm), neighbours as Neighbours);
           const { near, apart } = requiredTerms(one.vm);
-          expect(apart.filter((its) => beside.find(its, one.vm.vmId) !== undefined)).toEqual([]);
+          expect(apart.filter((its) => beside.find(its, one.vm) !== undefined)).toEqual([]);
           const against = beside.repelling.filter((other) =>
             requiredTerms(other).apart.some((its) => termMatches(its, one.vm)),
           );
           expect(against.map((other: Neighbour) => other.vmId)).toEqual([]);
           for (const its of near) {
-            expect(beside.find(its, one.vm.vmId) !== undefined || termMatches(its, one.vm)).toBe(true);
+            expect(beside.find(its, one.vm) !== undefined || termMatches(its, one.vm)).toBe(true);
           }
         }
       }),
@@ -172,7 +172,7 @@ describe("every plan", () => {
         const [lone] = vms;
         if (lone === undefined) return;
         const hasPlacedMatch = (its: Parameters<Neighbours["find"]>[0]) =>
-          rooms.some(({ neighbours }) => neighbours?.find(its, lone.vmId) !== undefined);
+          rooms.some(({ neighbours }) => neighbours?.find(its, lone) !== undefined);
         const feasible = rooms.filter(
           (room) =>
             room.closed === undefined &&

@@ -9,6 +9,7 @@ import {
   settingsOfEnvironment,
 } from "@bioxen/nats";
 import * as z from "zod";
+import { tokenFileProblem } from "./metrics-access.ts";
 import { parseStreamLimits } from "./stream-limits.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -62,6 +63,11 @@ export const hostConfig = z.object({
     .string()
     .regex(/^(?:\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, "must be host:port")
     .default("127.0.0.1:0"),
+  /**
+   * File with the bearer token that a client of `BIOXEN_HTTP` sends to see ids, labels and names, and `/metrics/vms`.
+   * Default: no token, every client sees everything.
+   */
+  BIOXEN_METRICS_TOKEN_FILE: z.string().optional(),
   /** URLs of OTLP collectors. The OpenTelemetry SDK reads them and the other OTEL_* variables (telemetry.ts). */
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: z.url().optional(),
@@ -109,6 +115,8 @@ export function readHostConfig(env: Environment): HostConfig {
   const parsed = parse(hostConfig, env);
   const connection = settingsOfEnvironment(env, DEFAULT_SERVER);
   const problems = connectionProblems(connection).map(({ path, message }) => `${path}: ${message}`);
+  const ofToken = tokenFileProblem(parsed.data?.BIOXEN_METRICS_TOKEN_FILE);
+  if (ofToken !== undefined) problems.push(`BIOXEN_METRICS_TOKEN_FILE: ${ofToken}`);
   if (parsed.success && problems.length === 0) return { ...parsed.data, connection };
   throw new ConfigError([...problems, ...(parsed.success ? [] : problemsOf(parsed.error))]);
 }

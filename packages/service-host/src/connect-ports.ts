@@ -1,9 +1,9 @@
 /**
  * The connection of a service process to NATS: the bus, the log and everything else behind the ports of the service.
  */
-import { type ServiceName, SkippedMessages } from "@bioxen/contracts";
+import { FEED_WRITER, type ServiceName, SkippedMessages } from "@bioxen/contracts";
 import { type Logger, SkippingLog, StoredLeases } from "@bioxen/kernel";
-import { connectBus, KvLeaseStore, openBlobs, openOutcomes } from "@bioxen/nats";
+import { connectBus, KvLeaseStore, openBlobs, openCourses, openOutcomes, openTenantFeed } from "@bioxen/nats";
 import { type HostConfig, storageOf } from "./config.ts";
 import { HeldLeases } from "./held-leases.ts";
 import { type LoseLog, openKnownLog } from "./known-log.ts";
@@ -55,10 +55,12 @@ export async function connectPorts({ definition, config, logger, end, lose, trac
     new StoredLeases({ ...world, ids: processIds(), store, monotonicMs, hasEnded }),
   );
   const blobs = await openBlobs(bus, storage);
+  const courses = await openCourses(bus, storage);
   const skips = new SkippedMessages();
   const readable = new SkippingLog(log, skips);
   const appends = { appended: 0, conflict: 0 };
-  const traced = tracedPorts({ ...world, log: readable, bus, leases, blobs }, tracer, appends);
-  const ports = { ...traced, leases };
+  const traced = tracedPorts({ ...world, log: readable, bus, leases, blobs, courses }, tracer, appends);
+  const writesFeed = name === FEED_WRITER && config.BIOXEN_IDENTITIES === "mapped";
+  const ports = { ...traced, leases, ...(writesFeed ? { tenantFeed: await openTenantFeed(bus) } : {}) };
   return { bus, ports, outcomes, skips, guard, appends };
 }

@@ -68,8 +68,8 @@ it("all metrics of a process follow the grammar of OpenMetrics, and keep their n
   const served = metrics.counted(serve(ENDPOINTS.vmList, () => done({ vms: [], cursor: null })));
   const causation = { causeId: "a", correlationId: "a", deduplicate: false };
   await served.observe?.({}, causation, async () => ({ ok: true, result: {} }));
-  const before = await metrics.text(MEASURED, "prometheus");
-  const text = await metrics.text(MEASURED, "openmetrics");
+  const before = await metrics.text(MEASURED, "prometheus", true);
+  const text = await metrics.text(MEASURED, "openmetrics", true);
   expect(text.endsWith("\n# EOF\n")).toBe(true);
   const families = text
     .slice(0, -"\n# EOF\n".length)
@@ -84,7 +84,7 @@ it("all metrics of a process follow the grammar of OpenMetrics, and keep their n
     for (const sample of samples) expect(names, sample).toContain(SAMPLE.exec(sample)?.[1]);
     expect(samples.length, name).toBeGreaterThan(0);
   }
-  const after = await metrics.text(MEASURED, "prometheus");
+  const after = await metrics.text(MEASURED, "prometheus", true);
   const typesOf = (one: string) => [...one.matchAll(/^# TYPE .*$/gm)].map(([line]) => line);
   expect(typesOf(after)).toEqual(typesOf(before));
   expect(after).toContain(

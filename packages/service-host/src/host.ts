@@ -12,6 +12,7 @@
 import {
   BIOXEN_VERSION,
   ENDPOINTS,
+  FEED_WRITER,
   guardedForTenants,
   type IdentityMode,
   JOB_INTAKE,
@@ -28,6 +29,7 @@ import {
   clusterIdOn,
   discoverServices,
   type Outcomes,
+  openFeedInfo,
   openInbox,
   openJobCancellation,
   openJobIntake,
@@ -53,8 +55,10 @@ import { feedOf, losing, startFeed } from "./known-log.ts";
 import { loadMeasurements } from "./load.ts";
 import { exportMetrics } from "./metric-export.ts";
 import { ProcessMetrics } from "./metrics.ts";
+import { metricsAccess } from "./metrics-access.ts";
 import { EndRequested, ProcessEnd } from "./process-end.ts";
 import { createLogger, namedIds, randomIds, systemClock, systemTimers } from "./real-world.ts";
+import { Refusals } from "./refusals.ts";
 import { withEveryKind } from "./snapshot-sinks.ts";
 import { openSnapshots, type Snapshots } from "./snapshots.ts";
 import { StandBy } from "./stand-by.ts";
@@ -184,9 +188,8 @@ async function boot(
   const http = await end.during(
     openHttp({
       ...addressOf(config.BIOXEN_HTTP),
-      vitals,
-      metrics,
-      measure,
+      ...{ vitals, metrics, measure },
+      access: metricsAccess(config.BIOXEN_METRICS_TOKEN_FILE),
       measureVms: service.measureVms === undefined ? undefined : () => service.measureVms?.() ?? [],
     }),
   );
@@ -196,7 +199,7 @@ async function boot(
   const snapshots = await end.during(rebuildState(feed, bus, ports, config));
   end.closes(() => snapshots.end());
   measuring.push(() => snapshots.measure());
-  const common = servingOf(definition, feed, logger, config);
+  const common = servingOf(definition, feed, { logger, config, measuring });
   const hosted = await end.during(hostedEndpoints(definition, { ...common, bus, outcomes }));
   const endpoints = [...guardedEndpoints(service), ...hosted].map((served) =>
     metrics.counted(tracedEndpoint(served, tracer)),
@@ -244,13 +247,17 @@ async function hostedEndpoints(
   return [await openJobCancellation(bus, outcomes, identities), await openJobOutcomes(bus)];
 }
 
-/** Opens the intake of tenants' jobs, if this service has it, on a server with keys. */
+/** Opens what serves tenants beside the endpoints of this service, on a server with keys. */
 async function intakesOf(
   { name }: ServiceDefinition,
   { identities }: { readonly identities: IdentityMode },
   bus: Bus,
 ) {
-  return identities === "mapped" && name === JOB_INTAKE ? [await openJobIntake(bus)] : [];
+  if (identities === "open") return [];
+  return [
+    ...(name === JOB_INTAKE ? [await openJobIntake(bus)] : []),
+    ...(name === FEED_WRITER ? [await openFeedInfo(bus)] : []),
+  ];
 }
 
 /** Returns the endpoints of the service, with the rules for tenants. */
@@ -258,13 +265,11 @@ function guardedEndpoints({ endpoints, owners }: Service): readonly ServedEndpoi
   return owners === undefined ? endpoints : endpoints.map((served) => guardedForTenants(served, owners));
 }
 
+/** The sources of the measurements of a process. */
+type Measuring = (() => readonly Measurement[])[];
+
 /** Returns the sources of the measurements that a process has from its start. */
-function measuringOf(
-  leases: HeldLeases,
-  vitals: ProcessVitals,
-  bus: Bus,
-  service: Service,
-): (() => readonly Measurement[])[] {
+function measuringOf(leases: HeldLeases, vitals: ProcessVitals, bus: Bus, service: Service): Measuring {
   return [
     () => leases.measure(),
     // The last inspection of the store says nothing about a server that cannot be reached now.
@@ -285,12 +290,15 @@ function standByOf({ name, isUnique = false }: ServiceDefinition, bus: Bus, feed
 function servingOf(
   { name, description }: ServiceDefinition,
   feed: EventFeed,
-  logger: Logger,
-  { BIOXEN_IDENTITIES: identities, BIOXEN_CALLER_LIMIT: callerLimit }: HostConfig,
+  { logger, config, measuring }: Pick<Process, "logger" | "config"> & { readonly measuring: Measuring },
 ) {
+  const { BIOXEN_IDENTITIES: identities, BIOXEN_CALLER_LIMIT: callerLimit } = config;
+  const refusals = new Refusals(logger);
+  measuring.push(() => refusals.measure());
   return {
     identities,
     callerLimit,
+    onRefusal: refusals.note.bind(refusals),
     name,
     description,
     version: BIOXEN_VERSION,

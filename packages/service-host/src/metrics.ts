@@ -4,6 +4,7 @@
 import {
   BIOXEN_VERSION,
   FLEET_METRICS,
+  isPublicMetric,
   METRICS,
   type Measurement,
   SERVICE_METRICS,
@@ -79,9 +80,17 @@ export class ProcessMetrics {
     };
   }
 
-  /** Returns the metrics of the process, followed by `measured`, in the format. */
-  async text(measured: readonly Measurement[], format: ExpositionFormat): Promise<string> {
-    const families = await this.#present(measured);
+  /**
+   * Returns the metrics of the process, followed by `measured`, in the format; without `withNames`, only metrics whose
+   * labels hold no id, label or name.
+   */
+  async text(
+    measured: readonly Measurement[],
+    format: ExpositionFormat,
+    withNames: boolean,
+  ): Promise<string> {
+    const present = await this.#present(measured);
+    const families = withNames ? present : present.filter(({ name }) => isPublicMetric(name));
     return expositionOf(
       families.map((family) => (family.name in FLEET_METRICS ? family : this.#labelled(family))),
       format,

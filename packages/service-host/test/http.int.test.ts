@@ -1,19 +1,35 @@
 import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readHostConfig } from "../src/config.ts";
 import { type HttpServer, openHttp } from "../src/http.ts";
 import { ProcessMetrics } from "../src/metrics.ts";
+import { type GrantMetrics, metricsAccess } from "../src/metrics-access.ts";
 
-let server: HttpServer;
-beforeAll(async () => {
-  // Only what the routes read.
-  const vitals = { reason: undefined, unreadable: [], now: () => ({ ready: true }) } as never;
-  server = await openHttp({
+// Only what the routes read.
+const VITALS = {
+  reason: "agent a is run by another process",
+  unreadable: { count: 1, first: [{ seq: 7, streamSubject: "bioxen.evt.vm.a", why: "no JSON" }] },
+  now: () => ({ ready: false, appliedSeq: 6, lagEvents: 0 }),
+} as never;
+
+const open = (access: GrantMetrics) =>
+  openHttp({
     host: "127.0.0.1",
     port: 0,
-    vitals,
+    vitals: VITALS,
+    access,
     metrics: new ProcessMetrics("lifecycle", () => ({ ready: true, appliedSeq: 1, lagEvents: 0 })),
-    measure: () => [],
+    measure: () => [
+      {
+        metric: "bioxen_quota_used",
+        values: [{ value: 1, labels: { quota: "team=red", resource: "vcpus" } }],
+      },
+      { metric: "bioxen_vms", values: [{ value: 1, labels: { state: "running" } }] },
+    ],
     measureVms: () => [
       {
         metric: "bioxen_vm_lag_seconds",
@@ -21,8 +37,23 @@ beforeAll(async () => {
       },
     ],
   });
+
+let server: HttpServer;
+let guarded: HttpServer;
+let dir: string;
+let tokenFile: string;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "bioxen-http-"));
+  tokenFile = join(dir, "metrics.token");
+  await writeFile(tokenFile, "first-token\n");
+  server = await open(metricsAccess(undefined));
+  guarded = await open(metricsAccess(tokenFile));
 });
-afterAll(() => server.close());
+afterAll(async () => {
+  await server.close();
+  await guarded.close();
+  await rm(dir, { recursive: true, force: true });
+});
 
 /** Sends the text, and returns everything until the server ends the connection. */
 async function exchanged(text: string): Promise<string> {
@@ -73,3 +104,66 @@ describe("the HTTP server of a service", () => {
     expect(performance.now() - beganAt).toBeLessThan(20_000);
   });
 });
+
+describe("the HTTP server of a service with a token file", () => {
+  const shown = async (path: string, token?: string, { url } = guarded) => {
+    const response = await fetch(
+      `${url}${path}`,
+      token === undefined ? {} : { headers: { authorization: token } },
+    );
+    return {
+      status: response.status,
+      login: response.headers.get("www-authenticate"),
+      text: await response.text(),
+    };
+  };
+
+  it("shows a client without the token numbers only", async () => {
+    expect(await shown("/live")).toMatchObject({ status: 200 });
+    const { status, text } = await shown("/metrics");
+    expect(status).toBe(200);
+    expect(text).toContain('bioxen_vms{state="running"} 1');
+    expect(text).toContain("process_cpu_seconds_total");
+    expect(text).not.toContain("team=red");
+    expect(await shown("/metrics/vms")).toMatchObject({ status: 401, login: "Bearer" });
+    expect(JSON.parse((await shown("/ready")).text)).toEqual({
+      ready: false,
+      reason: expect.stringContaining("token of the metrics"),
+      appliedSeq: 6,
+      lagEvents: 0,
+      unreadable: { count: 1 },
+    });
+  });
+
+  it("shows everything to the token of the file as it is now, and nothing to another one", async () => {
+    expect((await shown("/metrics", "Bearer first-token")).text).toContain("team=red");
+    expect((await shown("/metrics/vms", "bearer first-token")).text).toContain('vm="a"');
+    expect((await shown("/ready", "Bearer first-token")).text).toContain("bioxen.evt.vm.a");
+    for (const wrong of ["Bearer", "Bearer first", "Basic first-token", "Bearer second-token"]) {
+      for (const path of ["/ready", "/metrics", "/metrics/vms"]) {
+        expect(await shown(path, wrong), `${wrong} ${path}`).toMatchObject({ status: 401, login: "Bearer" });
+      }
+    }
+    await writeFile(tokenFile, "second-token");
+    expect((await shown("/metrics", "Bearer second-token")).status).toBe(200);
+    expect((await shown("/metrics", "Bearer first-token")).status).toBe(401);
+    await writeFile(tokenFile, "\n");
+    expect((await shown("/metrics", "Bearer ")).status, "a file without a token lets no client in").toBe(401);
+    expect(readProblem(tokenFile)).toMatch(/BIOXEN_METRICS_TOKEN_FILE: must name a file with one token/);
+    expect(readProblem(join(dir, "absent"))).toMatch(/BIOXEN_METRICS_TOKEN_FILE: cannot be read/);
+  });
+
+  it("shows everything without a token file", async () => {
+    expect((await shown("/metrics", undefined, server)).text).toContain("team=red");
+    expect((await shown("/ready", undefined, server)).text).toContain("agent a is run by another process");
+  });
+});
+
+function readProblem(file: string): string {
+  try {
+    readHostConfig({ BIOXEN_METRICS_TOKEN_FILE: file });
+    return "";
+  } catch (thrown) {
+    return String(thrown);
+  }
+}

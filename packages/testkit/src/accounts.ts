@@ -1,15 +1,22 @@
 /**
- * The configuration of a test server with accounts: one for the services, one per principal and one per agent. The
- * imports map the public subjects, so that the services know the caller of each request.
+ * The configuration of a test server with accounts: one for the services under test, one per principal, agent and other
+ * service. The imports map the public subjects, so that the services know the caller of each request.
  */
-import { COMMAND_PREFIX, type Identity, JOB_SUBJECTS, mappedSubject, QUERY_PREFIX } from "@bioxen/contracts";
+import {
+  COMMAND_PREFIX,
+  type Identity,
+  JOB_SUBJECTS,
+  mappedSubject,
+  QUERY_PREFIX,
+  serviceAccount,
+} from "@bioxen/contracts";
 
 /** The user of a test server that may do everything in the account of the services. Its password is the same word. */
 export const SERVICES = "services";
 
 /** Returns the name of the account and user of a caller. The password of the user is the same word. */
 export function userOf({ role, name }: Identity): string {
-  return `${role}-${name}`;
+  return role === "service" ? serviceAccount(name) : `${role}-${name}`;
 }
 
 /** Returns the URL with which a user logs in. */

@@ -1,4 +1,5 @@
 export * from "./blob-store-contract.ts";
+export * from "./course-store-contract.ts";
 export * from "./decider-laws.ts";
 export * from "./event-log-contract.ts";
 export * from "./events.ts";
@@ -7,6 +8,7 @@ export * from "./fake-clock.ts";
 export * from "./given-when-then.ts";
 export * from "./leases-contract.ts";
 export * from "./memory-blobs.ts";
+export * from "./memory-courses.ts";
 export * from "./memory-event-log.ts";
 export * from "./memory-leases.ts";
 export * from "./memory-snapshots.ts";

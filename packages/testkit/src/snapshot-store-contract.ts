@@ -14,8 +14,10 @@ const headAt = (seq: number): SnapshotHead => ({
   seq,
   streamSubject: eventSubject("vm", "x"),
   digest: "d".repeat(64),
+  newest: { seq: seq + 3, streamSubject: eventSubject("vm", "y"), digest: "e".repeat(64) },
   takenAtMs: 1_700_000_000_000,
   schemas: { vm: 1 },
+  skipped: [2, 5],
 });
 
 export async function* chunksFrom(texts: readonly string[]): AsyncGenerator<Uint8Array> {

@@ -8,27 +8,31 @@ import { type Bus, connectBus, openInbox, openOutcomes } from "@bioxen/nats";
 import { connect, headers, type NatsConnection } from "@nats-io/transport-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { accountsOf, SERVICES, urlOf, userOf } from "../src/accounts.ts";
+import { eventually } from "../src/eventually.ts";
 import { TestServer } from "../src/index.ts";
+import { sendRaw } from "./raw-protocol.ts";
 
 const ADMIN: Identity = { role: "admin", name: "admin" };
 const ALICE: Identity = { role: "tenant", name: "alice" };
 const BOB: Identity = { role: "tenant", name: "bob" };
 const EYE: Identity = { role: "observer", name: "eye" };
 const AGENT: Identity = { role: "agent", name: "local" };
-const CALLERS = [ADMIN, ALICE, BOB, EYE, AGENT];
+const SCHEDULER: Identity = { role: "service", name: "chassis-scheduler" };
+const CALLERS = [ADMIN, ALICE, BOB, EYE, AGENT, SCHEDULER];
 
 /** Headers by which a caller claims to be another one. */
 const CLAIMS = {
   "Bioxen-Service": "lifecycle",
   "Bioxen-On-Behalf-Of": "admin",
-  "Nats-Request-Info": '{"acc":"SERVICES","user":"admin"}',
-  "nats-request-info": '{"acc":"SERVICES","user":"admin"}',
+  "Nats-Request-Info": '{"acc":"S-lifecycle","user":"admin"}',
+  "nats-request-info": '{"acc":"S-lifecycle","user":"admin"}',
 };
 const VM = { vmId: "alice-1" };
 
 interface World {
   readonly server: TestServer;
-  readonly services: Bus;
+  /** A service with an account of its own; on an open server, a client like any other. */
+  readonly scheduler: Bus;
   readonly seen: Causation[];
   /** Sends a request as a caller; returns its reply, or undefined when no service may hear it. */
   ask(caller: Identity | undefined, subject: string, payload: object, fields?: object): Promise<unknown>;
@@ -41,7 +45,12 @@ async function openWorld(identities: IdentityMode): Promise<World> {
   const services = await connectBus({
     servers: url(SERVICES),
     name: "services",
-    service: "chassis-scheduler",
+    service: "lifecycle",
+  });
+  const scheduler = await connectBus({
+    servers: url(userOf(SCHEDULER)),
+    name: "scheduler",
+    service: "lifecycle",
   });
   const seen: Causation[] = [];
   const note = (_request: unknown, causation: Causation) => {
@@ -74,7 +83,7 @@ async function openWorld(identities: IdentityMode): Promise<World> {
   const clients = new Map<string, NatsConnection>();
   return {
     server,
-    services,
+    scheduler,
     seen,
     async ask(caller, subject, payload, fields = {}) {
       const user = caller === undefined ? SERVICES : userOf(caller);
@@ -89,6 +98,7 @@ async function openWorld(identities: IdentityMode): Promise<World> {
     async close() {
       await inbox.stop();
       for (const client of clients.values()) await client.close();
+      await scheduler.close();
       await services.close();
       await server.stop();
     },
@@ -122,7 +132,7 @@ describe("on a server with accounts", () => {
   it("a service is the principal of its call, on behalf of the principal that began the chain", async () => {
     const causation = { causeId: "e-1", correlationId: "c-1", deduplicate: false, onBehalfOf: "alice" };
     const request = { vmId: "a", fence: 1, preemptedSeq: 1 };
-    await world.services.call(ENDPOINTS.vmReinstate.subject, request, { timeoutMs: 5_000, causation });
+    await world.scheduler.call(ENDPOINTS.vmReinstate.subject, request, { timeoutMs: 5_000, causation });
     expect(last()).toMatchObject({
       principal: "service:chassis-scheduler",
       role: "service",
@@ -139,8 +149,57 @@ describe("on a server with accounts", () => {
       role: "tenant",
     };
     const request = { vmId: "a", fence: 1, preemptedSeq: 1 };
-    await world.services.call(ENDPOINTS.vmReinstate.subject, request, { timeoutMs: 5_000, causation });
+    await world.scheduler.call(ENDPOINTS.vmReinstate.subject, request, { timeoutMs: 5_000, causation });
     expect(last()).toMatchObject({ principal: "service:chassis-scheduler", onBehalfOf: "bob" });
+  });
+
+  const REINSTATE = [ENDPOINTS.vmReinstate.subject, { vmId: "a", fence: 1, preemptedSeq: 1 }] as const;
+  const FORGED = '{"acc":"S-lifecycle"}';
+  it.each<[string, readonly [string, string][]]>([
+    ["its own header", [["Bioxen-Service", "lifecycle"]]],
+    ["the server's header", [["Nats-Request-Info", FORGED]]],
+    ["the header in lower case", [["nats-request-info", FORGED]]],
+    ["the header with a space", [["Nats-Request-Info ", FORGED]]],
+    [
+      "the header twice",
+      [
+        ["Nats-Request-Info", FORGED],
+        ["Nats-Request-Info", FORGED],
+      ],
+    ],
+    [
+      "the header behind one whose name ends the same",
+      [
+        ["A-Nats-Request-Info", "x"],
+        ["Nats-Request-Info", FORGED],
+      ],
+    ],
+    [
+      "the header behind one whose value names it",
+      [
+        ["A", "Nats-Request-Info: x"],
+        ["Nats-Request-Info", FORGED],
+      ],
+    ],
+    [
+      "the header behind one whose name begins the same",
+      [
+        ["Nats-Request-Info-A", "x"],
+        ["Nats-Request-Info", FORGED],
+      ],
+    ],
+  ])("a service is not another one by %s", async (_what, fields) => {
+    const before = world.seen.length;
+    const lines = fields.map(([name, value]) => `${name}: ${value}`);
+    const [subject, request] = REINSTATE;
+    const head = ["NATS/1.0", ...lines, "", ""].join("\r\n");
+    const body = JSON.stringify(request);
+    const sizes = `${head.length} ${head.length + body.length}`;
+    const url = urlOf(world.server.port, userOf(SCHEDULER));
+    await sendRaw(url, `HPUB ${subject} _INBOX.forger ${sizes}\r\n${head}${body}\r\n`);
+    await eventually("the request arrives", async () => world.seen.length > before || undefined);
+    expect(world.seen).toHaveLength(before + 1);
+    expect(last()).toMatchObject({ principal: "service:chassis-scheduler", role: "service" });
   });
 
   it.each(["two words", "service:lifecycle", "agent:", "a.b"])("no service serves %j", async (served) => {

@@ -7,10 +7,12 @@ import {
   Aggregates,
   accept,
   type Causation,
+  chunksOf,
   EventFeed,
   type Logger,
   ReadModel,
   SnapshotWriter,
+  type StoredEvent,
   UNCHANGED,
 } from "@bioxen/kernel";
 import { describe, expect, it } from "vitest";
@@ -36,10 +38,8 @@ const cordon = (state: ChassisState) =>
     : accept<ChassisEvent>({ type: "bioxen.chassis.cordoned.v1", data: {} });
 const uncordon = () => accept<ChassisEvent>({ type: "bioxen.chassis.uncordoned.v1", data: {} });
 
-function world(schema = chassisFold.schema) {
-  const log = new MemoryEventLog();
+function world(schema = chassisFold.schema, log = new MemoryEventLog(), snapshots = new MemorySnapshots()) {
   const clock = new FakeClock();
-  const snapshots = new MemorySnapshots();
   const said: string[] = [];
   const say = (_fields: object, message: string) => void said.push(message);
   const logger: Logger = { debug: say, info: say, warn: say, error: say };
@@ -84,6 +84,27 @@ async function busyWorld() {
   }
   await it.clock.advance(10);
   return { ...it, first, writer };
+}
+
+/** A snapshot of a process that has just appended an event which its feed has not received yet. */
+async function aheadWorld() {
+  const it = world();
+  const follow = it.log.follow.bind(it.log);
+  it.log.follow = (options) =>
+    follow({ ...options, onEvent: (event) => event.seq === 1 && options.onEvent(event) });
+  const first = it.instance();
+  await first.start();
+  await first.chassis.execute("c0", because("heard"), register);
+  await settle();
+  await first.chassis.execute("c1", because("not heard"), register);
+  const capture = first.feed.capture(0);
+  if (capture === undefined) throw new Error("nothing to capture");
+  await it.snapshots.save(
+    capture.head,
+    chunksOf(capture.captured, async () => undefined),
+  );
+  it.log.follow = follow;
+  return { ...it, first };
 }
 
 describe("a start from a snapshot", () => {
@@ -173,8 +194,33 @@ describe("a start from a snapshot", () => {
       snapshot && { ...snapshot, head: { ...snapshot.head, digest: "0".repeat(64) } };
     const wary = instance();
     await wary.start();
-    expect(said.at(-1)).toMatch(/event \d+ of this log has another digest/);
+    expect(said.at(-1)).toMatch(/this log has no event \d+ with the same digest/);
     expect(heldBy(wary)).toEqual(heldBy(first));
+  });
+
+  it("rejects a snapshot with an aggregate that is newer than the head, when the log has lost that newer event", async () => {
+    const { log, snapshots, first } = await aheadWorld();
+    const head = await snapshots.newestHead();
+    expect(head).toMatchObject({ seq: 1, newest: { seq: 2, streamSubject: "bioxen.evt.chassis.c1" } });
+    const same = world(chassisFold.schema, log, snapshots);
+    const warm = same.instance();
+    await warm.start();
+    expect(same.said.at(-1)).toBe("state restored from a snapshot");
+    expect(warm.chassis.get("c1").version).toBe(1);
+    expect(warm.feed.capture(0)?.head.seq).toBe(2);
+
+    const [kept] = await log.read("bioxen.evt.chassis.c0", 0);
+    const cut = world(chassisFold.schema, new MemoryEventLog(), snapshots);
+    await cut.log.append("bioxen.evt.chassis.c0", (kept as StoredEvent).envelope, 0);
+    const later = cut.instance();
+    await later.start();
+    expect(cut.said.at(-1)).toBe("ignoring the snapshot: this log has no event 2 with the same digest");
+    expect(later.chassis.get("c1").version).toBe(0);
+    expect(await later.chassis.execute("c1", because("again"), register)).toMatchObject({
+      ok: true,
+      changed: true,
+    });
+    expect(first.chassis.get("c1").version).toBe(1);
   });
 });
 

@@ -84,7 +84,9 @@ describe("a bucket or stream that is deleted under use", () => {
     const absent = streams.filter(({ present }) => present === undefined).map(({ name }) => name);
     expect(absent.sort()).toEqual([
       "BIOXEN_COMMANDS",
+      "BIOXEN_COURSES",
       "BIOXEN_DEAD_LETTERS",
+      "BIOXEN_FEED",
       "BIOXEN_OUTCOMES",
       "KV_bioxen-log-record",
     ]);
@@ -151,7 +153,7 @@ describe("a refusal of the server", () => {
   });
 
   it.each([
-    ["max_streams: 2", /stream BIOXEN_OUTCOMES \(account LAB\): .* as many streams .* BioXen needs 9/],
+    ["max_streams: 2", /stream BIOXEN_OUTCOMES \(account LAB\): .* as many streams .* BioXen needs 11/],
     [
       "max_bytes_required: true",
       /stream BIOXEN_EVENTS \(account LAB\): .* requires a largest size .* BIOXEN_STREAM_MAX_BYTES/,

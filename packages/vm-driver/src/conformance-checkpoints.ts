@@ -2,7 +2,7 @@
  * The part of the conformance suite about checkpoints: taking one, and starting or restarting a guest from one.
  */
 import { expect, it } from "vitest";
-import { capIn, type Fixture, refused, states } from "./conformance-fixture.ts";
+import { capIn, type Fixture, LACKS, live as pass, refused, states } from "./conformance-fixture.ts";
 import { MAX_CHECKPOINT_BYTES, type VmDriver } from "./driver.ts";
 
 export function checkpoints({ driver, start, subject }: Fixture): void {
@@ -15,7 +15,7 @@ export function checkpoints({ driver, start, subject }: Fixture): void {
       await refused(driver().start({ ...subject().spec("cell-b", 11), checkpoint }), code);
       return;
     }
-    driver().tick(10_000);
+    await pass(driver(), 10_000);
     const { bytes, simMinutes } = await driver().snapshot("cell-a", 10);
     expect(bytes.length).toBeLessThanOrEqual(MAX_CHECKPOINT_BYTES);
     expect(simMinutes).toBe(Math.floor(driver().sample("cell-a")?.simMinutes ?? -1));
@@ -26,8 +26,8 @@ export function checkpoints({ driver, start, subject }: Fixture): void {
     expect(states(driver())).toEqual({ "cell-a": "paused@10" });
   });
 
-  it("takes a checkpoint only of the guest with the given fence", async () => {
-    if (!driver().capabilities.snapshot) return;
+  it("takes a checkpoint only of the guest with the given fence", async ({ skip }) => {
+    skip(!driver().capabilities.snapshot, LACKS);
     await start("cell-a", 10);
     await refused(driver().snapshot("cell-a", 9), "STALE_FENCE");
     await refused(driver().snapshot("cell-a", 11), "GUEST_NOT_FOUND");
@@ -41,19 +41,21 @@ export function goingOn({ driver, start, subject, another }: Fixture): void {
   /**
    * Advances the driver's clock in uneven steps, so that the checkpoint must contain the time since the last quantum.
    */
-  const live = (which: VmDriver): void => {
-    for (let i = 0; i < 7; i += 1) which.tick(9_700);
+  const live = async (which: VmDriver): Promise<void> => {
+    for (let i = 0; i < 7; i += 1) await pass(which, 9_700);
   };
   const goOn = (which: VmDriver, fence: number, checkpoint: Uint8Array) =>
     which.start({ ...subject().spec("cell-a", fence), checkpoint });
 
-  it("a guest that starts from a checkpoint continues bit for bit like an uninterrupted one, on any driver", async () => {
-    if (!driver().capabilities.snapshot) return;
+  it("a guest that starts from a checkpoint continues bit for bit like an uninterrupted one, on any driver", async ({
+    skip,
+  }) => {
+    skip(!driver().capabilities.snapshot, LACKS);
     await start("cell-a", 10);
-    live(driver());
+    await live(driver());
     const { bytes, simMinutes } = await driver().snapshot("cell-a", 10);
     if (driver().capabilities.clock === "host") expect(simMinutes).toBeGreaterThan(0);
-    live(driver());
+    await live(driver());
     const uninterrupted = { sample: driver().sample("cell-a"), next: await driver().snapshot("cell-a", 10) };
     await driver().stop("cell-a", 10);
     const elsewhere = await another();
@@ -62,15 +64,15 @@ export function goingOn({ driver, start, subject, another }: Fixture): void {
       expect(states(each)).toEqual({ "cell-a": "running@11" });
       if (each.capabilities.clock !== "host") continue;
       expect(each.sample("cell-a")?.simMinutes).toBeGreaterThanOrEqual(simMinutes);
-      live(each);
+      await live(each);
       expect({ sample: each.sample("cell-a"), next: await each.snapshot("cell-a", 11) }).toEqual(
         uninterrupted,
       );
     }
   });
 
-  it("rejects malformed and foreign checkpoints, and leaves no guest behind", async () => {
-    if (!driver().capabilities.snapshot) return;
+  it("rejects malformed and foreign checkpoints, and leaves no guest behind", async ({ skip }) => {
+    skip(!driver().capabilities.snapshot, LACKS);
     await start("cell-b", 5);
     const { bytes } = await driver().snapshot("cell-b", 5);
     const text = new TextEncoder();
@@ -103,22 +105,22 @@ export function goingOn({ driver, start, subject, another }: Fixture): void {
     }
     await refused(back(undefined), "GUEST_NOT_FOUND");
     await start("cell-a", 10);
-    live(driver());
+    await live(driver());
     const { bytes } = await driver().snapshot("cell-a", 10);
     const then = driver().sample("cell-a");
-    live(driver());
+    await live(driver());
     await refused(back(bytes, 9), "STALE_FENCE");
     await refused(back(bytes.subarray(1)), "BAD_REQUEST");
     expect(driver().sample("cell-a"), "a rejected call changes nothing").not.toEqual(then);
     for (let i = 0; i < 2; i += 1) {
       await back(bytes);
       expect(driver().sample("cell-a")).toEqual(then);
-      live(driver());
+      await live(driver());
     }
     if (driver().capabilities.pause) {
       await driver().pause("cell-a", 10);
       await back(bytes);
-      live(driver());
+      await live(driver());
       expect(driver().sample("cell-a")).toEqual(then);
       expect(states(driver())).toEqual({ "cell-a": "paused@10" });
     }
@@ -130,8 +132,8 @@ export function goingOn({ driver, start, subject, another }: Fixture): void {
     expect(driver().list()).toEqual([]);
   });
 
-  it("a stop during a restart leaves no guest", async () => {
-    if (!driver().capabilities.snapshot) return;
+  it("a stop during a restart leaves no guest", async ({ skip }) => {
+    skip(!driver().capabilities.snapshot, LACKS);
     await start("cell-a", 10);
     const { bytes } = await driver().snapshot("cell-a", 10);
     const restarting = driver()
@@ -142,12 +144,12 @@ export function goingOn({ driver, start, subject, another }: Fixture): void {
     expect(driver().list()).toEqual([]);
   });
 
-  it("a start from a checkpoint obeys the fences", async () => {
-    if (!driver().capabilities.snapshot) return;
+  it("a start from a checkpoint obeys the fences", async ({ skip }) => {
+    skip(!driver().capabilities.snapshot, LACKS);
     await start("cell-a", 10);
-    driver().tick(5_000);
+    await pass(driver(), 5_000);
     const { bytes } = await driver().snapshot("cell-a", 10);
-    driver().tick(5_000);
+    await pass(driver(), 5_000);
     const before = driver().sample("cell-a");
     await goOn(driver(), 10, bytes);
     expect(driver().sample("cell-a"), "the same fence changes nothing").toEqual(before);
@@ -158,10 +160,12 @@ export function goingOn({ driver, start, subject, another }: Fixture): void {
     await refused(goOn(driver(), 11, bytes), "STALE_FENCE");
   });
 
-  it("uses the allocation of the spec, and continues from the same state with another seed", async () => {
-    if (!driver().capabilities.snapshot) return;
+  it("uses the allocation of the spec, and continues from the same state with another seed", async ({
+    skip,
+  }) => {
+    skip(!driver().capabilities.snapshot, LACKS);
     await start("cell-a", 10);
-    live(driver());
+    await live(driver());
     const { bytes } = await driver().snapshot("cell-a", 10);
     const before = driver().sample("cell-a");
     const spec = subject().spec("cell-b", 11);

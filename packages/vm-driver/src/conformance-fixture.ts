@@ -6,6 +6,9 @@ import type { GuestSpec, VmDriver } from "./driver.ts";
 import { type DriverErrorCode, driverErrorCode } from "./driver-error.ts";
 import type { GuestSample } from "./guest-sample.ts";
 
+/** Why a test is skipped. */
+export const LACKS = "the driver does not have what this test is about";
+
 export interface DriverUnderTest {
   readonly driver: VmDriver;
   /** Returns a valid spec with the given VM and fence. Its allocation names every resource that the driver meters. */
@@ -55,4 +58,22 @@ const SAMPLE_WITHIN_MS = 10_000;
 /** Repeats the check of a sample until it passes: a guest outside this process reports its samples from time to time. */
 export function untilSampled(check: () => void): Promise<void> {
   return vi.waitFor(check, { timeout: SAMPLE_WITHIN_MS, interval: 20 });
+}
+
+/**
+ * Lets this time pass for the driver's guests, and waits until each has computed all of it. A snapshot waits for what a
+ * guest still does at its last minute.
+ */
+export async function live(driver: VmDriver, elapsedMs: number): Promise<void> {
+  driver.tick(elapsedMs);
+  if (driver.capabilities.clock !== "host") return;
+  await untilSampled(() => {
+    for (const { vmId, state } of driver.list()) {
+      if (state === "running") expect(driver.sample(vmId)?.lagMs ?? 0, `lag of ${vmId}`).toBe(0);
+    }
+  });
+  if (!driver.capabilities.snapshot) return;
+  for (const { vmId, fence, state } of driver.list()) {
+    if (state !== "failed") await driver.snapshot(vmId, fence);
+  }
 }

@@ -2,7 +2,7 @@
  * The part of the conformance suite about snapshots that are stored with their guest.
  */
 import { expect, it } from "vitest";
-import { type Fixture, refused, states } from "./conformance-fixture.ts";
+import { type Fixture, LACKS, refused, states } from "./conformance-fixture.ts";
 
 export function keptSnapshots({ driver, start, subject, another }: Fixture): void {
   const names = () =>
@@ -12,9 +12,9 @@ export function keptSnapshots({ driver, start, subject, another }: Fixture): voi
   const back = (fence: number, checkpoint: Uint8Array | undefined, restores: number) =>
     driver().restart({ ...subject().spec("cell-a", fence), checkpoint, restores });
 
-  it("takes one snapshot per name without changing the guest, and removes it on drop", async () => {
+  it("takes one snapshot per name without changing the guest, and removes it on drop", async ({ skip }) => {
     const { snapshots, capabilities } = driver();
-    if (snapshots === undefined) return;
+    if (snapshots === undefined) return skip(LACKS);
     expect(capabilities.snapshot, "a driver has transferable checkpoints or kept snapshots, not both").toBe(
       false,
     );
@@ -34,9 +34,9 @@ export function keptSnapshots({ driver, start, subject, another }: Fixture): voi
     expect(names()).toEqual([]);
   });
 
-  it("takes a snapshot only of the guest with the given fence", async () => {
+  it("takes a snapshot only of the guest with the given fence", async ({ skip }) => {
     const { snapshots } = driver();
-    if (snapshots === undefined) return;
+    if (snapshots === undefined) return skip(LACKS);
     await start("cell-a", 10);
     await refused(snapshots.take("cell-a", 9, "one"), "STALE_FENCE");
     await refused(snapshots.take("cell-x", 10, "one"), "GUEST_NOT_FOUND");
@@ -45,9 +45,9 @@ export function keptSnapshots({ driver, start, subject, another }: Fixture): voi
     expect(names()).toEqual([]);
   });
 
-  it("restarts a guest in place, keeps it paused, and reports the given restore count", async () => {
+  it("restarts a guest in place, keeps it paused, and reports the given restore count", async ({ skip }) => {
     const { snapshots } = driver();
-    if (snapshots === undefined) return;
+    if (snapshots === undefined) return skip(LACKS);
     await refused(back(10, undefined, 1), "GUEST_NOT_FOUND");
     await start("cell-a", 10);
     const course = () => driver().list()[0]?.restores;
@@ -72,9 +72,9 @@ export function keptSnapshots({ driver, start, subject, another }: Fixture): voi
     expect(states(driver())).toEqual({ "cell-a": "running@10" });
   });
 
-  it("starts from a snapshot, also under a new fence, and rejects a dropped one", async () => {
+  it("starts from a snapshot, also under a new fence, and rejects a dropped one", async ({ skip }) => {
     const { snapshots } = driver();
-    if (snapshots === undefined) return;
+    if (snapshots === undefined) return skip(LACKS);
     await start("cell-a", 10);
     const { bytes } = await snapshots.take("cell-a", 10, "one");
     await driver().stop("cell-a", 10);
@@ -90,8 +90,8 @@ export function keptSnapshots({ driver, start, subject, another }: Fixture): voi
     expect(states(driver()), "an already restored guest is unchanged").toEqual({ "cell-a": "running@13" });
   });
 
-  it("a new driver lists no snapshots before it is ready", async () => {
-    if (driver().snapshots === undefined) return;
+  it("a new driver lists no snapshots before it is ready", async ({ skip }) => {
+    skip(driver().snapshots === undefined, LACKS);
     const other = await another();
     await other.close();
     expect(other.snapshots?.list()).toEqual([]);

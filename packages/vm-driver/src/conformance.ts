@@ -2,15 +2,19 @@
  * The requirements for every driver as one test suite: call `driverConformance("basic", factory)` in a driver's tests.
  *
  * The suite checks the promises of the port (`driver.ts`), independent of the kind of guest. For a missing capability
- * the driver must answer `UNSUPPORTED`: no check is skipped silently. This module imports Vitest, so only tests may
+ * the driver must answer `UNSUPPORTED`. A test about something that the driver does not have is reported as skipped, with
+ * the reason: no check is skipped silently. This module imports Vitest, so only tests may
  * import it.
  */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { changesAtMinutes } from "./conformance-changes.ts";
 import { checkpoints, goingOn } from "./conformance-checkpoints.ts";
 import {
   capIn,
   type DriverUnderTest,
   type Fixture,
+  LACKS,
+  live,
   refused,
   states,
   untilSampled,
@@ -60,6 +64,7 @@ export function driverConformance(
     describe("exec", () => executing(fixture));
     describe("checkpoints", () => checkpoints(fixture));
     describe("starting from a checkpoint", () => goingOn(fixture));
+    describe("changes at minutes", () => changesAtMinutes(fixture));
     describe("kept snapshots", () => keptSnapshots(fixture));
     describe("clock and close", () => clockAndClose(fixture));
   });
@@ -189,17 +194,17 @@ function pausing({ driver, start }: Fixture): void {
     expect(states(driver())).toEqual({ "cell-a": "running@10" });
   });
 
-  it("simulated time stops for a paused guest on the host's clock", async () => {
-    if (driver().capabilities.clock !== "host" || !driver().capabilities.pause) return;
+  it("simulated time stops for a paused guest on the host's clock", async ({ skip }) => {
+    skip(driver().capabilities.clock !== "host" || !driver().capabilities.pause, LACKS);
     await start("cell-a", 10);
-    driver().tick(10_000);
+    await live(driver(), 10_000);
     const before = driver().sample("cell-a")?.simMinutes;
     expect(before).toBeGreaterThan(0);
     await driver().pause("cell-a", 10);
-    driver().tick(10_000);
+    await live(driver(), 10_000);
     expect(driver().sample("cell-a")?.simMinutes).toBe(before);
     await driver().resume("cell-a", 10);
-    driver().tick(10_000);
+    await live(driver(), 10_000);
     expect(driver().sample("cell-a")?.simMinutes).toBeGreaterThan(before ?? 0);
   });
 }
@@ -243,8 +248,20 @@ function executing({ driver, start, subject }: Fixture): void {
     await untilSampled(() => expect(driver().sample("cell-a")?.luaInstructions).toBe(after));
   });
 
-  it("runs shell in a guest that has one, or is UNSUPPORTED", async () => {
-    if (!driver().capabilities.exec) return;
+  it("runs a read-only source without changing the guest, or is UNSUPPORTED", async ({ skip }) => {
+    const { program } = subject();
+    skip(!driver().capabilities.exec || program === undefined, LACKS);
+    if (program === undefined) return;
+    await start("cell-a", 10);
+    const before = driver().sample("cell-a");
+    const copied = driver().exec("cell-a", 10, program.source, { ...options, readOnly: true });
+    if (!driver().capabilities.snapshot) return refused(copied, "UNSUPPORTED");
+    expect((await copied).result).toEqual(program.result);
+    expect(driver().sample("cell-a")).toEqual(before);
+  });
+
+  it("runs shell in a guest that has one, or is UNSUPPORTED", async ({ skip }) => {
+    skip(!driver().capabilities.exec, LACKS);
     expect(capabilitiesOfGuest(driver(), "cell-a"), "no guest, no capabilities").toBeUndefined();
     await start("cell-a", 10);
     const shell = driver().exec("cell-a", 10, "echo one; echo two", { ...options, shell: true });
@@ -260,8 +277,8 @@ function executing({ driver, start, subject }: Fixture): void {
     });
   });
 
-  it("rejects a timeout out of range, and a paused guest", async () => {
-    if (!driver().capabilities.exec) return;
+  it("rejects a timeout out of range, and a paused guest", async ({ skip }) => {
+    skip(!driver().capabilities.exec, LACKS);
     await start("cell-a", 10);
     const tooLong = driver().capabilities.maxExecTimeoutMs + 1;
     for (const timeoutMs of [0, -1, 1.5, Number.NaN, tooLong]) {
@@ -290,7 +307,7 @@ function clockAndClose({ driver, start }: Fixture): void {
   it("samples of running guests are unaffected by other guests that start and stop", async () => {
     await start("cell-a", 10);
     await start("cell-b", 11);
-    driver().tick(5_000);
+    await live(driver(), 5_000);
     const before = driver().sample("cell-a")?.simMinutes;
     await driver().stop("cell-b", 11);
     await start("cell-c", 12);

@@ -75,6 +75,8 @@ export function containedDriver(driver: VmDriver, onTrouble: OnTrouble): VmDrive
 class Contained implements VmDriver {
   readonly capabilities: DriverCapabilities;
   readonly snapshots: SnapshotKeeper | undefined;
+  readonly hold: VmDriver["hold"];
+  readonly change: VmDriver["change"];
   readonly #driver: VmDriver;
   readonly #onTrouble: OnTrouble;
   readonly #samples = new Map<string, GuestSample>();
@@ -88,6 +90,10 @@ class Contained implements VmDriver {
     this.#onTrouble = onTrouble;
     this.capabilities = Object.freeze({ ...driver.capabilities });
     this.snapshots = driver.snapshots && this.#contain(driver.snapshots);
+    const { hold, change } = driver;
+    this.hold = hold && ((...args) => this.#guard("hold", "UNAVAILABLE", () => hold.apply(driver, args)));
+    this.change =
+      change && ((...args) => this.#guard("change", "UNAVAILABLE", () => change.apply(driver, args)));
   }
 
   #contain(keeper: SnapshotKeeper): SnapshotKeeper {
@@ -150,8 +156,8 @@ class Contained implements VmDriver {
     this.#guests.delete(vmId);
   }
 
-  resize(vmId: string, fence: number, allocation: Readonly<Record<string, number>>): Promise<void> {
-    return this.#guard("resize", "UNAVAILABLE", () => this.#driver.resize(vmId, fence, allocation));
+  resize(...args: Parameters<VmDriver["resize"]>): Promise<void> {
+    return this.#guard("resize", "UNAVAILABLE", () => this.#driver.resize(...args));
   }
 
   exec(...args: Parameters<VmDriver["exec"]>): ReturnType<VmDriver["exec"]> {

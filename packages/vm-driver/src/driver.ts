@@ -15,7 +15,11 @@
  * excludes the storage of checkpoints. It also excludes the move of a guest between hosts, which consists of a
  * checkpoint, a stop and a start.
  */
+
+import type { ChangesAtMinutes, GuestChange, ResizeOptions } from "./changes.ts";
+import type { ExecOptions, ExecOutcome } from "./exec.ts";
 import type { GuestCapabilities } from "./guest-capabilities.ts";
+import type { GuestRecord, RecordedRows } from "./guest-record.ts";
 import type { GuestSample } from "./guest-sample.ts";
 import type { KeptGuest, LeftBehind, Orphan } from "./remains.ts";
 
@@ -67,10 +71,17 @@ export interface GuestSpec {
    */
   readonly checkpoint?: Uint8Array | undefined;
   /**
+   * Changes that act on the guest at their minutes, in order of `seq`. Those that the checkpoint contains, and those of
+   * earlier minutes, do not act again. `allocation` is the allocation before all of them.
+   */
+  readonly changes?: readonly GuestChange[] | undefined;
+  /**
    * The number of restores of the VM; default 0. A driver with persistent guests restores `checkpoint` once each time
    * this number has grown.
    */
   readonly restores?: number | undefined;
+  /** The rows of its time course that the guest records; absent: none. Ignored by a driver without cells. */
+  readonly record?: GuestRecord | undefined;
 }
 
 /**
@@ -86,10 +97,7 @@ export interface GuestCheckpoint {
   readonly simMinutes: number;
 }
 
-/**
- * State of a guest. `failed`: the guest ended on its own; it stays listed and keeps its fence until it is stopped or
- * replaced.
- */
+/** State of a guest. `failed`: it ended on its own; it stays listed and keeps its fence until a stop or a replacement. */
 export type GuestState = "running" | "paused" | "failed";
 
 export interface GuestStatus {
@@ -100,6 +108,11 @@ export interface GuestStatus {
   readonly reason?: string;
   /** The latest {@link GuestSpec.restores} that the guest received; absent if guests end with their driver. */
   readonly restores?: number | undefined;
+  /**
+   * Present if the start of the guest is not complete: the driver starts it now, or the process that started it ended
+   * before. A `start` with the same fence completes it.
+   */
+  readonly unfinished?: true | undefined;
 }
 
 /** A snapshot that is stored with its guest. */
@@ -129,15 +142,6 @@ export interface SnapshotKeeper {
   drop(vmId: string, name: string): Promise<void>;
 }
 
-export interface ExecOutcome {
-  /** The JSON value that the executed source returned. */
-  readonly result: unknown;
-  /** The text that the source printed. The driver limits its length. */
-  readonly stdout: string;
-  /** Number of instructions that the source executed, by the driver's own measure. */
-  readonly instructions: number;
-}
-
 /** Changes of a guest that did not come from the agent. `moved`: to another host of the same pool. */
 export type OutsideChange = "paused" | "suspended" | "resumed" | "halted" | "started" | "deleted" | "moved";
 
@@ -148,6 +152,8 @@ export type GuestEvent =
   | { readonly kind: "failed"; readonly vmId: string; readonly fence: number; readonly reason: string }
   /** The cell has divided `divisions` times since the last event of this kind. */
   | { readonly kind: "divided"; readonly vmId: string; readonly fence: number; readonly divisions: number }
+  /** The guest has recorded rows of its time course. Each row is emitted once, before the minute after it is computed. */
+  | ({ readonly kind: "recorded"; readonly vmId: string; readonly fence: number } & RecordedRows)
   /**
    * A change of the guest or of its kept parts that the agent did not cause. The driver emits this event before the
    * other events that result from the same change.
@@ -168,18 +174,6 @@ export type GuestEvent =
   /** The guest or its kept parts changed, but no call to the driver caused it: the agent should reconcile the VM. */
   | { readonly kind: "changed"; readonly vmId: string; readonly fence: number };
 
-export interface ExecOptions {
-  /**
-   * Time limit of the program, ms: 1 to {@link DriverCapabilities.maxExecTimeoutMs}; any other value is `BAD_REQUEST`.
-   */
-  readonly timeoutMs: number;
-  /**
-   * Whether the source is shell also where the guest runs Lua; default: the guest's own language
-   * ({@link GuestCapabilities.language}). `UNSUPPORTED` where {@link GuestCapabilities.shell} is false.
-   */
-  readonly shell?: boolean | undefined;
-}
-
 export interface StopOptions {
   /**
    * Time that the guest has to end by itself, ms: a machine shuts down, and a cell completes its running calls. 0 ends
@@ -188,7 +182,7 @@ export interface StopOptions {
   readonly graceMs?: number | undefined;
 }
 
-export interface VmDriver {
+export interface VmDriver extends ChangesAtMinutes {
   readonly capabilities: DriverCapabilities;
   /**
    * Present if the driver stores snapshots with their guests. Such a driver does not support the verb `snapshot`, and
@@ -199,7 +193,8 @@ export interface VmDriver {
   /**
    * Starts a guest; resolves when it runs.
    *
-   * With the fence of the present guest the call does nothing. With a newer fence the call replaces the present guest.
+   * With the fence of the present guest the call does nothing, or completes the start of an unfinished guest. With a
+   * newer fence the call replaces the present guest.
    * Rejects with `STALE_FENCE` if the fence is older than the present guest's, or not newer than the fence of the last
    * stop. A failed start (`BAD_REQUEST`, `GUEST_ERROR`, …) leaves nothing behind and may be retried with the same
    * fence. A checkpoint that is malformed or from another driver is a `BAD_REQUEST`; a checkpoint that is too long is
@@ -228,10 +223,14 @@ export interface VmDriver {
   stop(vmId: string, fence: number, options?: StopOptions): Promise<void>;
 
   /**
-   * Replaces the whole allocation of a running or paused guest. Rejects with the errors of `pause`, and with
-   * `BAD_REQUEST`.
+   * Replaces the whole allocation of a guest at its present minute. Rejects with the errors of `pause`, and `BAD_REQUEST`.
    */
-  resize(vmId: string, fence: number, allocation: Readonly<Record<string, number>>): Promise<void>;
+  resize(
+    vmId: string,
+    fence: number,
+    allocation: Readonly<Record<string, number>>,
+    options?: ResizeOptions,
+  ): Promise<void>;
 
   /**
    * Runs source in a running guest: Lua in a cell, shell in a machine without a cell, or with `shell`. The effects of a
@@ -246,8 +245,8 @@ export interface VmDriver {
 
   /**
    * Returns the state of a running or paused guest without interrupting it. The state is consistent at one moment, and
-   * includes the effects of every exec that was answered before. A guest that starts from this state continues exactly
-   * like the original guest.
+   * includes the effects of every exec that was answered before, and of everything that the guest itself does at its
+   * present minute. A guest that starts from this state continues exactly like the original guest.
    *
    * Rejects with `GUEST_NOT_FOUND`, `STALE_FENCE`, `INVALID_STATE` or `UNSUPPORTED`. Rejects with `GUEST_ERROR` or
    * `TOO_LARGE` if the guest has state that cannot be stored, and with a retryable `UNAVAILABLE` if the guest is too

@@ -1,3 +1,4 @@
+export * from "./changes.ts";
 export {
   containedDriver,
   driverProblems,
@@ -5,8 +6,10 @@ export {
 } from "./contained.ts";
 export * from "./driver.ts";
 export * from "./driver-error.ts";
+export * from "./exec.ts";
 export * from "./fences.ts";
 export * from "./guest-capabilities.ts";
+export * from "./guest-record.ts";
 export * from "./guest-sample.ts";
 export * from "./host-room.ts";
 export * from "./remains.ts";

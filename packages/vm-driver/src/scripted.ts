@@ -8,23 +8,23 @@
  *
  * The driver has no timers, and no background promises for which a test would have to wait.
  */
+import type { GuestChange, HoldOptions, ResizeOptions } from "./changes.ts";
 import type {
   DriverCapabilities,
-  ExecOptions,
-  ExecOutcome,
   GuestCheckpoint,
   GuestEvent,
   GuestSpec,
-  GuestState,
   GuestStatus,
   StopOptions,
   VmDriver,
 } from "./driver.ts";
 import { DriverError } from "./driver-error.ts";
+import type { ExecOptions, ExecOutcome } from "./exec.ts";
 import { Fences } from "./fences.ts";
 import type { GuestSample } from "./guest-sample.ts";
 import type { KeptGuest } from "./remains.ts";
-import { beginningOf, scriptedCheckpoint } from "./scripted-checkpoint.ts";
+import { scriptedCheckpoint } from "./scripted-checkpoint.ts";
+import { expectChange, type Guest, newGuest, pass, sampleOf, statusOf } from "./scripted-guest.ts";
 
 export type ScriptedVerb = "start" | "pause" | "resume" | "stop" | "resize" | "exec" | "snapshot" | "restart";
 
@@ -73,15 +73,6 @@ export interface ScriptedDriver extends VmDriver {
   /** Adds a guest that was not started through this driver, like the leftover of a crashed agent. */
   plantGhost(spec: GuestSpec): void;
   emit(event: GuestEvent): void;
-}
-
-interface Guest {
-  spec: GuestSpec;
-  state: GuestState;
-  reason: string | undefined;
-  allocation: Readonly<Record<string, number>>;
-  simMinutes: number;
-  instructions: number;
 }
 
 interface Planned {
@@ -167,11 +158,34 @@ class Scripted implements ScriptedDriver {
     });
   }
 
-  resize(vmId: string, fence: number, allocation: Readonly<Record<string, number>>): Promise<void> {
+  resize(
+    vmId: string,
+    fence: number,
+    allocation: Readonly<Record<string, number>>,
+    { endsChanges = false }: ResizeOptions = {},
+  ): Promise<void> {
     return this.#carryOut("resize", vmId, fence, () => {
       this.#require("liveResize");
-      this.#alive(vmId, fence).allocation = { ...allocation };
+      const guest = this.#alive(vmId, fence);
+      guest.allocation = { ...allocation };
+      if (endsChanges) guest.coming = [];
     });
+  }
+
+  /** A scripted guest is not kept at its minute, so a change can come too late for it. */
+  async hold(vmId: string, fence: number, { atMinute }: HoldOptions): Promise<{ simMinute: number }> {
+    const present = Math.ceil(this.#alive(vmId, fence).simMinutes);
+    if (atMinute === undefined || atMinute >= present) return { simMinute: atMinute ?? present };
+    throw new DriverError("BAD_REQUEST", `"${vmId}" is beyond minute ${atMinute}`);
+  }
+
+  async change(vmId: string, fence: number, change: GuestChange): Promise<void> {
+    const guest = this.#alive(vmId, fence);
+    const { seq, simMinute } = change;
+    if (seq <= guest.changed) return;
+    if (simMinute < guest.simMinutes) throw new DriverError("INVALID_STATE", `"${vmId}" is beyond it`);
+    guest.changed = seq;
+    expectChange(guest, change);
   }
 
   exec(vmId: string, fence: number, source: string, options: ExecOptions): Promise<ExecOutcome> {
@@ -179,14 +193,15 @@ class Scripted implements ScriptedDriver {
       this.#require("exec");
       const guest = this.#alive(vmId, fence);
       if (guest.state !== "running") throw new DriverError("INVALID_STATE", `"${vmId}" is ${guest.state}`);
-      const { timeoutMs, shell = false } = options;
+      const { timeoutMs, shell = false, readOnly = false } = options;
       if (shell) throw new DriverError("UNSUPPORTED", "a scripted guest has no shell");
+      if (readOnly) this.#require("snapshot");
       if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > this.capabilities.maxExecTimeoutMs) {
         throw new DriverError("BAD_REQUEST", `timeoutMs ${timeoutMs} is out of range`);
       }
       const outcome = this.#exec(source, guest.spec);
-      guest.instructions += outcome.instructions;
-      return outcome;
+      if (!readOnly) guest.instructions += outcome.instructions;
+      return { simMinute: Math.floor(guest.simMinutes), ...outcome };
     });
   }
 
@@ -229,7 +244,7 @@ class Scripted implements ScriptedDriver {
 
   tick(elapsedMs: number): void {
     for (const guest of this.#guests.values()) {
-      if (guest.state === "running") guest.simMinutes += (elapsedMs / 1000) * SCRIPTED_MINUTES_PER_SECOND;
+      if (guest.state === "running") pass(guest, (elapsedMs / 1000) * SCRIPTED_MINUTES_PER_SECOND);
     }
   }
 
@@ -309,32 +324,4 @@ class Scripted implements ScriptedDriver {
     if (this.capabilities[capability]) return;
     throw new DriverError("UNSUPPORTED", `this driver has no ${capability}`);
   }
-}
-
-function newGuest(spec: GuestSpec): Guest {
-  const { simMinutes, instructions } = beginningOf(spec);
-  const { allocation } = spec;
-  return { spec, state: "running", reason: undefined, allocation, simMinutes, instructions };
-}
-
-/** The sample of a scripted guest: only the clock, the caps and the instruction counter change. */
-function sampleOf(guest: Guest): GuestSample {
-  const cap = (name: string): number => guest.allocation[name] ?? 0;
-  return {
-    simMinutes: guest.simMinutes,
-    growthRatePerMinute: 0,
-    doublingTimeMinutes: null,
-    ribosomes: { total: 0, engaged: 0, cap: cap("ribosomes") },
-    atp: { molecules: 0, perSecond: 0, capPerSecond: cap("atpPerSecond") },
-    rnaPolymerases: { cap: cap("rnaPolymerases") },
-    proteinAminoAcids: 0,
-    divisions: 0,
-    luaInstructions: guest.instructions,
-    health: guest.state === "failed" ? 0 : 100,
-    lagMs: 0,
-  };
-}
-
-function statusOf({ spec: { vmId, fence }, state, reason }: Guest): GuestStatus {
-  return reason === undefined ? { vmId, fence, state } : { vmId, fence, state, reason };
 }

@@ -24,6 +24,7 @@ import {
   FakeClock,
   idsInOrder,
   MemoryBlobs,
+  MemoryCourses,
   MemoryEventLog,
   MemoryLeaseStore,
   registeredChassis,
@@ -156,6 +157,7 @@ export class AlertWorld {
       leases: new StoredLeases({ ...world, store, monotonicMs: () => this.clock.nowMs() }),
       tracer: UNTRACED,
       blobs: new MemoryBlobs(),
+      courses: new MemoryCourses(),
     };
     const service = createMonitor(ports, { webhooks: this.#webhooks(isAlive) });
     const instance = new Instance(service, () => {

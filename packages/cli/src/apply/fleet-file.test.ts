@@ -71,6 +71,19 @@ vms:
     ]);
   });
 
+  it("reports settings that the model of the cell does not have, and parameters of another type", async () => {
+    expect(
+      await problemsOf(`fleet: lab
+vms:
+  - { vmId: a, biologicalType: syn3a, config: { parameterSet: weisse-2015 } }
+  - { vmId: b, biologicalType: ecoli, config: { partitionNose: true } }
+`),
+    ).toEqual([
+      '3 vms.0.config.parameterSet: must be "default", or "weisse-2015" for ecoli',
+      "4 vms.1.config.partitionNose: is not a setting of a cell: did you mean config.partitionNoise?",
+    ]);
+  });
+
   it("reports every problem with its line", async () => {
     expect(
       await problemsOf(`fleet: Lab

@@ -9,16 +9,19 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import {
   checkedBy,
+  configProblems,
   createRequest,
   type ParsedRequestOf,
   type Problem,
   problemsOf,
+  recordedSchedule,
   requestParts,
   resourceProblems,
+  scheduleProblems,
   withCell,
 } from "@bioxen/contracts";
 import { type Amounts, ID_PATTERN } from "@bioxen/kernel";
-import { type Document, isNode, LineCounter, parseDocument } from "yaml";
+import { type FileProblem, parseFile } from "../yaml-file.ts";
 import {
   FLEET_LABEL,
   type FleetFile,
@@ -28,8 +31,6 @@ import {
   PROGRAM_LABEL,
 } from "./fleet-schema.ts";
 
-/** Maximum size of a fleet file, characters: about 800 for each of {@link MAX_FLEET_VMS} VMs. */
-const MAX_FILE_CHARACTERS = 8_388_608;
 /**
  * Number of hexadecimal characters of a program digest that a label holds: 64 bits, so an accidental collision is
  * negligible.
@@ -50,72 +51,21 @@ export interface Fleet {
   readonly vms: readonly WantedVm[];
 }
 
-export interface FleetProblem extends Problem {
-  /** Line in the file, from 1; null when the problem has no position. */
-  readonly line: number | null;
-}
-
 export type ParsedFleet =
   | { readonly ok: true; readonly fleet: Fleet }
-  | { readonly ok: false; readonly problems: readonly FleetProblem[] };
+  | { readonly ok: false; readonly problems: readonly FileProblem[] };
 
 type FileVm = FleetFile["vms"][number];
 
 /** Parses and checks a fleet file. `directory` is the base of relative `programFile` paths. */
 export async function parseFleet(text: string, directory: string): Promise<ParsedFleet> {
-  if (text.length > MAX_FILE_CHARACTERS) {
-    return failed([{ path: "", message: tooLong(text.length), line: null }]);
-  }
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
-  if (document.errors.length > 0) {
-    return failed(
-      document.errors.map((error) => ({
-        path: "",
-        message: (error.message.split("\n")[0] ?? "").replace(/ at line \d+, column \d+:?$/, ""),
-        line: error.linePos?.[0].line ?? null,
-      })),
-    );
-  }
-  const located = (problem: Problem) => ({ ...problem, line: lineOf(document, lines, problem.path) });
-  const parsed = checkedBy(fleetFile, contentOf(document));
-  if (!parsed.success) return failed(problemsOf(parsed.error, fleetFile).map(located));
+  const read = parseFile(text, "fleets");
+  if (!read.ok) return read;
+  const parsed = checkedBy(fleetFile, read.content);
+  if (!parsed.success) return { ok: false, problems: problemsOf(parsed.error, fleetFile).map(read.located) };
   const { vms, problems } = await expand(parsed.data, directory);
-  if (problems.length > 0) return failed(problems.map(located));
+  if (problems.length > 0) return { ok: false, problems: problems.map(read.located) };
   return { ok: true, fleet: { name: parsed.data.fleet, vms } };
-}
-
-function tooLong(length: number): string {
-  return `has ${length} characters, the limit is ${MAX_FILE_CHARACTERS}: split it into several fleets`;
-}
-
-function failed(problems: readonly FleetProblem[]): ParsedFleet {
-  return { ok: false, problems };
-}
-
-/**
- * Returns the content of the document as plain values; undefined when the document exceeds the alias limit of the
- * `yaml` library. The limit is needed because a few lines of nested aliases can expand to gigabytes.
- */
-function contentOf(document: Document): unknown {
-  try {
-    return document.toJS() as unknown;
-  } catch {
-    return undefined;
-  }
-}
-
-/**
- * Returns the line of the node at `path`, or of the nearest existing ancestor when that node is absent. Returns null
- * when the file has neither the node nor an ancestor.
- */
-function lineOf(document: Document, lines: LineCounter, path: string): number | null {
-  const parts = path.split(".").map((part) => (/^\d+$/.test(part) ? Number(part) : part));
-  for (let length = parts.length; length > 0; length -= 1) {
-    const node = document.getIn(parts.slice(0, length), true);
-    if (isNode(node) && node.range) return lines.linePos(node.range[0]).line;
-  }
-  return null;
 }
 
 async function expand(file: FleetFile, directory: string) {
@@ -193,9 +143,17 @@ async function requestOf(
   }
   const { resources } = parsed.data;
   const parts = requestParts(parsed.data, resources);
-  const problems = resourceProblems(parsed.data, resources, `${path}.resources`);
+  const { request } = recordedSchedule(parsed.data, parts.request, parsed.data.schedule);
+  const others = [...configProblems(parsed.data, parsed.data.config), ...scheduleProblems(parsed.data)];
+  const problems = [
+    ...resourceProblems(parsed.data, resources, `${path}.resources`),
+    ...others.map((one) => ({
+      ...one,
+      path: `${path}.${one.path}`,
+    })),
+  ];
   if (problems.length > 0) return { problems };
-  return { state, create: parsed.data, request: withCell(parts.request, parts.cell) };
+  return { state, create: parsed.data, request: withCell(request, parts.cell) };
 }
 
 async function programOf(

@@ -5,7 +5,15 @@
  * declared without their defaults here, because `defaults` of the file take precedence over the defaults of the
  * contract.
  */
-import { createRequest, id, labelKey, labelValue, publishedSchema } from "@bioxen/contracts";
+import {
+  createRequest,
+  id,
+  labelKey,
+  labelValue,
+  optionalFields,
+  publishedSchema,
+  RESERVED_LABELS,
+} from "@bioxen/contracts";
 import * as z from "zod";
 
 /**
@@ -13,8 +21,6 @@ import * as z from "zod";
  * applies them in about a minute.
  */
 export const MAX_FLEET_VMS = 10_000;
-/** Prefix of the label names that are reserved for `bioxen` itself. */
-const RESERVED_PREFIX = "bioxen.io/";
 /** Label with the name of the fleet. `apply` changes and prunes only VMs with this label. */
 export const FLEET_LABEL = "bioxen.io/fleet";
 /**
@@ -26,27 +32,18 @@ export const PROGRAM_LABEL = "bioxen.io/program";
 export const FLEET_STATES = ["running", "paused", "stopped"] as const;
 export type FleetState = (typeof FLEET_STATES)[number];
 
-function withoutDefault(field: z.ZodType): z.ZodType {
-  if (field instanceof z.ZodDefault || field instanceof z.ZodOptional) {
-    return withoutDefault(field.unwrap() as z.ZodType);
-  }
-  return field;
-}
-
 const { vmId: _vmId, labels: _labels, expectedVersion: _version, ...createFields } = createRequest.shape;
 
 const fleetLabels = z.record(
   labelKey.refine(
-    (name) => !name.startsWith(RESERVED_PREFIX),
-    `must not begin with ${RESERVED_PREFIX}: reserved for bioxen`,
+    (name) => !name.startsWith(RESERVED_LABELS),
+    `must not begin with ${RESERVED_LABELS}: reserved for bioxen`,
   ),
   labelValue,
 );
 
 const vmFields = {
-  ...(Object.fromEntries(
-    Object.entries(createFields).map(([name, field]) => [name, withoutDefault(field).optional()]),
-  ) as Record<string, z.ZodOptional<z.ZodType>>),
+  ...(optionalFields(createFields) as Record<string, z.ZodOptional<z.ZodType>>),
   labels: fleetLabels.optional().describe("labels of the VM, in addition to those of `defaults`"),
   programFile: z
     .string()

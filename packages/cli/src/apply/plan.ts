@@ -5,7 +5,15 @@
  * and the content of the cell is lost. That action is `replace`, which runs only with `--replace`.
  */
 import { isDeepStrictEqual } from "node:util";
-import { fullDemand, isHeldByPreemption, requestedAmounts, type Vm, type VmView } from "@bioxen/contracts";
+import {
+  fullDemand,
+  isHeldByPreemption,
+  recordedSchedule,
+  requestedAmounts,
+  requestParts,
+  type Vm,
+  type VmView,
+} from "@bioxen/contracts";
 import { equalAmounts } from "@bioxen/kernel";
 import type { Fleet, WantedVm } from "./fleet-file.ts";
 import { FLEET_LABEL, type FleetState } from "./fleet-schema.ts";
@@ -90,9 +98,15 @@ function fixedDifferences({ create }: WantedVm, vm: VmView): Difference[] {
     ...differing("placement", vm.placement, create.placement),
     ...differing("restartPolicy", vm.restartPolicy, create.restartPolicy),
     ...differing("config", vm.config, create.config),
+    ...differing("schedule", vm.schedule ?? [], scheduled(create)),
     ...differing("burst", vm.burst ?? {}, burst ?? {}),
     ...differing("guarantee", Object.fromEntries(guaranteed), guarantee),
   ];
+}
+
+function scheduled(create: WantedVm["create"]): unknown {
+  const { request } = requestParts(create, create.resources);
+  return recordedSchedule(create, request, create.schedule).schedule ?? [];
 }
 
 function zeroes(named: object): Record<string, number> {

@@ -3,7 +3,6 @@
  */
 import { paint } from "../terminal.ts";
 import type { AppliedVm } from "./carry-out.ts";
-import type { FleetProblem } from "./fleet-file.ts";
 import type { Difference, PlannedAction, PlannedVm } from "./plan.ts";
 
 /** Maximum number of VMs that the text lists per action; `--json` lists all. */
@@ -81,12 +80,4 @@ export function appliedWords(applied: readonly AppliedVm[]): string {
     .filter(({ outcome, count }) => count > 0 || outcome === "done")
     .map(({ outcome, count }) => `${count} ${outcome}`);
   return [...lines, counts.join(", ")].join("\n");
-}
-
-export function problemWords(path: string, problems: readonly FleetProblem[]): string {
-  const lines = problems.map(({ line, path: where, message }) => {
-    const at = line === null ? path : `${path}:${line}`;
-    return `  ${at}: ${where === "" ? "" : `${where}: `}${message}`;
-  });
-  return [`${path} is not a valid fleet file:`, ...lines].join("\n");
 }

@@ -1,5 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { agentsOf, leftFinding, overcommittedFinding, twinFindings, waitingLines } from "./agents.ts";
+import {
+  agentsOf,
+  leftFinding,
+  leftLine,
+  overcommittedFinding,
+  overcommittedWords,
+  twinFindings,
+  waitingLines,
+} from "./agents.ts";
 
 const instance = (agentId: string | null, pid: number | null, waiting: string | null = null) => ({
   name: "chassis-agent",
@@ -48,8 +56,15 @@ it("an object that a pool keeps is a warning with the reason; the remedy depends
   });
   expect(leftFinding({ ...left, tries: 11 })).toMatchObject({
     found: "the pool keeps the disk u1 after 11 tries to remove it: VDI_IN_USE",
-    remedy: "remove it in the pool",
+    remedy: "no further try: remove it in the pool",
   });
+  const kept = "the pool keeps the disk u1 after";
+  expect(leftLine({ ...left, nextTryAtMs: 1 })).toBe(
+    `${kept} 1 try to remove it: VDI_IN_USE; wait: the agent tries again`,
+  );
+  expect(leftLine({ ...left, tries: 11 })).toBe(
+    `${kept} 11 tries to remove it: VDI_IN_USE; no further try: remove it in the pool`,
+  );
 });
 
 it("a pool whose high availability is overcommitted is named with both numbers and the remedy", () => {
@@ -59,4 +74,7 @@ it("a pool whose high availability is overcommitted is named with both numbers a
     found: "its high availability is overcommitted: it is to tolerate 2 failed hosts, and has a plan for 1",
     remedy: "add a host, stop protected machines, or lower ha-host-failures-to-tolerate of the pool",
   });
+  expect(overcommittedWords({ chassisId: "xcpng-1", toTolerate: 2, planned: 1 })).toBe(
+    "xcpng-1: its high availability is overcommitted: it is to tolerate 2 failed hosts, and has a plan for 1: add a host, stop protected machines, or lower ha-host-failures-to-tolerate of the pool",
+  );
 });

@@ -95,25 +95,46 @@ async function leftInPools(session: Session, agents: readonly AgentSample[]): Pr
   ];
 }
 
-type Overcommitted = NonNullable<AgentSample["overcommitted"]>[number];
+export type Overcommitted = NonNullable<AgentSample["overcommitted"]>[number];
 
-export function overcommittedFinding({ chassisId, toTolerate, planned }: Overcommitted): Finding {
-  return {
-    check: `pool ${chassisId}`,
-    verdict: "warn",
-    found: `its high availability is overcommitted: it is to tolerate ${toTolerate} failed hosts, and has a plan for ${planned}`,
-    remedy: "add a host, stop protected machines, or lower ha-host-failures-to-tolerate of the pool",
-  };
+/** Returns how far the high availability of this pool falls short; undefined without a gap, and for other chassis. */
+export async function overcommittedOf(
+  session: Session,
+  chassisId: string,
+): Promise<Overcommitted | undefined> {
+  const all = (await agentSamples(session)).flatMap(({ overcommitted = [] }) => overcommitted);
+  return all.find((one) => one.chassisId === chassisId);
+}
+
+const HA_REMEDY = "add a host, stop protected machines, or lower ha-host-failures-to-tolerate of the pool";
+
+export function overcommittedFinding(gap: Overcommitted): Finding {
+  return { check: `pool ${gap.chassisId}`, verdict: "warn", found: gapWords(gap), remedy: HA_REMEDY };
+}
+
+/** Returns the line that `chassis show` prints about the pool. */
+export function overcommittedWords(gap: Overcommitted): string {
+  return `${gap.chassisId}: ${gapWords(gap)}: ${HA_REMEDY}`;
+}
+
+function gapWords({ toTolerate, planned }: Overcommitted): string {
+  return `its high availability is overcommitted: it is to tolerate ${toTolerate} failed hosts, and has a plan for ${planned}`;
 }
 
 export function leftFinding(left: Left): Finding {
-  const isTried = left.nextTryAtMs !== undefined;
-  const remedy = isTried ? "wait: the agent tries again" : "remove it in the pool";
-  return { check: `pool, ${left.vmId}`, verdict: "warn", found: leftLine(left), remedy };
+  return { check: `pool, ${left.vmId}`, verdict: "warn", found: leftWords(left), remedy: leftRemedy(left) };
 }
 
-/** Returns a line that says what the pool keeps and why. */
-export function leftLine({ kind, uuid, tries, reason }: Left): string {
+/** Returns the line of `vm show`: what the pool keeps and why, and whether the removal is tried again. */
+export function leftLine(left: Left): string {
+  return `${leftWords(left)}; ${leftRemedy(left)}`;
+}
+
+function leftRemedy({ nextTryAtMs }: Left): string {
+  return nextTryAtMs === undefined ? "no further try: remove it in the pool" : "wait: the agent tries again";
+}
+
+function leftWords({ kind, uuid, tries, reason }: Left): string {
   return `the pool keeps the ${kind} ${uuid} after ${tries} ${tries === 1 ? "try" : "tries"} to remove it: ${reason}`;
 }
 

@@ -89,14 +89,14 @@ async function apply(session: Session, options: ApplyOptions, json: boolean): Pr
 }
 
 async function fleetOf(file: string): Promise<Fleet> {
-  const [{ parseFleet }, { problemWords }] = await Promise.all([
+  const [{ parseFleet }, { fileProblemWords }] = await Promise.all([
     import("../apply/fleet-file.ts"),
-    import("../apply/words.ts"),
+    import("../yaml-file.ts"),
   ]);
   const directory = file === "-" ? process.cwd() : dirname(file);
   const parsed = await parseFleet(await readSource(file), directory);
   if (parsed.ok) return parsed.fleet;
-  const message = problemWords(file, parsed.problems);
+  const message = fileProblemWords(file, "a valid fleet file", parsed.problems);
   const details = { problems: parsed.problems };
   throw new CommandEnd(EXIT_USAGE, message, { code: "BAD_REQUEST", message, retryable: false, details });
 }

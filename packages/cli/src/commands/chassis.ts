@@ -18,6 +18,7 @@ import { given, labelOption, numberOf, oneOf, sequenceOption } from "../parse.ts
 import { taintOption } from "../placement-options.ts";
 import { say, sayJson, showReply, withSession } from "../run.ts";
 import { table } from "../table.ts";
+import { overcommittedOf, overcommittedWords } from "./agents.ts";
 import { addDrainCommand } from "./chassis-drain.ts";
 import { chassisTable, ledgerWords, NO_CHASSIS, pastChassisTable } from "./chassis-words.ts";
 import { addLedgerVerify } from "./ledger-verify.ts";
@@ -60,10 +61,13 @@ function addShow(chassis: Command): void {
       await withSession(command, async (session, { json }) => {
         const at = options.at === undefined ? {} : { atSeq: options.at };
         const reply = await session.ask("chassisGet", { chassisId, ...at });
-        if (json === true) return sayJson(reply);
+        const isPoolNow = options.at === undefined && reply.chassis.hosts !== undefined;
+        const overcommitted = isPoolNow ? await overcommittedOf(session, chassisId) : undefined;
+        if (json === true) return sayJson({ ...reply, overcommitted });
         const { ledger } = await session.ask("ledgerGet", { chassisId, ...at });
         const words = options.at === undefined ? chassisTable : pastChassisTable;
-        say(`${words([reply.chassis])}\n\n${ledgerWords(ledger)}`);
+        const warning = overcommitted === undefined ? "" : `\n${overcommittedWords(overcommitted)}`;
+        say(`${words([reply.chassis])}${warning}\n\n${ledgerWords(ledger)}`);
       });
     });
 }

@@ -116,7 +116,10 @@ async function tour(dataDir: string, options: TourOptions): Promise<void> {
   });
   onStarted(stack);
   const session = await interruption.during(
-    Session.open({ server: stack.url, ...given(stack.connection.tls ?? {}) }),
+    Session.open({
+      server: stack.url,
+      ...given({ creds: stack.connection.creds, ...(stack.connection.tls ?? {}) }),
+    }),
   );
   try {
     onToured(await interruption.during(steps(session)));

@@ -7,6 +7,7 @@ import { acceptLog } from "@bioxen/nats";
 import type { Command } from "commander";
 import { recordFileOf } from "../log-inspection.ts";
 import { say, sayJson, withSession } from "../run.ts";
+import type { GlobalOptions, Session } from "../session.ts";
 
 export function addAcceptance(events: Command): void {
   events
@@ -15,7 +16,7 @@ export function addAcceptance(events: Command): void {
       "go on with a log that has lost events, or is another one than it was; then start the services",
     )
     .action(async (_options, command: Command) => {
-      await withSession(command, async (session, { json }) => {
+      const body = async (session: Session, { json }: GlobalOptions) => {
         const place = { bus: session.bus, file: await recordFileOf(session) };
         const damage = await acceptLog(place).catch((cause: unknown) => {
           if (cause instanceof Fault) throw cause;
@@ -25,6 +26,8 @@ export function addAcceptance(events: Command): void {
         if (json === true)
           sayJson({ ok: true, changed: damage !== undefined, accepted: damage?.problem ?? null });
         else say(damage === undefined ? "the event log is as it was known" : `accepted: ${damage.problem}`);
-      });
+      };
+      // No principal may write the record of the log.
+      await withSession(command, body, { as: "provisioner" });
     });
 }

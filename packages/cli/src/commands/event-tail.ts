@@ -2,6 +2,7 @@
  * `bioxen events tail`: prints the events of the log, all or a selection.
  */
 import type { EventLog, StoredEvent, UnreadableMessage } from "@bioxen/kernel";
+import type { FollowedLog } from "@bioxen/nats";
 import type { Command } from "commander";
 import { type EventFilter, firstSince, isSelected, sinceOption, typeOption } from "../event-filter.ts";
 import { usage } from "../outcome.ts";
@@ -65,7 +66,7 @@ export function addTailCommand(events: Command): void {
       if (options.from !== undefined && options.since !== undefined)
         throw usage("--from and --since exclude each other: both say where to begin");
       await withSession(command, async (session, { json }) => {
-        const log = await session.eventLog();
+        const log = await session.followedLog();
         if (options.from !== undefined) await requireInLog(log, options.from, options.follow);
         const fromSeq = await firstSeq(log, options);
         const show = ({ seq, envelope }: StoredEvent) => {
@@ -85,15 +86,22 @@ export function addTailCommand(events: Command): void {
     });
 }
 
-async function firstSeq(log: EventLog, { from, since, follow }: TailOptions): Promise<number> {
+async function firstSeq(log: FollowedLog, { from, since, follow }: TailOptions): Promise<number> {
   if (from !== undefined) return from;
-  if (since !== undefined) return firstSince(log, since, await log.lastSeq());
+  if (since !== undefined) {
+    // The feed of a tenant cannot be searched by time: it is read from its beginning, and earlier events are left out.
+    return isSearchable(log) ? firstSince(log, since, await log.lastSeq()) : 1;
+  }
   return follow ? (await log.lastSeq()) + 1 : 1;
+}
+
+function isSearchable(log: FollowedLog): log is EventLog {
+  return "messageAt" in log;
 }
 
 /** Prints events until Ctrl-C. Rejects when the log cannot be followed any more. */
 async function follow(
-  log: EventLog,
+  log: FollowedLog,
   fromSeq: number,
   onEvent: (event: StoredEvent) => void,
   onUnreadable: (message: UnreadableMessage) => void,

@@ -56,6 +56,14 @@ const departureLine = (left: {
 const forkLine = ({ parent, checkpoint }: (VmEvent & { type: "bioxen.vm.created.v1" })["data"]) =>
   parent === null ? "" : `; fork of ${parent}, from ${simTime(checkpoint?.simMinutes ?? 0)}`;
 
+/** Describes from which minute on the cell has its new amounts; empty without a minute. */
+const resizedAt = ({ simMinute, given }: (VmEvent & { type: "bioxen.vm.resized.v1" })["data"]) => {
+  if (simMinute === undefined) return "";
+  return given === undefined
+    ? `, its cell from ${simTime(simMinute)} on`
+    : `; its cell has ${amountsLine(given)} from ${simTime(simMinute)} on`;
+};
+
 /** Describes the time that a requested stop leaves the guest; empty when that is the guest's default. */
 const stopLimit = ({ deadlineMs, force }: (VmEvent & { type: "bioxen.vm.stop-requested.v1" })["data"]) => {
   const withinMs = deadlineMs ?? (force === true ? 0 : undefined);
@@ -106,7 +114,15 @@ const HAPPENED: Happened = {
   "bioxen.vm.resized.v1": (d) =>
     d.allocation === null
       ? `requests ${amountsLine(d.request)}`
-      : `resized: holds ${amountsLine(d.allocation)}`,
+      : `resized: holds ${amountsLine(d.allocation)}${resizedAt(d)}`,
+  "bioxen.vm.executed.v1": (d) => {
+    const at = d.simMinute === undefined ? "" : ` at ${simTime(d.simMinute)}`;
+    return `ran a program of ${plural(d.source.length, "character")}${at}: ${d.outcome}`;
+  },
+  "bioxen.vm.environment-changed.v1": (d) =>
+    `its medium changes at ${simTime(d.simMinute)}: ${Object.entries(d.environment)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(", ")}`,
   "bioxen.vm.migration-requested.v1": (d) =>
     `migration requested to ${d.toChassisId ?? "another chassis"}: ${d.reason}`,
   "bioxen.vm.migrating.v1": (d) => `has a reservation on ${d.chassisId} and is handed over`,
@@ -211,6 +227,8 @@ const COMMANDS: Readonly<Record<string, string>> = {
   "vm.paused": "vm.pause",
   "vm.resumed": "vm.resume",
   "vm.resized": "vm.resize",
+  "vm.environment-changed": "vm.set-environment",
+  "vm.executed": "vm.exec",
   "vm.migration-requested": "vm.migrate",
   "vm.destroyed": "vm.destroy",
   "vm.transferred": "vm.transfer",
@@ -272,6 +290,8 @@ const CAUSES: Readonly<Record<string, string>> = {
   "vm.preempted": "was preempted",
   "vm.reinstated": "was reinstated",
   "vm.resized": "was resized",
+  "vm.environment-changed": "had its medium changed",
+  "vm.executed": "ran a program",
   "vm.transferred": "was given to another owner",
   "vm.observed": "was changed in its pool",
   "vm.start-refused": "was refused by its host",

@@ -121,7 +121,7 @@ async function agentCommand(file: string): Promise<[string, string]> {
   const path = resolve(file);
   await access(path, constants.R_OK).catch(() => {
     throw usage(
-      `--guest-agent ${file}: the file cannot be read; build it with packages/guest-agent/scripts/build.ts`,
+      `--guest-agent ${file}: the file cannot be read: build it with pnpm run cell, or see docs/how-to/xcpng.md`,
     );
   });
   return [process.execPath, path];

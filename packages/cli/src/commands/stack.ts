@@ -97,6 +97,7 @@ function addStatus(program: Command): void {
         say(`durability  ${status.durability}`);
         say(`copies      ${copiesInWords(status.copies)}`);
         say(`data        ${status.data ?? "unknown: not a stack of this machine"}`);
+        say(`auth        ${authInWords(status)}`);
         say(`metrics     ${status.metricsUrl ?? "unknown"}`);
         if (status.unreadable !== null && status.unreadable > 0) {
           const messages = status.unreadable === 1 ? "1 message" : `${status.unreadable} messages`;
@@ -139,6 +140,27 @@ function copiesInWords(copies: Copies | null): string {
   return copies.present < copies.wanted ? paint("red", text) : text;
 }
 
+/** How the server knows its clients. */
+interface AuthStatus {
+  readonly auth: "keys" | "open" | "external";
+  /** The directory of the keys of a local stack with keys. */
+  readonly keysDir?: string;
+}
+
+function authOf({ bus }: Session, own: StackRecord | undefined): AuthStatus {
+  if (own?.keysDir !== undefined) return { auth: "keys", keysDir: own.keysDir };
+  return { auth: bus.demandsLogin ? "external" : "open" };
+}
+
+function authInWords({ auth, keysDir = "" }: AuthStatus): string {
+  const words = {
+    keys: `keys in ${keysDir}`,
+    open: "open: clients need no login",
+    external: "clients log in",
+  };
+  return words[auth];
+}
+
 /** Returns the document that `status --json` prints. */
 export async function statusOf(session: Session) {
   const record = await findLocalStack();
@@ -163,6 +185,7 @@ export async function statusOf(session: Session) {
     /** Copies of the event log on the servers; null when the server has no event log or does not answer. */
     copies: (await logCopies(session.bus)) ?? null,
     data: own?.dataDir ?? null,
+    ...authOf(session, own),
     services,
     /** Number of messages of the log that no service can read; null when lifecycle does not answer. */
     unreadable: problems?.ok === true ? problems.unreadable.count : null,

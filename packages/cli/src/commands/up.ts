@@ -38,7 +38,7 @@ interface UpOptions extends PoolOptions, ServerOptions {
   readonly durability: "always" | "relaxed";
   readonly detach?: boolean;
   readonly acceptOlderLog?: boolean;
-  readonly keys?: boolean;
+  readonly open?: boolean;
 }
 
 /** A stack that is up, as the process in the background reports it. */
@@ -46,6 +46,8 @@ export interface StackUp {
   readonly url: string;
   readonly dataDir: string;
   readonly durability: "always" | "relaxed";
+  /** Directory of the keys; absent for a stack without keys. */
+  readonly keysDir?: string | undefined;
   /** Certificates with which clients connect; absent without TLS. */
   readonly tls?: TlsSettings | undefined;
   /** URL of the listener for browsers; absent without one. */
@@ -65,7 +67,10 @@ export function addUpCommand(program: Command): void {
     .description("start a local stack: NATS, all services and one agent")
     .option("--detach", "run it in the background; returns when it is up")
     .option("--accept-older-log", "start on an event log that has lost events, or is another one than it was")
-    .option("--keys", "let only users with a key in; the keys are in the folder keys of the data directory")
+    .option(
+      "--open",
+      "start without keys: every process of this machine may send commands and publish events",
+    )
     .action(async (options: UpOptions, command: Command) => {
       const json = globalsOf(command).json === true;
       const background = isInBackground();
@@ -104,7 +109,7 @@ async function upHere(options: UpOptions, json: boolean, interruption: Interrupt
     timeScale: options.timeScale,
     durability: options.durability,
     acceptOlderLog: options.acceptOlderLog,
-    keys: options.keys,
+    keys: options.open !== true,
     onProgress: note,
     signal: interruption.signal,
   });
@@ -112,16 +117,17 @@ async function upHere(options: UpOptions, json: boolean, interruption: Interrupt
     // A setting of the stack or of one of its services is wrong: the command was used wrongly.
     throw thrown instanceof Fault && thrown.code === "BAD_REQUEST" ? usage(thrown.message) : thrown;
   });
-  const { url, dataDir, durability, connection, websocketUrl: websocket } = stack;
+  const { url, dataDir, durability, connection, keysDir, websocketUrl: websocket } = stack;
   const { tls } = connection;
   if (background) {
     process.off("disconnect", onDisconnect);
-    await report({ kind: "up", url, dataDir, durability, tls, websocket, pid: process.pid });
-  } else if (json) sayJson({ ok: true, url, data: dataDir, durability, tls, websocket });
+    await report({ kind: "up", url, dataDir, durability, keysDir, tls, websocket, pid: process.pid });
+  } else if (json) sayJson({ ok: true, url, data: dataDir, durability, keysDir, tls, websocket });
   else {
     say(`BioXen is up on ${url}, ${options.timeScale} simulated minutes per second. Next:`);
     say("  bioxen vm create c1 --type syn3a --start");
     say("  bioxen vm show c1");
+    if (keysDir !== undefined) say("Other clients need a key: `bioxen env` prints the settings of the admin");
     if (tls !== undefined) say(`Other clients need the authority: BIOXEN_NATS_CA=${tls.ca}`);
     if (websocket !== undefined) say(`Browsers connect to ${websocket}`);
     say("Ctrl-C stops it; the data directory keeps all state.");
@@ -144,8 +150,9 @@ async function upDetached(options: UpOptions, json: boolean, interruption: Inter
   serverOptionsOf(options);
   await interruption.during(poolOf(options));
   const args = withoutConnectionFlags(process.argv.slice(2)).filter((arg) => arg !== "--detach");
-  const { url, dataDir: data, durability, tls, websocket, pid } = await startDetached(args, interruption);
-  if (json) sayJson({ ok: true, url, data, durability, tls, websocket, pid });
+  const up = await startDetached(args, interruption);
+  const { url, dataDir: data, durability, keysDir, tls, websocket, pid } = up;
+  if (json) sayJson({ ok: true, url, data, durability, keysDir, tls, websocket, pid });
   else say(`BioXen is up on ${url} (pid ${pid}); \`bioxen down\` stops it`);
   await noteOrphans(url, options);
 }

@@ -3,7 +3,8 @@
  * consoles.
  */
 import { createInterface } from "node:readline";
-import { vmLogSubject } from "@bioxen/contracts";
+import { vmSubjectsFor } from "@bioxen/contracts";
+import { tenantOf } from "@bioxen/nats";
 import type { Command } from "commander";
 import { luaCompletions, luaHelp } from "../lua-help.ts";
 import { type Answer, LuaPrompt } from "../lua-prompt.ts";
@@ -22,7 +23,7 @@ export function addConsoleCommand(vm: Command): void {
       await withSession(command, async (session, { json }) => {
         const { vm: view } = await session.ask("vmGet", { vmId });
         if (view.vmType === "xcpng") {
-          const message = `${vmId} is a machine without a Lua prompt: run programs in it with bioxen vm exec ${vmId} -e 'uname -a'`;
+          const message = `${vmId} is a machine without a Lua prompt: run programs in it with bioxen vm exec ${vmId} --shell -e 'uname -a'`;
           throw refused({ code: "UNSUPPORTED", message, retryable: false });
         }
         if (json === true) return attach(session, vmId, false, showAsJson, (line) => sayJson({ line }));
@@ -58,6 +59,8 @@ async function attach(
   show: (answer: Finished) => void,
   showLine: (line: string) => void,
 ): Promise<void> {
+  // Before the input is opened: lines that arrive while something else is awaited are lost.
+  const { log } = vmSubjectsFor(await tenantOf(session.bus), vmId);
   const prompt = new LuaPrompt((source) => session.call("vmExec", { vmId, source }));
   const lines = createInterface({
     input: process.stdin,
@@ -75,9 +78,7 @@ async function attach(
     showLine(line);
     ask();
   });
-  session.bus.subscribe(vmLogSubject(vmId), (payload) =>
-    guestLines.receive((payload as { line: string }).line),
-  );
+  session.bus.subscribe(log, (payload) => guestLines.receive((payload as { line: string }).line));
   lines.on("SIGINT", () => {
     prompt.clear();
     process.stdout.write("^C\n");

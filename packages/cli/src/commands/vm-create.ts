@@ -1,7 +1,8 @@
 /**
- * `vm create`, `vm resize`, `vm plan`: the commands with resource options.
+ * `vm create`, `vm resize`, `vm set-environment`, `vm plan`: the commands with options of resources or of the medium.
  */
 
+import type { Accepted } from "@bioxen/client";
 import {
   amount,
   BIOLOGICAL_TYPES,
@@ -11,15 +12,19 @@ import {
   type RequestOf,
   type ResultOf,
   seed,
+  simMinute,
   VM_TYPES,
   type VmType,
 } from "@bioxen/contracts";
+import { messageOf } from "@bioxen/kernel";
 import type { Command } from "commander";
 import { versionOf, withExpectedVersion } from "../expected-version.ts";
 import { type SelectOptions, toEach, withSelector } from "../many-vms.ts";
 import { refused, usage } from "../outcome.ts";
 import { amountOption, given, labelOption, numberOf, oneOf, rateOption, readSource } from "../parse.ts";
 import { type PlacementOptions, placementOf, withPlacementOptions } from "../placement-options.ts";
+import { simTime } from "../quantities.ts";
+import { type RecordOptions, recordOf, withRecordOptions } from "../record-options.ts";
 import { note, say, sayJson, withSession } from "../run.ts";
 import { table } from "../table.ts";
 import { startAndWait } from "./vm-start.ts";
@@ -36,7 +41,13 @@ interface ResourceOptions {
   readonly memory?: number;
 }
 
-interface CreateOptions extends ResourceOptions, PlacementOptions {
+interface EnvironmentOptions {
+  readonly nutrient?: number;
+  readonly substrate?: number;
+  readonly chloramphenicol?: number;
+}
+
+interface CreateOptions extends ResourceOptions, EnvironmentOptions, PlacementOptions, RecordOptions {
   readonly type: string;
   readonly vmType: string;
   readonly guarantee?: Record<string, number | string>;
@@ -44,10 +55,8 @@ interface CreateOptions extends ResourceOptions, PlacementOptions {
   readonly priority?: number;
   readonly seed?: number;
   readonly program?: string;
+  readonly schedule?: string;
   readonly label?: Record<string, string>;
-  readonly nutrient?: number;
-  readonly substrate?: number;
-  readonly chloramphenicol?: number;
   readonly restart?: "never" | "on-failure" | "always";
   readonly parameterSet?: string;
   readonly template?: string;
@@ -77,6 +86,35 @@ function resourcesOf(o: ResourceOptions) {
   });
 }
 
+function environmentOf(o: EnvironmentOptions) {
+  return given({
+    nutrientQuality: o.nutrient,
+    substrate: o.substrate,
+    chloramphenicolMicromolar: o.chloramphenicol,
+  });
+}
+
+function withEnvironment(command: Command, otherwise: "default" | "keep"): Command {
+  const rest = otherwise === "default" ? "; default: its type's" : "";
+  const none = otherwise === "default" ? "; default 0" : "";
+  return command
+    .option(
+      "--nutrient <n>",
+      `nutrient quality of the medium${rest}`,
+      numberOf(environment.shape.nutrientQuality),
+    )
+    .option(
+      "--substrate <n>",
+      `substrate in the medium, molecules${rest}`,
+      numberOf(environment.shape.substrate),
+    )
+    .option(
+      "--chloramphenicol <n>",
+      `chloramphenicol in the medium, micromolar${none}`,
+      numberOf(environment.shape.chloramphenicolMicromolar),
+    );
+}
+
 async function requestOf(vmId: string | undefined, o: CreateOptions): Promise<RequestOf<"vmCreate">> {
   const request = {
     vmId,
@@ -88,14 +126,12 @@ async function requestOf(vmId: string | undefined, o: CreateOptions): Promise<Re
     priority: o.priority,
     seed: o.seed,
     program: o.program === undefined ? undefined : await readSource(o.program),
-    environment: given({
-      nutrientQuality: o.nutrient,
-      substrate: o.substrate,
-      chloramphenicolMicromolar: o.chloramphenicol,
-    }),
+    environment: environmentOf(o),
     placement: placementOf(o),
     labels: o.label,
+    record: recordOf(o),
     restartPolicy: o.restart === undefined ? undefined : { mode: o.restart },
+    schedule: o.schedule === undefined ? undefined : scheduleFrom(o.schedule, await readSource(o.schedule)),
     config: given({
       parameterSet: o.parameterSet,
       template: o.template,
@@ -106,8 +142,17 @@ async function requestOf(vmId: string | undefined, o: CreateOptions): Promise<Re
   return given(request) as RequestOf<"vmCreate">;
 }
 
+/** Returns the content of a schedule file, which the service checks. */
+function scheduleFrom(path: string, text: string): RequestOf<"vmCreate">["schedule"] {
+  try {
+    return JSON.parse(text);
+  } catch (thrown) {
+    throw usage(`--schedule: ${path} is not JSON: ${messageOf(thrown)}`);
+  }
+}
+
 function withCreateOptions(command: Command): Command {
-  return withPlacementOptions(withResources(command))
+  return withRecordOptions(withEnvironment(withPlacementOptions(withResources(command)), "default"))
     .addOption(oneOf("--type <type>", "biological type of the cell", BIOLOGICAL_TYPES).default("syn3a"))
     .addOption(oneOf("--vm-type <type>", "infrastructure that runs it", VM_TYPES).default("basic"))
     .option(
@@ -131,22 +176,11 @@ function withCreateOptions(command: Command): Command {
       numberOf(seed),
     )
     .option("--program <file>", "Lua file that runs at its start; - reads standard input")
+    .option(
+      "--schedule <file>",
+      "JSON file of what changes at minutes of the cell: [{atMinute, environment?, resources?}, …]; - reads standard input",
+    )
     .option("--label <name=value>", "label; repeatable", labelOption)
-    .option(
-      "--nutrient <n>",
-      "nutrient quality of the medium; default: its type's",
-      numberOf(environment.shape.nutrientQuality),
-    )
-    .option(
-      "--substrate <n>",
-      "substrate in the medium, molecules; default: its type's",
-      numberOf(environment.shape.substrate),
-    )
-    .option(
-      "--chloramphenicol <n>",
-      "chloramphenicol in the medium, micromolar; default 0",
-      numberOf(environment.shape.chloramphenicolMicromolar),
-    )
     .addOption(oneOf("--restart <mode>", "when to restart it automatically; default never", RESTART_MODES))
     .addOption(
       oneOf("--parameter-set <name>", "parameters of the model; default: default", [
@@ -162,6 +196,7 @@ function withCreateOptions(command: Command): Command {
 export function addCreateCommands(vm: Command): void {
   addCreate(vm);
   addResize(vm);
+  addSetEnvironment(vm);
   addPlan(vm);
 }
 
@@ -187,20 +222,67 @@ function addResize(vm: Command): void {
   const resize = vm
     .command("resize [ids...]")
     .description("change the request of VMs, or the allocation of VMs that run or are paused");
-  withExpectedVersion(withSelector(withResources(resize)))
+  withAtMinute(withExpectedVersion(withSelector(withResources(resize))))
     .addHelpText(
       "after",
-      "\nExamples:\n  bioxen vm resize c1 --ribosomes 300\n  bioxen vm resize -l team=red --atp 50%",
+      "\nExamples:\n  bioxen vm resize c1 --ribosomes 300\n  bioxen vm resize c1 --ribosomes 50% --at-minute 600\n  bioxen vm resize -l team=red --atp 50%",
     )
-    .action(async (ids: string[], options: ResourceOptions & SelectOptions, command: Command) => {
+    .action(async (ids: string[], options: ResourceOptions & SelectOptions & AtMinute, command: Command) => {
       const resources = resourcesOf(options);
       if (Object.keys(resources).length === 0)
         throw usage("name at least one of --ribosomes, --atp, --rnap, --dna, --vcpus, --memory");
-      await toEach(command, ids, options, {
-        act: (session, vmId) => session.call("vmResize", { vmId, resources, ...versionOf(options) }),
-        words: (done) => vmWords(done.vm, null),
+      const more = { ...given({ atMinute: options.atMinute }), ...versionOf(options) };
+      await toEach<Accepted & ResultOf<"vmResize">>(command, ids, options, {
+        act: (session, vmId) => session.call("vmResize", { vmId, resources, ...more }),
+        words: ({ vm, simMinute: minute }) =>
+          minute == null || options.atMinute === undefined
+            ? vmWords(vm, null)
+            : `${vmWords(vm, null)}\nits cell gets the new amounts at ${simTime(minute)}`,
       });
     });
+}
+
+interface AtMinute {
+  readonly atMinute?: number;
+}
+
+function withAtMinute(command: Command): Command {
+  return command.option(
+    "--at-minute <n>",
+    "minute of the cell's simulated time; default: the present one",
+    numberOf(simMinute),
+  );
+}
+
+function addSetEnvironment(vm: Command): void {
+  const set = vm
+    .command("set-environment [ids...]")
+    .description("change the medium of cells that run or are paused; fields that are not named stay");
+  withAtMinute(withExpectedVersion(withSelector(withEnvironment(set, "keep"))))
+    .addHelpText(
+      "after",
+      "\nExamples:\n  bioxen vm set-environment c1 --nutrient 0.3\n  bioxen vm set-environment c1 --chloramphenicol 4 --at-minute 600",
+    )
+    .action(
+      async (ids: string[], options: EnvironmentOptions & SelectOptions & AtMinute, command: Command) => {
+        const medium = environmentOf(options);
+        if (Object.keys(medium).length === 0)
+          throw usage("name at least one of --nutrient, --substrate, --chloramphenicol");
+        await toEach<Accepted & ResultOf<"vmSetEnvironment">>(command, ids, options, {
+          act: (session, vmId) =>
+            session.call("vmSetEnvironment", {
+              vmId,
+              environment: medium,
+              ...given({ atMinute: options.atMinute }),
+              ...versionOf(options),
+            }),
+          words: ({ vm: { vmId }, simMinute: minute }) =>
+            minute === null
+              ? `${vmId}: this command has changed its medium before`
+              : `${vmId}: its medium changes at ${simTime(minute)}`,
+        });
+      },
+    );
 }
 
 function addPlan(vm: Command): void {

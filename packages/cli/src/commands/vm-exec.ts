@@ -23,6 +23,7 @@ export function addExecCommand(vm: Command): void {
       numberOf(ENDPOINTS.vmExec.request.shape.timeoutMs),
     )
     .option("--shell", "run shell in the machine also where it has a cell (xcpng)")
+    .option("--read-only", "run it on a copy of the cell, which stays as it is")
     .addHelpText("after", EXEC_EXAMPLE)
     .action(async (vmId: string, file: string | undefined, options, command: Command) => {
       if ((options.eval === undefined) === (file === undefined))
@@ -31,7 +32,8 @@ export function addExecCommand(vm: Command): void {
         const source: string = options.eval ?? (await readSource(file ?? "-"));
         const timeout = options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs as number };
         const shell = options.shell === true ? { shell: true } : {};
-        const reply = await session.call("vmExec", { vmId, source, ...timeout, ...shell });
+        const readOnly = options.readOnly === true ? { readOnly: true } : {};
+        const reply = await session.call("vmExec", { vmId, source, ...timeout, ...shell, ...readOnly });
         if (json !== true) {
           const { stdout, stderr } = execOutputOf(reply);
           process.stdout.write(stdout);

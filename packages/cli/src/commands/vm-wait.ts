@@ -2,7 +2,8 @@
  * `bioxen vm wait`: waits until VMs are in a state.
  */
 import type { Accepted, Refused } from "@bioxen/client";
-import { eventSubject, type ResultOf, VM_STATES, type VmView } from "@bioxen/contracts";
+import { type ResultOf, VM_STATES, type VmView, vmSubjectsFor } from "@bioxen/contracts";
+import { tenantOf } from "@bioxen/nats";
 import type { Command } from "commander";
 import { type SelectOptions, toEach, withSelector } from "../many-vms.ts";
 import { CommandEnd, EXIT_UNREACHABLE } from "../outcome.ts";
@@ -44,7 +45,8 @@ async function waitForState(
 ): Promise<Waited | Refused> {
   const deadline = performance.now() + session.timeoutMs;
   let look: () => void = () => undefined;
-  const events = session.bus.subscribe(eventSubject("vm", vmId), () => look());
+  const subjects = vmSubjectsFor(await tenantOf(session.bus), vmId);
+  const events = session.bus.subscribe(subjects.events, () => look());
   try {
     for (;;) {
       const changed = new Promise<void>((resolve) => {

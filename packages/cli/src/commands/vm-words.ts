@@ -1,7 +1,7 @@
 /**
  * Formats VMs as text: one VM in lines, many in a table.
  */
-import { isCellSample, type VmSample, type VmView } from "@bioxen/contracts";
+import { isCellSample, type ResultOf, type VmSample, type VmView } from "@bioxen/contracts";
 import {
   ago,
   amountsLine,
@@ -82,7 +82,7 @@ function wideCells(vm: VmView | undefined, sample: VmSample | undefined): string
   const labels = Object.entries(vm.labels).map(([name, value]) => `${name}=${value}`);
   return [
     vm.vmType,
-    sample === undefined ? "–" : isCellSample(sample) ? "cell" : "machine",
+    sample === undefined ? "–" : isCell(sample) ? "cell" : "machine",
     amount("rnaPolymerases"),
     amount("atpPerSecond"),
     amount("dnaKilobases"),
@@ -95,7 +95,7 @@ export function vmWords(vm: VmView, sample: VmSample | null, nowMs = Date.now())
   const place = vm.chassisId === null ? "" : ` on ${vm.chassisId}`;
   const lines = [`${vm.vmId}: ${vm.biologicalType} (${vm.vmType}), ${paintState(vm.state)}${place}`];
   if (vm.reason !== null) lines.push(`  reason      ${vm.reason}`);
-  lines.push(...startLines(vm, nowMs), ...resourceLines(vm));
+  lines.push(...startLines(vm, nowMs), ...resourceLines(vm), ...scheduleLines(vm));
   if (vm.preemption?.active === true) {
     const { mode, by, byPriority } = vm.preemption;
     lines.push(
@@ -133,6 +133,24 @@ function resourceLines({ request, allocation }: VmView): string[] {
   return [`  request     ${amountsLine(request)}`, `  allocation  ${amountsLine(allocation)}`];
 }
 
+/** Number of entries of a schedule that are shown; `--json` has all of them. */
+const SHOWN_ENTRIES = 10;
+
+function scheduleLines({ schedule = [] }: VmView): string[] {
+  const lines = schedule.slice(0, SHOWN_ENTRIES).map(({ atMinute, environment = {}, allocation }, i) => {
+    const medium = Object.entries(environment).map(([name, value]) => `${name} ${value}`);
+    const changes = [...medium, ...(allocation === undefined ? [] : [amountsLine(allocation)])];
+    return `  ${i === 0 ? "schedule  " : "          "}  at ${simTime(atMinute)}: ${changes.join(", ")}`;
+  });
+  const left = schedule.length - SHOWN_ENTRIES;
+  return left > 0 ? [...lines, `              and ${left} more entries`] : lines;
+}
+
+/** Returns whether a guest is a cell; that in a machine may not be measured yet. */
+function isCell(sample: VmSample): boolean {
+  return isCellSample(sample) || sample.machine?.agent?.state === "running";
+}
+
 function healthWord(sample: VmSample, unknown: string): string {
   const health = shownHealth(sample);
   return health === null ? unknown : String(Math.round(health));
@@ -146,6 +164,24 @@ function sampleLines(sample: VmSample): string[] {
 }
 
 type Machine = NonNullable<VmSample["machine"]>;
+
+/**
+ * Returns the lines that `vm explain` prints about the cell in the machine of a VM: what the VM asks of a cell, what that
+ * takes, and what its machine has now. Empty for a VM that is no machine.
+ */
+export function cellNeedLines(
+  { cellNeeds, state }: Pick<ResultOf<"placementExplain">, "cellNeeds" | "state">,
+  sample: VmSample | null,
+): string[] {
+  if (cellNeeds === undefined) return [];
+  const needs =
+    cellNeeds.length === 0
+      ? "It asks for no cell: it starts with and without the guest agent bioxen-cell in its machine."
+      : `It asks for a cell (${cellNeeds.join(", ")}): its start waits for the guest agent bioxen-cell in its machine, and fails without one.`;
+  const waits = cellNeeds.length > 0 && state === "starting";
+  if (waits) return [needs, "Its machine has not reported that cell yet."];
+  return sample?.machine === undefined ? [needs] : [needs, `Its guest now: ${guestWords(sample)}.`];
+}
 
 /** Returns whether a machine is a cell, or only a machine and why. */
 function guestWords(sample: VmSample): string {

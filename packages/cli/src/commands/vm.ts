@@ -9,9 +9,9 @@ import {
   type ResultOf,
   type VmSample,
   type VmView,
-  vmLogSubject,
-  vmTelemetrySubject,
+  vmSubjectsFor,
 } from "@bioxen/contracts";
+import { nextSample, tenantOf } from "@bioxen/nats";
 import type { Command } from "commander";
 import { sequenceOption } from "../parse.ts";
 import { doublingTime, simTime, timeOfDay } from "../quantities.ts";
@@ -21,7 +21,7 @@ import { table } from "../table.ts";
 import { untilInterrupted } from "../until.ts";
 import { type Left, leftLine, leftOf } from "./agents.ts";
 import { ledgerWords, pastChassisTable } from "./chassis-words.ts";
-import { vmWords } from "./vm-words.ts";
+import { cellNeedLines, vmWords } from "./vm-words.ts";
 
 /** Longest wait for the first measurement of a VM that has just started, ms. */
 const FIRST_SAMPLE_MS = 3_000;
@@ -58,6 +58,10 @@ export function addExplainCommand(vm: Command): void {
         const why = await session.ask("placementExplain", { vmId });
         if (json === true) return sayJson(why);
         say(`${vmId}: ${why.summary}`);
+        if (why.cellNeeds !== undefined) {
+          const { sample } = await session.ask("monitorVm", { vmId });
+          for (const line of cellNeedLines(why, sample)) say(line);
+        }
         const rows = why.candidates.map((c) => [
           c.chassisId,
           c.score === null ? "–" : String(c.score),
@@ -96,13 +100,18 @@ async function showPast(session: Session, vmId: string, atSeq: number, json: boo
  * 3 s for the first one.
  */
 async function firstSample(session: Session, vm: VmView): Promise<VmSample | null> {
+  const tenant = await tenantOf(session.bus);
+  if (tenant !== undefined) return isMeasured(vm) ? nextSample(session.bus, tenant, vm.vmId) : null;
   const deadline = Date.now() + FIRST_SAMPLE_MS;
   for (;;) {
     const { sample } = await session.ask("monitorVm", { vmId: vm.vmId });
-    const isMeasured = vm.state === "running" || vm.state === "paused";
-    if (sample !== null || !isMeasured || Date.now() > deadline) return sample;
+    if (sample !== null || !isMeasured(vm) || Date.now() > deadline) return sample;
     await sleep(POLL_INTERVAL_MS);
   }
+}
+
+function isMeasured({ state }: VmView): boolean {
+  return state === "running" || state === "paused";
 }
 
 export function addStreamCommands(vm: Command): void {
@@ -111,7 +120,8 @@ export function addStreamCommands(vm: Command): void {
     .action(async (vmId: string, _options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         await session.ask("vmGet", { vmId });
-        session.bus.subscribe(vmTelemetrySubject(vmId), (payload) => {
+        const { telemetry } = vmSubjectsFor(await tenantOf(session.bus), vmId);
+        session.bus.subscribe(telemetry, (payload) => {
           const s = payload as VmSample;
           if (json === true) sayJson(s);
           else {
@@ -127,7 +137,8 @@ export function addStreamCommands(vm: Command): void {
     .action(async (vmId: string, _options, command: Command) => {
       await withSession(command, async (session, { json }) => {
         await session.ask("vmGet", { vmId });
-        session.bus.subscribe(vmLogSubject(vmId), (payload) => {
+        const { log } = vmSubjectsFor(await tenantOf(session.bus), vmId);
+        session.bus.subscribe(log, (payload) => {
           if (json === true) sayJson(payload);
           else sayRaw((payload as { line: string }).line);
         });

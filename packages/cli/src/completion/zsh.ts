@@ -2,11 +2,12 @@
  * Generates the completion script for zsh. It has the same tables as the script for bash, and a description for each
  * word.
  */
+import { shellWord } from "../shell-word.ts";
 import { type CompletedCommand, type CompletedOption, ID_KINDS } from "./tree.ts";
 
 /** Returns the script that `bioxen completion zsh` prints. */
 export function zshCompletion(tree: readonly CompletedCommand[]): string {
-  const paths = tree.filter(({ path }) => path !== "").map(({ path }) => quoted(path));
+  const paths = tree.filter(({ path }) => path !== "").map(({ path }) => shellWord(path));
   return `#compdef bioxen
 # zsh completion of bioxen: source <(bioxen completion zsh), or save it as _bioxen in a directory of $fpath
 _bioxen() {
@@ -49,29 +50,24 @@ fi
 `;
 }
 
-/** Returns the text in single quotes. Inside them only the single quote itself needs escaping. */
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
-}
-
 /**
  * Returns `word:description`, the form that zsh's `_describe` reads. Colons in the word are escaped, because an
  * unescaped colon ends the word.
  */
 function described(word: string, description: string): string {
-  return quoted(`${word.replaceAll(":", "\\:")}:${description}`);
+  return shellWord(`${word.replaceAll(":", "\\:")}:${description}`);
 }
 
 function valueCases(path: string, options: readonly CompletedOption[]): string[] {
   return options.flatMap(({ flags, takesValue, choices, kind }) => {
     if (!takesValue) return [];
-    const patterns = flags.map((flag) => quoted(`${path} ${flag}`)).join(" | ");
+    const patterns = flags.map((flag) => shellWord(`${path} ${flag}`)).join(" | ");
     return [`    ${patterns}) ${valueAction(choices, kind)}return ;;`];
   });
 }
 
 function valueAction(choices: readonly string[], kind: string): string {
-  if (choices.length > 0) return `compadd -- ${choices.map(quoted).join(" ")}; `;
+  if (choices.length > 0) return `compadd -- ${choices.map(shellWord).join(" ")}; `;
   if (kind === "file") return "_files; ";
   return ID_KINDS.some((id) => id === kind) ? `compadd -- \${(f)"$(_bioxen_ids ${kind})"}; ` : "";
 }
@@ -79,9 +75,9 @@ function valueAction(choices: readonly string[], kind: string): string {
 function commandCase({ path, commands, options, argument, argumentChoices }: CompletedCommand): string {
   const names = [
     ...commands.map(({ name, description }) => described(name, description)),
-    ...argumentChoices.map(quoted),
+    ...argumentChoices.map(shellWord),
   ];
   const flags = options.flatMap((option) => option.flags.map((flag) => described(flag, option.description)));
   const ids = argument === "none" ? "" : `; ids=${argument}`;
-  return `    ${quoted(path)}) commands=(${names.join(" ")}); options=(${flags.join(" ")})${ids} ;;`;
+  return `    ${shellWord(path)}) commands=(${names.join(" ")}); options=(${flags.join(" ")})${ids} ;;`;
 }

@@ -1,7 +1,8 @@
 /**
  * Documents generated from the command definitions: docs/cli.md with the help of every command, and the JSON Schemas of
- * the `--json` output and of fleet files. `pnpm run docs` writes the files, and a test compares them with the code.
+ * the `--json` output, of experiment files and of fleet files. `pnpm run docs` writes the files, and a test compares them with the code.
  */
+import { experimentSchemaDocument } from "@bioxen/contracts";
 import type { Command } from "commander";
 import { fleetSchemaDocument } from "../apply/fleet-schema.ts";
 import { isHidden } from "../completion/tree.ts";
@@ -65,5 +66,6 @@ async function cliDocument(): Promise<string> {
 export const CLI_DOCUMENTS: Readonly<Record<string, () => string | Promise<string>>> = {
   "cli.md": cliDocument,
   "cli.schema.json": outputSchemaDocument,
+  "experiment.schema.json": experimentSchemaDocument,
   "fleet.schema.json": fleetSchemaDocument,
 };

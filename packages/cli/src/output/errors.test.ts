@@ -146,5 +146,7 @@ it("every error text names the problem and the remedy", async () => {
   const fleet = { listAllVms: async () => [] };
   parts.push(await outputWith(fleet, ["apply", "-f", join(home, "bad.yaml")]));
   parts.push(await outputWith(fleet, ["apply", "-f", join(home, "none.yaml")]));
+  parts.push(await outputOf(["experiment", "plan", join(home, "bad.yaml")]));
+  parts.push(await outputOf(["experiment", "plan", join(home, "none.yaml")]));
   await expect(parts.join("\n")).toMatchFileSnapshot("errors.snapshot.txt");
 });

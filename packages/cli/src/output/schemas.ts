@@ -16,8 +16,10 @@ import {
   vmView,
 } from "@bioxen/contracts";
 import * as z from "zod";
+import { authChange, authInit, authKey, authList, authProvision, authTransfer } from "./auth-schema.ts";
 import { certificates, tlsFiles } from "./certs-schema.ts";
 import { errorOutput } from "./error-schema.ts";
+import { experimentPlan } from "./experiment-schema.ts";
 import { orphansOutput } from "./orphans-schema.ts";
 import { predictOutput } from "./predict-schema.ts";
 import { placementOutcome, replaySummary } from "./replay-schema.ts";
@@ -29,8 +31,11 @@ export interface Output {
   readonly schema: z.ZodType;
 }
 
+const agentSample = serviceSample.shape.agent.unwrap();
 /** What an agent removes from a pool and the pool keeps. */
-const leftInPool = serviceSample.shape.agent.unwrap().shape.left.unwrap();
+const leftInPool = agentSample.shape.left.unwrap();
+/** By how much the high availability of a pool falls short. */
+const haGap = agentSample.shape.overcommitted.unwrap().element;
 
 const ok = z.literal(true);
 
@@ -132,6 +137,7 @@ const FLEET = replyOf("monitorFleet").omit({ ok: true, samples: true });
 export const OUTPUTS: Readonly<Record<string, Output>> = {
   up: shaped({
     ...stack,
+    keysDir: z.string().optional().meta({ description: "absent for a stack without keys" }),
     tls: tlsFiles.optional(),
     websocket: z.string().optional(),
     pid: z.int().optional(),
@@ -150,10 +156,19 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
     }),
   ),
   completion: shaped({ shell: z.enum(["bash", "zsh", "fish"]), script: z.string() }),
+  "auth init": document(authInit),
+  "auth ls": document(authList),
+  "auth add": document(authChange),
+  "auth show": document(authKey),
+  "auth rotate": document(authChange),
+  "auth revoke": document(authChange),
+  "auth transfer": document(authTransfer),
+  "auth provision": document(authProvision),
   "certs init": shaped(certificates),
   "certs add": shaped(certificates),
   "certs show": shaped(certificates),
   "certs renew": shaped({ ...certificates, renewed: z.array(z.string()) }),
+  env: shaped({ variables: z.record(z.string(), z.string()) }),
   "config show": shaped({ file: z.string(), settings: z.array(setting) }),
   "config get": document(setting.extend({ ok })),
   "config set": shaped({ changed: z.boolean(), file: z.string() }),
@@ -175,6 +190,7 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
   }),
   "vm create": reply("vmCreate"),
   "vm resize": each("vmResize"),
+  "vm set-environment": each("vmSetEnvironment"),
   "vm plan": reply("placementPlan"),
   "vm start": each("vmStart"),
   "vm pause": each("vmPause"),
@@ -186,6 +202,7 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
   "vm ls": reply("vmList"),
   "vm show": document(replyOf("vmGet").extend({ sample: vmSample.nullable(), left: leftInPool.optional() })),
   "vm history": reply("vmHistory"),
+  "vm course": reply("courseGet"),
   "vm explain": reply("placementExplain"),
   "vm watch": lines(vmSample),
   "vm logs": lines(
@@ -242,8 +259,9 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
       ),
     }),
   ),
+  "experiment plan": shaped(experimentPlan),
   "chassis ls": reply("chassisList"),
-  "chassis show": reply("chassisGet"),
+  "chassis show": document(replyOf("chassisGet").extend({ overcommitted: haGap.optional() })),
   "chassis register": reply("chassisRegister"),
   "chassis drain": document(z.union([replyOf("chassisDrain"), replyOf("chassisDrainGet")])),
   "chassis rebalance": document(z.union([replyOf("chassisRebalance"), replyOf("placementRebalance")])),

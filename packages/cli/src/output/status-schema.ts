@@ -42,6 +42,10 @@ export const statusOutput = z.object({
   /** Copies of the event log on the servers; null when the server has no event log or does not answer. */
   copies: z.object({ wanted: count, present: count }).nullable(),
   data: z.string().nullable(),
+  /** `keys`: a local stack with keys. `external`: a server elsewhere that asks for a login. `open`: no login. */
+  auth: z.enum(["keys", "open", "external"]),
+  /** Directory of the keys of a local stack with keys. */
+  keysDir: z.string().optional(),
   services: z.array(service),
   /** Number of messages of the log that no service can read; null when lifecycle does not answer. */
   unreadable: count.nullable(),

@@ -9,6 +9,7 @@ import { pageRequest, pageResult } from "../pages.ts";
 import { DEFAULT_EXEC_TIMEOUT_MS } from "../request-limits.ts";
 import {
   amounts,
+  environment,
   expectedVersion,
   id,
   labels,
@@ -22,10 +23,11 @@ import {
   taints,
 } from "../schemas.ts";
 import { chassisView, ledgerView, quotaView, vmView } from "../views.ts";
+import { COURSE_ENDPOINTS } from "./course.ts";
 import { DRAIN_ENDPOINTS } from "./drain.ts";
 import { endpoint, paged } from "./endpoint.ts";
 import { GUEST_STATE_ENDPOINTS } from "./guest-state.ts";
-import { execResult, INTERNAL_ENDPOINTS, timeoutMs } from "./internal.ts";
+import { execResult, INTERNAL_ENDPOINTS, simMinute, timeoutMs } from "./internal.ts";
 import { JOB_ENDPOINTS } from "./jobs.ts";
 import { LEFT_OBJECT_ENDPOINTS } from "./left-objects.ts";
 import { LOG_ENDPOINTS } from "./log.ts";
@@ -44,6 +46,7 @@ const stopRequest = z.strictObject({
 });
 const chassisOnly = z.strictObject({ chassisId: id, expectedVersion });
 const vmChanged = z.object({ changed: z.boolean(), vm: vmView });
+const vmChangedAt = z.object({ ...vmChanged.shape, simMinute: z.int().min(0).nullable() });
 const chassisChanged = z.object({ changed: z.boolean(), chassis: chassisView });
 /** A reference to one event of the log. */
 const eventReference = z.object({ seq: z.int(), type: z.string(), subject: z.string() });
@@ -119,16 +122,29 @@ export const ENDPOINTS = {
   vmResize: endpoint(
     "bioxen.cmd.vm.resize",
     "lifecycle",
-    "Change the request or, while the VM has a place, the allocation: all or nothing.",
+    "Change the request or, while the VM has a place, the allocation: all or nothing. A running or paused cell gets its new amounts at minute `atMinute` of its simulated time, without it at the present minute. A minute that the cell has passed is a BAD_REQUEST, and so is a minute for a VM without a guest. For a machine a minute is UNSUPPORTED. Until the minute the VM holds the larger of the old and the new amount of each resource, and what is too much is released after the next checkpoint. `simMinute` is null for a VM without a guest, for a machine, and where nothing changed.",
     z.strictObject({
       vmId: id,
       resources: requestedResources.refine(
         (r) => Object.keys(r).length > 0,
         "must name at least one resource",
       ),
+      atMinute: simMinute.optional(),
       expectedVersion,
     }),
-    vmChanged,
+    vmChangedAt,
+  ),
+  vmSetEnvironment: endpoint(
+    "bioxen.cmd.vm.set-environment",
+    "lifecycle",
+    "Change the medium of a running or paused cell: the given fields at minute `atMinute` of its simulated time, without it at the present minute. Other fields stay. A minute that the cell has passed is a BAD_REQUEST. `basic` VMs only.",
+    z.strictObject({
+      vmId: id,
+      environment: environment.refine((e) => Object.keys(e).length > 0, "must name at least one field"),
+      atMinute: simMinute.optional(),
+      expectedVersion,
+    }),
+    vmChangedAt,
   ),
   vmMigrate: endpoint(
     "bioxen.cmd.vm.migrate",
@@ -154,14 +170,15 @@ export const ENDPOINTS = {
   vmExec: endpoint(
     "bioxen.cmd.vm.exec",
     "lifecycle",
-    "Run a program in the guest. In a cell the program is Lua, and `result` is its value. In a machine of a pool without a cell, and in every machine with `shell: true`, it is a POSIX shell script. Programs in machines run through SSH, where the agent is configured for that (otherwise UNSUPPORTED). A `basic` VM has no shell: `shell: true` is UNSUPPORTED. For a shell script `result` is `{exitCode: 0, stderr}`, any other exit status is GUEST_ERROR with `details` `{exitCode, stdout, stderr}`, and `instructions` is 0. With an UNAVAILABLE that is not retryable, `details.ran` is `no`, or `unknown` when the machine was lost while the program ran.",
+    "Run a program in the guest. In a cell the program is Lua, and `result` is its value. In a machine of a pool without a cell, and in every machine with `shell: true`, it is a POSIX shell script. Programs in machines run through SSH, where the agent is configured for that (otherwise UNSUPPORTED). A `basic` VM has no shell: `shell: true` is UNSUPPORTED. For a shell script `result` is `{exitCode: 0, stderr}`, any other exit status is GUEST_ERROR with `details` `{exitCode, stdout, stderr}`, and `instructions` is 0. With an UNAVAILABLE that is not retryable, `details.ran` is `no`, or `unknown` when the machine was lost while the program ran. A program that ran is an event `bioxen.vm.executed.v1`, with its minute of simulated time (`simMinute`, null where it is unknown), its source and its outcome, also if it failed. With `readOnly` it runs on a copy of the cell, with the same `state`, and with what the VM's program defines; the cell stays as it is, and there is no event. For a machine `readOnly` is UNSUPPORTED.",
     z.strictObject({
       vmId: id,
       source,
       timeoutMs: timeoutMs.default(DEFAULT_EXEC_TIMEOUT_MS),
       shell: z.boolean().default(false),
+      readOnly: z.boolean().default(false),
     }),
-    execResult,
+    z.object({ ...execResult.shape, simMinute: z.int().min(0).nullable() }),
   ),
   vmGet: paged(
     endpoint(
@@ -209,6 +226,7 @@ export const ENDPOINTS = {
     ),
     { events: "items" },
   ),
+  ...COURSE_ENDPOINTS,
   chassisRegister: endpoint(
     "bioxen.cmd.chassis.register",
     "chassis-scheduler",

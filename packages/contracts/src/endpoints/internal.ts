@@ -10,10 +10,10 @@ import { checkpointRecord } from "../events/guest-state.ts";
 import { entryKey, reservation } from "../events/ledger.ts";
 import { MOVE_CODES } from "../events/move.ts";
 import { outsideChange } from "../events/observed.ts";
-import { placementRefusal } from "../events/vm.ts";
+import { placementRefusal, programAgain } from "../events/vm.ts";
 import { PREEMPTION_MODES } from "../fold/vm-state.ts";
 import { id, MAX_EXEC_TIMEOUT_MS, MAX_PAGE, priority, recordedAmounts, source } from "../schemas.ts";
-import { agentCheckpointSubject, agentExecSubject } from "../subjects.ts";
+import { agentCheckpointSubject, agentExecSubject, agentHoldSubject } from "../subjects.ts";
 import { type Endpoint, endpoint } from "./endpoint.ts";
 
 /**
@@ -28,16 +28,40 @@ const reason = placementRefusal.extend({ code: z.string().max(63), message: z.st
  * number near 2^53 would end the checkpoints of its VM.
  */
 const MAX_SIM_MINUTES = 1_000_000_000_000;
-/** A guest state as an agent reports it. Its `checkpointId` becomes one token of the subject that stores the state. */
+/** A minute of simulated time, since the start of the cell. */
+export const simMinute = z.int().min(0).max(MAX_SIM_MINUTES);
+/** Largest length of `<agentId>.<id>`. */
+const MAX_CHECKPOINT_ID_LENGTH = 127;
+/**
+ * A guest state as an agent reports it. Its `checkpointId` is `<agentId>.<id>`, the end of the subject that stores the
+ * state; agents of earlier releases report the id only.
+ */
 const reportedCheckpoint = checkpointRecord.extend({
-  checkpointId: z.string().regex(/^[A-Za-z0-9_-]{1,63}$/, "must be 1 to 63 letters, digits, '-' or '_'"),
-  simMinutes: z.int().min(0).max(MAX_SIM_MINUTES),
+  checkpointId: z
+    .string()
+    .regex(
+      /^(?:[a-z0-9-]{1,63}\.)?[A-Za-z0-9_-]{1,63}$/,
+      "must be an id of an agent, '.', and 1 to 63 letters, digits, '-' or '_'",
+    ),
+  simMinutes: simMinute,
   bytes: z.int().min(0).max(MAX_BLOB_BYTES),
   sha256: z.string().regex(/^[0-9a-f]{64}$/, "must be a SHA-256 digest in hexadecimal"),
 });
 
 export const timeoutMs = z.int().min(1).max(MAX_EXEC_TIMEOUT_MS);
 export const execResult = z.object({ result: z.unknown(), stdout: z.string(), instructions: z.int() });
+/** Where the program ran among the acts of its minute, and how often the VM had been restored when its guest started. */
+export const agentProgramAgain = z.object({ ...programAgain.shape, restores: z.int().min(0) });
+export type AgentProgramAgain = z.infer<typeof agentProgramAgain>;
+/**
+ * `simMinute` is the minute at which the program ran; null: unknown. Agents of older releases do not send it. `again` is
+ * absent where no guest runs the program again.
+ */
+const agentExecResult = z.object({
+  ...execResult.shape,
+  simMinute: z.int().min(0).nullable().optional(),
+  again: agentProgramAgain.optional(),
+});
 
 export const INTERNAL_ENDPOINTS = {
   vmDefer: endpoint(
@@ -83,7 +107,7 @@ export const INTERNAL_ENDPOINTS = {
       /** With `checkpoint`: the number of restores that the VM had when this guest started. */
       restores: z.int().min(0).optional(),
       /** With `checkpoint-lost`: the id of the checkpoint that cannot be used; `code` says why. */
-      checkpointId: z.string().max(63).optional(),
+      checkpointId: z.string().max(MAX_CHECKPOINT_ID_LENGTH).optional(),
       /** With `outside-change`: the change of the machine that BioXen did not make. */
       outside: outsideChange.optional(),
       /** With `start-refused`: the host's own code, and the number of this try; `code` is one of START_REFUSAL_CODES. */
@@ -181,6 +205,8 @@ export const agentExecRequest = z.strictObject({
   timeoutMs,
   /** Whether the source is shell also where the guest runs Lua; absent: the language is the guest's own. */
   shell: z.literal(true).optional(),
+  /** Whether the source runs on a copy of the guest; absent: it may change the guest. */
+  readOnly: z.literal(true).optional(),
 });
 export type AgentExecRequest = z.infer<typeof agentExecRequest>;
 
@@ -202,9 +228,36 @@ export function agentCheckpoint(
   return endpoint(subject, "chassis-agent", summary, agentCheckpointRequest, takenCheckpoint, true);
 }
 
+/** Without `atMinute` the guest is kept at its present minute. */
+const agentHoldRequest = z.strictObject({
+  vmId: id,
+  fence: z.int().min(1),
+  atMinute: simMinute.optional(),
+});
+export type AgentHoldRequest = z.infer<typeof agentHoldRequest>;
+/** `presentMinute` is the minute at which the guest is; absent: unknown. */
+const heldAt = z.object({ simMinute, restores: z.int().min(0), presentMinute: simMinute.optional() });
+
+/**
+ * Returns the endpoint of one agent that keeps a guest at a minute of its simulated time, until the change of this minute
+ * is in the log, for some seconds. The call appends no event.
+ */
+export function agentHold(agentId: string): Endpoint<typeof agentHoldRequest, typeof heldAt> {
+  const summary =
+    "Keep a guest of this agent at a simulated minute, for a change of its environment or allocation.";
+  return endpoint(agentHoldSubject(agentId), "chassis-agent", summary, agentHoldRequest, heldAt, true);
+}
+
 /** Returns the endpoint of one agent to which lifecycle forwards an `exec` command. */
-export function agentExec(agentId: string): Endpoint<typeof agentExecRequest, typeof execResult> {
+export function agentExec(agentId: string): Endpoint<typeof agentExecRequest, typeof agentExecResult> {
   const summary =
     "Run a program in a guest of this agent. A command that is forwarded twice is carried out once.";
-  return endpoint(agentExecSubject(agentId), "chassis-agent", summary, agentExecRequest, execResult, true);
+  return endpoint(
+    agentExecSubject(agentId),
+    "chassis-agent",
+    summary,
+    agentExecRequest,
+    agentExecResult,
+    true,
+  );
 }

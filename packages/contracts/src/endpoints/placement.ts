@@ -2,11 +2,13 @@
  * The endpoints of placement: plan, explain, rebalance; and the create request, which a plan takes as well.
  */
 import * as z from "zod";
+import { record } from "../courses.ts";
 import { placementDecision } from "../events/ledger.ts";
 import { placementRefusal } from "../events/vm.ts";
 import { PREEMPTION_MODES } from "../fold/vm-state.ts";
 import { pageRequest, pageResult } from "../pages.ts";
 import { BIOLOGICAL_TYPES, VM_TYPES } from "../resources.ts";
+import { MAX_SCHEDULE_ENTRIES } from "../schedule.ts";
 import {
   config,
   environment,
@@ -26,6 +28,22 @@ import {
 } from "../schemas.ts";
 import { preemptionView } from "../views.ts";
 import { endpoint, paged } from "./endpoint.ts";
+import { simMinute } from "./internal.ts";
+
+const scheduleEntry = z
+  .strictObject({
+    atMinute: simMinute,
+    environment: environment
+      .refine((e) => Object.keys(e).length > 0, "must name at least one field")
+      .optional(),
+    resources: requestedResources
+      .refine((r) => Object.keys(r).length > 0, "must name at least one resource")
+      .optional(),
+  })
+  .refine(
+    (entry) => entry.environment !== undefined || entry.resources !== undefined,
+    "must have an environment or resources",
+  );
 
 const newVm = z.strictObject({
   vmId: id.optional(),
@@ -51,6 +69,14 @@ const newVm = z.strictObject({
   restartPolicy: restartPolicy.default({ mode: "never", maxAttempts: 3, backoffMs: 1_000 }),
   labels: labels.default({}),
   config: config.default({}),
+  /**
+   * What changes at minutes of simulated time, for cells only: the given fields of the environment, the given resources,
+   * or both. After a restore of the VM the entries of later minutes act again. The largest amounts are reserved at the
+   * start.
+   */
+  schedule: z.array(scheduleEntry).max(MAX_SCHEDULE_ENTRIES).optional(),
+  /** Rows of the cell's time course that are stored; absent: none. `basic` VMs only. */
+  record: record.optional(),
 });
 export const createRequest = newVm.extend({ expectedVersion });
 export type CreateRequest = z.input<typeof createRequest>;
@@ -165,6 +191,11 @@ export const PLACEMENT_ENDPOINTS = {
         state: z.string(),
         chassisId: z.string().nullable(),
         summary: z.string(),
+        /**
+         * For a VM of a pool: what it asks of the cell in its machine, such as `ribosomes` or `program`. If it asks for
+         * anything, a start is complete only once the guest agent in the machine runs the cell. Absent for other VMs.
+         */
+        cellNeeds: z.array(z.string()).optional(),
         /** The evaluation of each chassis at the time of the query. A placed VM is evaluated as if it were not placed. */
         candidates: z.array(candidate),
         /**

@@ -24,6 +24,8 @@ export const QUOTA_EVENTS = {
    * Every allocator that can still reserve knows the quota. No reservation can use a charge from before the last `set`
    * event, when the limits may have been higher.
    *
+   * The event also charges what a VM holds that was given to the owner of this quota.
+   *
    * With `partial` the event only charges amounts that VMs hold already. More such events follow, and the limits do not
    * hold yet. A quota with too many VMs for one event has several partial events before the final event.
    */

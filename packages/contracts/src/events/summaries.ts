@@ -39,6 +39,9 @@ export const EVENT_SUMMARIES: Readonly<Record<EventTypeName, string>> = {
   "bioxen.vm.preempted.v1": "The VM gave up part of its allocation for a VM of higher priority.",
   "bioxen.vm.reinstated.v1": "The VM has its full request again after a preemption.",
   "bioxen.vm.resized.v1": "The request of the VM changed, and its allocation with it when it has a place.",
+  "bioxen.vm.environment-changed.v1":
+    "The environment of the guest changes at a minute of its simulated time.",
+  "bioxen.vm.executed.v1": "A program of a user ran in the guest, and may have changed it.",
   "bioxen.vm.transferred.v1": "The VM has another owner; its guest goes on.",
   "bioxen.vm.destroyed.v1": "The VM was destroyed.",
   "bioxen.vm.checkpointed.v1": "The state of the guest was stored; the next guest continues from it.",

@@ -6,6 +6,7 @@
  * see `upcasters.ts`.
  */
 import * as z from "zod";
+import { recorded } from "../courses.ts";
 import { BIOLOGICAL_TYPES, VM_TYPES } from "../resources.ts";
 import { anyJson, recordedAmounts } from "../schemas.ts";
 import { checkpointRecord, GUEST_STATE_EVENTS } from "./guest-state.ts";
@@ -34,6 +35,16 @@ export const placementRefusal = z
   .meta({ id: "PlacementRefusal" });
 export type PlacementRefusal = z.infer<typeof placementRefusal>;
 
+/** A change of a cell that its creation names for a minute of its simulated time. */
+export const scheduledChange = z.object({
+  atMinute: z.int().min(0),
+  /** The fields of the environment that change; absent: none. */
+  environment: z.record(z.string(), z.number()).optional(),
+  /** All amounts of the cell from this minute on; absent: they stay. */
+  allocation: recordedAmounts.optional(),
+});
+export type ScheduledChange = z.infer<typeof scheduledChange>;
+
 export const vmCreated = z.object({
   incarnation: z.int().min(1),
   biologicalType: z.enum(BIOLOGICAL_TYPES),
@@ -61,8 +72,15 @@ export const vmCreated = z.object({
   labels: z.record(z.string(), z.string()),
   config: z.record(z.string(), anyJson),
   parent: z.string().nullable(),
+  /**
+   * What changes at minutes of the cell, in order; absent: nothing. If amounts change, the first entry has those of the
+   * beginning, and `request` has the largest amount of each resource.
+   */
+  schedule: z.array(scheduledChange).optional(),
   /** In a fork: the stored state that its first guest continues from; absent: that guest starts from the beginning. */
   checkpoint: checkpointRecord.optional(),
+  /** What is recorded of the cell at simulated minutes; absent: nothing. */
+  record: recorded.optional(),
 });
 
 /**
@@ -79,6 +97,17 @@ export const DISPLACEMENT_CODES = [
   "CHASSIS_LOST",
 ] as const;
 export type DisplacementCode = (typeof DISPLACEMENT_CODES)[number];
+
+/** The place of a program among everything that acts on a cell at one minute of its simulated time. */
+export const programAgain = z.object({
+  /** How many programs of users had run at this minute before it. */
+  nth: z.int().min(0),
+  /** Sequence of the newest change that had acted at this minute before it; 0: none. */
+  afterSeq: z.int().min(0),
+  /** After how many Lua instructions its limit of time ended it; absent: that limit did not end it. */
+  instructions: z.int().min(0).optional(),
+});
+export type ProgramAgain = z.infer<typeof programAgain>;
 
 export const VM_EVENTS = {
   "bioxen.vm.created.v1": vmCreated,
@@ -151,6 +180,41 @@ export const VM_EVENTS = {
     request: recordedAmounts,
     allocation: recordedAmounts.nullable(),
     cell: recordedAmounts.optional(),
+    /**
+     * Minute of the cell's simulated time at which it gets its new amounts, which may be still to come. A guest that
+     * continues from an earlier minute gets them at this minute again. Absent: the guest has them as soon as its agent sees
+     * the event. So for a machine, for a VM without a guest, and for amounts that lifecycle adopts from the ledger.
+     */
+    simMinute: z.int().min(0).optional(),
+    /** What the cell gets at `simMinute`, if it had or has more at other minutes; absent: `allocation`. */
+    given: recordedAmounts.optional(),
+  }),
+  /**
+   * These fields of the guest's environment change at minute `simMinute` of its simulated time, which may be still to
+   * come. A guest that continues from an earlier minute has the change at this minute again.
+   */
+  "bioxen.vm.environment-changed.v1": z.object({
+    fence: z.int().min(1),
+    simMinute: z.int().min(0),
+    environment: z.record(z.string(), z.number()),
+  }),
+  /**
+   * A program of a user ran in the guest with this fence, and may have changed it. `outcome` is `OK`, or the code of its
+   * error.
+   */
+  "bioxen.vm.executed.v1": z.object({
+    fence: z.int().min(1),
+    source: z.string(),
+    /** Present for a shell script where the guest's own language is another one. */
+    shell: z.literal(true).optional(),
+    outcome: z.string(),
+    /** Minute of the cell's simulated time at which it ran; absent: unknown, as for a machine. */
+    simMinute: z.int().min(0).optional(),
+    /**
+     * Where a guest that continues from an earlier minute runs the program again. Absent: it does not, because the cell
+     * was not changed, or the agent is of an older release.
+     */
+    again: programAgain.optional(),
   }),
   /** The VM has another owner. Its guest goes on. */
   "bioxen.vm.transferred.v1": z.object({ owner: z.string() }),

@@ -36,6 +36,17 @@ export interface GuestState {
 
 export const NO_GUEST_STATE: GuestState = { checkpoint: null, restores: 0, snapshots: [] };
 
+/**
+ * Returns the branch of the VM's time course that its present cell writes: how often the cell was restored from a
+ * snapshot, or began again at minute 0 after a stop or failure.
+ */
+export function courseBranch({
+  restores,
+  endedCells = 0,
+}: Pick<GuestState, "restores"> & { readonly endedCells?: number | undefined }): number {
+  return restores + endedCells;
+}
+
 /** Returns all stored states of a VM: its snapshots, then its checkpoint if there is one. */
 export function checkpointsOf({ checkpoint, snapshots }: GuestState): CheckpointRecord[] {
   return checkpoint === null ? [...snapshots] : [...snapshots, checkpoint];

@@ -49,11 +49,12 @@ export function evolveRun(vm: Vm, event: RunEvent, at: EventPosition): Vm {
         stopDeadline: deadlineOf(event.data, at) ?? vm.stopDeadline,
       };
     case "bioxen.vm.stopped.v1":
-      return { ...vm, ...ended("stopped", event.data.reason), refusedStart: undefined };
+      return { ...vm, ...ended("stopped", event.data.reason), ...nextCell(vm), refusedStart: undefined };
     case "bioxen.vm.failed.v1":
       return {
         ...vm,
         ...ended("error", event.data.reason),
+        ...nextCell(vm),
         failure: event.data.code,
         preemption: endedPreemption(vm),
         migration: null,
@@ -84,6 +85,11 @@ function ended(state: "stopped" | "error", reason: string): Partial<Vm> {
     startProgress: undefined,
     stopDeadline: null,
   };
+}
+
+/** Counts the end of a guest: the next one begins at minute 0, with a branch of its own in the time course. */
+function nextCell({ record, endedCells = 0 }: Vm): Pick<Vm, "endedCells"> {
+  return record === undefined ? {} : { endedCells: endedCells + 1 };
 }
 
 type StopRequested = Extract<VmEvent, { type: "bioxen.vm.stop-requested.v1" }>["data"];

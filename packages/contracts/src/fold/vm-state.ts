@@ -7,9 +7,10 @@
  * has ended.
  */
 import type { Amounts, CauseEvent } from "@bioxen/kernel";
+import type { Recorded } from "../courses.ts";
 import type { MoveCode } from "../events/move.ts";
 import type { SeenChange } from "../events/observed.ts";
-import type { PlacementRefusal } from "../events/vm.ts";
+import type { PlacementRefusal, ProgramAgain, ScheduledChange } from "../events/vm.ts";
 import type { BiologicalType, VmType } from "../resources.ts";
 import type { GuestState } from "./guest-state.ts";
 
@@ -125,6 +126,27 @@ export interface StartProgress {
   readonly placeEndsAtMs: number;
 }
 
+/** A change of a cell at a minute of its simulated time, or a program that may have changed it. */
+export interface CellChange {
+  /** Sequence of the event; negative for an entry of the schedule. */
+  readonly seq: number;
+  readonly simMinute: number;
+  /** The fields of the environment that change; absent: none. */
+  readonly environment?: Readonly<Record<string, number>> | undefined;
+  /** All amounts of the cell from this minute on; absent: they stay. */
+  readonly allocation?: Amounts | undefined;
+  /** A program of a user that ran at this minute; its source is in the event. Absent: the change is another one. */
+  readonly program?: ProgramAgain | undefined;
+}
+
+/** The amounts of a cell whose allocation changes at minutes of its simulated time. */
+export interface AllocationCourse {
+  /** The amounts before the first of these changes. */
+  readonly before: Amounts;
+  /** The amounts of a cell that continues from the checkpoint of the VM. */
+  readonly atCheckpoint: Amounts;
+}
+
 export interface Vm extends GuestState {
   readonly exists: true;
   readonly incarnation: number;
@@ -164,6 +186,10 @@ export interface Vm extends GuestState {
   readonly labels: Readonly<Record<string, string>>;
   readonly config: Readonly<Record<string, unknown>>;
   readonly parent: string | null;
+  /** What is recorded of the cell at simulated minutes; absent: nothing. */
+  readonly record?: Recorded | undefined;
+  /** Number of guests of this VM that have ended. Counted only for a VM that records; absent: none. */
+  readonly endedCells?: number | undefined;
   /** While the VM is pending: why each chassis refuses it. */
   readonly refusals: readonly PlacementRefusal[];
   /** While the VM is stopping: true when it will be destroyed as soon as it has stopped. */
@@ -180,6 +206,12 @@ export interface Vm extends GuestState {
   /** Time at which the VM got its present place, epoch ms; null without a place. */
   readonly placedAtMs: number | null;
   readonly preemption: Preemption | null;
+  /** What the creation of the VM lets change at minutes of its cell, in order; absent: nothing. */
+  readonly schedule?: readonly ScheduledChange[] | undefined;
+  /** Changes at minutes that a guest may still have to get, in order of their events; absent: none. */
+  readonly changes?: readonly CellChange[] | undefined;
+  /** What the cell has while its allocation changes at minutes; absent: it has `allocation`. */
+  readonly allocationCourse?: AllocationCourse | undefined;
   /** The move in progress; null when the VM is not moving. */
   readonly migration: Migration | null;
   /** Changes that other tools made to the VM's machine in its pool; absent: no such change was observed. */

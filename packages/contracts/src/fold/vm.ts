@@ -12,6 +12,7 @@ import { evolveMove } from "./move.ts";
 import { evolveObserved } from "./observed.ts";
 import { evolveStart } from "./start.ts";
 import { evolveAllocation } from "./vm-allocation.ts";
+import { changesAfter, scheduledFrom } from "./vm-changes.ts";
 import { evolvePlacement, NOT_WAITING, UNPLACED } from "./vm-placement.ts";
 import { evolveRun } from "./vm-run.ts";
 import { NO_VM, type Vm, type VmState } from "./vm-state.ts";
@@ -22,9 +23,12 @@ export const FORMER_OWNER = "admin";
 type Created = Extract<VmEvent, { type: "bioxen.vm.created.v1" }>;
 
 function created(before: VmState, { data }: Created, at: EventPosition): Vm {
-  const { checkpoint, ...rest } = data;
+  const { checkpoint, schedule, ...rest } = data;
+  const changing = schedule === undefined ? {} : scheduledFrom({ schedule }, checkpoint?.simMinutes ?? 0);
   return {
     ...rest,
+    ...(schedule === undefined ? {} : { schedule }),
+    ...changing,
     owner: beginnerOf({ principal: at.principal, onbehalfof: at.onBehalfOf }) ?? FORMER_OWNER,
     guarantee: data.guarantee ?? null,
     exists: true,
@@ -69,6 +73,9 @@ function evolveExisting(vm: Vm, event: Exclude<VmEvent, Created>, at: EventPosit
     case "bioxen.vm.reinstated.v1":
     case "bioxen.vm.resized.v1":
       return evolveAllocation(vm, event, at);
+    case "bioxen.vm.environment-changed.v1":
+    case "bioxen.vm.executed.v1":
+      return vm;
     case "bioxen.vm.transferred.v1":
       return { ...vm, owner: event.data.owner };
     case "bioxen.vm.observed.v1":
@@ -97,12 +104,15 @@ function evolveExisting(vm: Vm, event: Exclude<VmEvent, Created>, at: EventPosit
 }
 
 export const vmFold: Fold<VmState> = {
-  schema: 13,
+  schema: 18,
   initial: NO_VM,
   evolve(state, untyped, at) {
     const event = untyped as VmEvent;
     if (event.type === "bioxen.vm.created.v1") return created(state, event, at);
     if (!state.exists) throw new Error(`${event.type} of a VM that was never created`);
-    return { ...evolveExisting(state, event, at), version: at.version, updatedAtMs: at.atMs };
+    const { changes, allocationCourse } = changesAfter(state, event, at.seq);
+    const next = { ...evolveExisting(state, event, at), version: at.version, updatedAtMs: at.atMs };
+    const isSame = changes === state.changes && allocationCourse === state.allocationCourse;
+    return isSame ? next : { ...next, changes, allocationCourse };
   },
 };

@@ -9,7 +9,7 @@
  */
 import { ENDPOINTS } from "../endpoints/catalogue.ts";
 import type { Endpoint } from "../endpoints/endpoint.ts";
-import { agentCheckpoint, agentExec } from "../endpoints/internal.ts";
+import { agentCheckpoint, agentExec, agentHold } from "../endpoints/internal.ts";
 import { agentOrphans } from "../endpoints/orphans.ts";
 import { isJobCommand } from "../jobs.ts";
 import { jobSubject } from "../subjects.ts";
@@ -134,6 +134,7 @@ export function asyncApi(): Json {
   }
   addEndpoint("agentExec", agentExec("{agentId}"), parts, ["agentId"]);
   addEndpoint("agentCheckpoint", agentCheckpoint("{agentId}"), parts, ["agentId"]);
+  addEndpoint("agentHold", agentHold("{agentId}"), parts, ["agentId"]);
   addEndpoint("agentOrphans", agentOrphans("{agentId}"), parts, ["agentId"]);
   addPublishedMessages(parts);
   return {

@@ -77,6 +77,7 @@ export const messageReference = (name: string): Json => ({ $ref: `#/components/m
 const PARAMETERS: Readonly<Record<string, string>> = {
   id: "Id of the aggregate.",
   vmId: "Id of the VM.",
+  owner: "The principal that owns the VM.",
   chassisId: "Id of the chassis.",
   agentId: "Id of the agent.",
   service: "Name of the service.",
@@ -85,4 +86,8 @@ const PARAMETERS: Readonly<Record<string, string>> = {
   ruleId: "Id of the alert rule.",
   checkpointId: "Id of the stored state.",
   jobId: "Id of the durable command: its `Nats-Msg-Id`. It can contain dots.",
+  incarnation: "Number of the VM among those that had its id.",
+  branch: "How often the cell went back before: restored, or begun again after its end.",
+  run: "Number of the guest within the branch.",
+  firstMinute: "Simulated minute of the first row.",
 };

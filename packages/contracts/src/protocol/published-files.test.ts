@@ -10,7 +10,7 @@ function published(name: string): { readonly text: string; readonly schema: Reco
   return { text, schema: JSON.parse(text) };
 }
 
-describe.each(["cli.schema.json", "fleet.schema.json"])("docs/%s", (name) => {
+describe.each(["cli.schema.json", "experiment.schema.json", "fleet.schema.json"])("docs/%s", (name) => {
   it("has an id and a title, and compiles in ajv's strict mode", () => {
     const { schema } = published(name);
     expect(schema["$id"]).toMatch(/^urn:bioxen:/);
@@ -21,8 +21,10 @@ describe.each(["cli.schema.json", "fleet.schema.json"])("docs/%s", (name) => {
 });
 
 describe("the published schemas of the command line", () => {
-  it("are open for output, which is read, and closed for a fleet file, which is written", () => {
+  it("are open for output, which is read, and closed for files, which are written", () => {
     expect(published("cli.schema.json").text).not.toContain(CLOSED);
-    expect(published("fleet.schema.json").schema).toMatchObject({ additionalProperties: false });
+    for (const name of ["experiment.schema.json", "fleet.schema.json"]) {
+      expect(published(name).schema).toMatchObject({ additionalProperties: false });
+    }
   });
 });

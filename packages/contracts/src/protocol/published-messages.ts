@@ -5,7 +5,9 @@
 import type * as z from "zod";
 import { alertNotification } from "../alerts.ts";
 import { EVENT_TYPES, envelopeSchema } from "../codec.ts";
+import { courseBatch, courseSubject } from "../courses.ts";
 import { EVENT_SUMMARIES, type EventTypeName } from "../events/summaries.ts";
+import { feedSubjects } from "../feed.ts";
 import {
   AGGREGATE_KINDS,
   type AggregateKind,
@@ -28,6 +30,7 @@ import { pascalCase } from "./json-schemas.ts";
 export function addPublishedMessages(parts: DocumentParts): void {
   for (const kind of AGGREGATE_KINDS) addEvents(kind, parts);
   addSamples(parts);
+  addFeed(parts);
   addJobResults(parts);
   addInternals(parts);
 }
@@ -118,6 +121,32 @@ function addSamples(parts: DocumentParts): void {
   }
 }
 
+/** The messages of VMs under the names of their owners. */
+function addFeed(parts: DocumentParts): void {
+  const { events, telemetry, log } = feedSubjects("{owner}", "{vmId}");
+  const parameters = ["owner", "vmId"];
+  const types = Object.keys(EVENT_TYPES).filter((type) => type.startsWith("bioxen.vm."));
+  parts.addPublished("feedEvents", {
+    address: events,
+    parameters,
+    summary:
+      "The events of a VM in the feed of its owner, in order and each once, from the stream of the feed.",
+    messages: types.map(eventName),
+  });
+  parts.addPublished("feedTelemetry", {
+    address: telemetry,
+    parameters,
+    summary: "The telemetry of a VM in the feed of its owner, at most once.",
+    messages: ["VmSample"],
+  });
+  parts.addPublished("feedLines", {
+    address: log,
+    parameters,
+    summary: "The output of a guest in the feed of the owner of its VM, at most once.",
+    messages: ["GuestLine"],
+  });
+}
+
 function addJobResults(parts: DocumentParts): void {
   parts.addMessage("JobOutcome", {
     title: "Outcome of a durable command",
@@ -158,6 +187,33 @@ function addInternals(parts: DocumentParts): void {
     parameters: ["vmId", "checkpointId"],
     summary: "The stored states of guests. The form of the bytes belongs to the driver.",
     messages: ["GuestState"],
+    internal: true,
+  });
+  parts.addPublished("agentGuestState", {
+    address: blobSubject("{vmId}.{agentId}.{checkpointId}" as never),
+    parameters: ["vmId", "agentId", "checkpointId"],
+    summary: "The guest states that an agent stores; only that agent may write them.",
+    messages: ["GuestState"],
+    internal: true,
+  });
+  parts.addMessage("CourseBatch", {
+    title: "Batch of a time course",
+    summary:
+      "Rows that an agent has recorded of one guest. The first value of a row is its simulated minute.",
+    payload: parts.schemas.of(courseBatch, "sent", "CourseBatch"),
+  });
+  parts.addPublished("courseBatch", {
+    address: courseSubject({
+      agentId: "{agentId}",
+      vmId: "{vmId}",
+      incarnation: "{incarnation}",
+      branch: "{branch}",
+      run: "{run}",
+      firstMinute: "{firstMinute}",
+    } as never),
+    parameters: ["agentId", "vmId", "incarnation", "branch", "run", "firstMinute"],
+    summary: "The recorded rows of cells; only the agent of the subject may write them.",
+    messages: ["CourseBatch"],
     internal: true,
   });
   parts.addMessage("SchedulerEcho", {

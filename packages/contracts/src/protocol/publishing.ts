@@ -1,6 +1,6 @@
 /**
  * The rules for every published JSON Schema: docs/asyncapi.json, docs/PROTOCOL.md, docs/cli.schema.json,
- * docs/fleet.schema.json and the metadata of endpoints in `$SRV.INFO`.
+ * docs/fleet.schema.json, docs/experiment.schema.json and the metadata of endpoints in `$SRV.INFO`.
  *
  * A schema is published for one direction. What a caller sends is closed: an unknown field is an error, as it is for the
  * service. What a caller reads is open: a later release may add fields to replies, events, telemetry and alerts, and a

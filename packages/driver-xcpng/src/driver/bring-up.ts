@@ -1,8 +1,10 @@
 /**
  * Starts a guest in a VM of the pool: in a new VM, in the halted VM that remains after a stop, in the unfinished VM that
- * remains after an interrupted start, or in an orphan that an operator has adopted.
+ * remains after an interrupted start, or in an orphan that an operator has adopted. A VM that is up and whose cell is due
+ * only gets its cell.
  */
 import { DriverError, type Fences, type GuestSpec } from "@bioxen/vm-driver";
+import { needsCell } from "./cell-settings.ts";
 import { asDriverError } from "./failures.ts";
 import { guestOf, type OwnVm } from "./inventory.ts";
 import type { MachineSettings } from "./machine-settings.ts";
@@ -25,7 +27,8 @@ export async function bringUp(
 ): Promise<void> {
   const { vmId, fence } = spec;
   let vm = pool.inventory.own(vmId);
-  if (fences.start(vmId, fence, vm && guestOf(vm)?.fence) === "same") return;
+  const guest = vm && guestOf(vm);
+  if (fences.start(vmId, fence, guest?.fence) === "same" && guest?.unfinished !== true) return;
   if (vm !== undefined && vm.tags.fence > fence) {
     throw new DriverError("STALE_FENCE", `fence ${fence} of "${vmId}" is older than ${vm.tags.fence}`);
   }
@@ -35,7 +38,10 @@ export async function bringUp(
     await pool.removal.discard("machine", vm.ref);
     vm = undefined;
   }
-  if (vm !== undefined && guestOf(vm) !== undefined) {
+  const present = vm && guestOf(vm);
+  if (vm !== undefined && present !== undefined) {
+    const isSame = present.fence === fence && present.unfinished === true && !isRestoreDue;
+    if (isSame) return beginOrHalt(pool, await pool.vms.goOn(vm), beginCell);
     await pool.vms.halt(vm);
     vm = pool.inventory.own(vmId);
   }
@@ -48,10 +54,10 @@ export async function bringUp(
   let made = vm;
   try {
     made ??= await pool.vms.make(spec, settings, signal, onProgress);
-    if (made.tags.fence < fence) made = await pool.vms.retag(made, fence, settings);
+    const isTagged = made.tags.fence === fence && made.tags.cellDue === needsCell(spec);
+    if (!isTagged) made = await pool.vms.retag(made, spec, settings);
     made = await pool.vms.introduce(made, spec);
-    const running = await pool.vms.bringUp(made, settings, signal);
-    if (running !== undefined) await beginOrHalt(pool, running, beginCell);
+    await beginOrHalt(pool, await pool.vms.bringUp(made, settings, signal), beginCell);
   } catch (thrown) {
     const failure = asDriverError(thrown, `starting ${vmId}`);
     const isFinal = failure instanceof DriverError && !failure.retryable && !signal.aborted;
@@ -64,9 +70,10 @@ export async function bringUp(
 /** Begins the cell of a machine that runs. Without its cell the machine must not count as the VM's guest: it is halted. */
 async function beginOrHalt(
   { inventory, vms }: Pick<PoolLink, "inventory" | "vms">,
-  running: OwnVm,
+  running: OwnVm | undefined,
   beginCell: (vm: OwnVm) => Promise<void>,
 ): Promise<void> {
+  if (running === undefined) return;
   try {
     await beginCell(running);
   } catch (thrown) {
@@ -82,10 +89,12 @@ async function beginOrHalt(
 /** Takes the orphan with this uuid over as the VM's machine. */
 async function adopt(
   { orphans, ownership }: Pick<PoolLink, "orphans" | "ownership">,
-  { vmId, incarnation, fence, restores = 0 }: GuestSpec,
+  spec: GuestSpec,
   { graceMs }: MachineSettings,
   uuid: string,
 ): Promise<OwnVm> {
+  const { vmId, incarnation, fence, restores = 0 } = spec;
   const reservation = await ownership.reservation(vmId, fence);
-  return orphans.takeOver(uuid, { vmId, incarnation, fence, reservation, graceMs, restores });
+  const cellDue = needsCell(spec);
+  return orphans.takeOver(uuid, { vmId, incarnation, fence, reservation, graceMs, restores, cellDue });
 }

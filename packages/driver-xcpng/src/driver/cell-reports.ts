@@ -13,10 +13,11 @@ import {
   SAMPLE_KEY,
 } from "@bioxen/guest-agent/protocol";
 import { messageOf } from "@bioxen/kernel";
-import type { GuestSample, GuestSpec, MachineAgent } from "@bioxen/vm-driver";
+import type { GuestEvent, GuestSample, GuestSpec, MachineAgent } from "@bioxen/vm-driver";
 import type { OwnVm } from "./inventory.ts";
-import { FIRST_PROBE_WAIT_MS, MEASUREMENT_AGE_MS } from "./limits.ts";
+import { FIRST_PROBE_WAIT_MS, MEASUREMENT_AGE_MS, REPORT_LAG_MS } from "./limits.ts";
 import type { MachineGuestSample } from "./statistics.ts";
+import type { Tags } from "./tags.ts";
 
 /** What is known of one machine, from the start of its VM under one fence. */
 export interface KnownCell {
@@ -25,6 +26,8 @@ export interface KnownCell {
   /** The spec of the last start or resize by this process; undefined for a machine that ran before. */
   spec: GuestSpec | undefined;
   agent: AgentReport | undefined;
+  /** Why the cell failed; it stays failed until the machine comes up again. Undefined while it has not failed. */
+  failure: string | undefined;
   /** Whether the agent reports in xenstore. */
   isInXenstore: boolean;
   /** Whether the machine answered over SSH that it has no guest agent. */
@@ -32,6 +35,8 @@ export interface KnownCell {
   sample: CellSample | undefined;
   /** Time at which `sample` was last renewed, epoch ms. */
   sampledAtMs: number;
+  /** Time at which the agent last said over SSH that its cell lives, epoch ms. */
+  aliveAtMs: number;
   /** Whether the agent's state was asked for over SSH since the machine came up. */
   isAsked: boolean;
   /** Whether the cell must be resumed although the machine runs: a resume did not reach it. */
@@ -40,10 +45,14 @@ export interface KnownCell {
   pending: Readonly<Record<string, number>> | undefined;
   /** Number of the last line of the guest that was read. */
   lastLine: number;
+  /** Which process of the agent printed it, as the start of that process; undefined if the agent does not tell. */
+  linesOfMs: number | undefined;
   /** Wait before the next call after a failed one, ms, and the time of that call, epoch ms. */
   waitMs: number;
   nextCallAtMs: number;
 }
+
+type CellEvent = Extract<GuestEvent, { readonly kind: "divided" | "failed" }>;
 
 export class CellReports {
   readonly #known = new Map<string, KnownCell>();
@@ -52,10 +61,10 @@ export class CellReports {
     string,
     { readonly agent: string | undefined; readonly sample: string | undefined }
   >();
-  readonly #onDivided: (vmId: string, fence: number, divisions: number) => void;
+  readonly #emit: (event: CellEvent) => void;
 
-  constructor(onDivided: (vmId: string, fence: number, divisions: number) => void) {
-    this.#onDivided = onDivided;
+  constructor(emit: (event: CellEvent) => void) {
+    this.#emit = emit;
   }
 
   /** Returns what is known of the machine, with what its record says now. */
@@ -74,14 +83,17 @@ export class CellReports {
       fence: tags.fence,
       spec,
       agent: undefined,
+      failure: undefined,
       isInXenstore: false,
       isAbsent: false,
       sample: undefined,
       sampledAtMs: 0,
+      aliveAtMs: 0,
       isAsked: false,
       mustResume: false,
       pending: undefined,
       lastLine: 0,
+      linesOfMs: undefined,
       waitMs: FIRST_PROBE_WAIT_MS,
       nextCallAtMs: 0,
     };
@@ -105,18 +117,34 @@ export class CellReports {
     const divisions = sample.divisions - (known.sample?.divisions ?? sample.divisions);
     known.sample = sample;
     known.sampledAtMs = Date.now();
-    if (divisions > 0) this.#onDivided(vmId, known.fence, divisions);
+    const { fence } = known;
+    if (divisions > 0) this.#emit({ kind: "divided", vmId, fence, divisions });
+  }
+
+  /** Notes what the agent says of itself and of the cell in the VM's machine. */
+  noteAgent({ vmId, incarnation, cellDue }: Tags, known: KnownCell, report: AgentReport): void {
+    known.agent = report;
+    const { fence } = known;
+    const isOwn = report.fence === fence && report.incarnation === incarnation;
+    // A start that waits for the cell rejects with the reason; before that the VM has no cell that could fail.
+    if (report.state !== "failed" || !isOwn || cellDue || known.failure !== undefined) return;
+    const reason = cellFailed(report);
+    known.failure = reason;
+    this.#emit({ kind: "failed", vmId, fence, reason });
   }
 
   #read(known: KnownCell, { record, tags }: OwnVm): void {
     const { [AGENT_KEY]: agent, [SAMPLE_KEY]: sample } = record.xenstore_data;
     const before = this.#texts.get(tags.vmId);
     if (before !== undefined && before.agent === agent && before.sample === sample) return;
-    this.#texts.set(tags.vmId, { agent, sample });
-    if (agent !== undefined && agent !== before?.agent) {
-      known.agent = reportIn(agent);
+    const report = agent === undefined || agent === before?.agent ? undefined : reportIn(agent);
+    // A report from before the answer over SSH arrives late. It is looked at again once the agent had time for a new one.
+    const isLate = report?.state === "waiting" && Date.now() - known.aliveAtMs < REPORT_LAG_MS;
+    this.#texts.set(tags.vmId, { agent: isLate ? before?.agent : agent, sample });
+    if (report !== undefined) {
       known.isInXenstore = true;
       known.isAbsent = false;
+      if (!isLate) this.noteAgent(tags, known, report);
     }
     if (sample === undefined || sample === before?.sample) return;
     try {
@@ -126,6 +154,11 @@ export class CellReports {
       // A malformed sample is none. The agent of the machine reports it again within seconds.
     }
   }
+}
+
+/** Returns why a VM has failed whose agent reports a failed cell. */
+export function cellFailed({ reason }: AgentReport): string {
+  return `the cell in its machine failed: ${reason ?? "its guest agent gives no reason"}`;
 }
 
 function reportIn(text: string): AgentReport {

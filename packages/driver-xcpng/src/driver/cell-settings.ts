@@ -1,8 +1,8 @@
 /**
  * What a spec asks of the cell in its machine, and what the machine boots its cell with.
  *
- * A machine without the guest agent ignores type, seed and environment. A spec that asks for more than these needs the
- * agent: it would otherwise run as something else than was asked for.
+ * A machine without the guest agent ignores type and seed. A spec that asks for more than these needs the agent: it
+ * would otherwise run as something else than was asked for.
  */
 import {
   CELL_RESOURCES,
@@ -27,14 +27,17 @@ export function cellAllocation(allocation: Amounts): Amounts {
 }
 
 /** Returns what the spec asks of a cell, in words; empty when the machine serves it without a cell. */
-export function cellNeeds({ allocation, program, config }: GuestSpec): readonly string[] {
+export function cellNeeds({ allocation, environment = {}, program, config }: GuestSpec): readonly string[] {
   const settings = CELL_SETTINGS.filter((name) => config[name] !== undefined);
   return [
     ...Object.keys(cellAllocation(allocation)),
+    ...Object.keys(environment).map((name) => `environment.${name}`),
     ...settings.map((name) => `config.${name}`),
     ...(program === undefined ? [] : ["program"]),
   ];
 }
+
+export const needsCell = (spec: GuestSpec): boolean => cellNeeds(spec).length > 0;
 
 /**
  * Returns the spec of the cell in the machine. A revert of the machine brings the stored cell back with the disk, so the

@@ -11,7 +11,7 @@ import { messageOf } from "@bioxen/kernel";
 import { DriverError, type ExecOutcome, type GuestEvent, type GuestSpec } from "@bioxen/vm-driver";
 import { ANSWER_MARGIN_MS } from "../ssh/limits.ts";
 import { type CellCalls, NoGuestAgent } from "./cell-calls.ts";
-import { CellReports, isCell, type KnownCell } from "./cell-reports.ts";
+import { CellReports, cellFailed, isCell, type KnownCell } from "./cell-reports.ts";
 import { cellAllocation, cellNeeds, cellSpecOf, identityOf } from "./cell-settings.ts";
 import type { Inventory, OwnVm } from "./inventory.ts";
 import { AGENT_LOOK_MS, AGENT_PROGRESS_MS, FIRST_PROBE_WAIT_MS, MAX_PROBE_WAIT_MS } from "./limits.ts";
@@ -40,10 +40,7 @@ export class Cells {
 
   constructor(options: CellsOptions) {
     this.#options = options;
-    const { emit } = options;
-    this.reports = new CellReports((vmId, fence, divisions) =>
-      emit({ kind: "divided", vmId, fence, divisions }),
-    );
+    this.reports = new CellReports(options.emit);
   }
 
   /**
@@ -77,9 +74,7 @@ export class Cells {
     const { agent } = this.reports.of(vm);
     if (agent !== undefined && identityOf(spec, 1).boot === "xenstore") {
       const isOwn = agent.fence === spec.fence && agent.incarnation === spec.incarnation;
-      if (isOwn && agent.state === "failed") {
-        throw new DriverError("GUEST_ERROR", `the cell in "${vmId}" failed: ${agent.reason ?? "no reason"}`);
-      }
+      if (isOwn && agent.state === "failed") throw new DriverError("GUEST_ERROR", cellFailed(agent));
       return isOwn && agent.state === "running" ? undefined : (agent.reason ?? "its cell is starting");
     }
     if (this.#options.calls === undefined)
@@ -96,7 +91,7 @@ export class Cells {
 
   /**
    * Asks the agent over SSH for its state. A cell that is not that of the VM's reservation is started or taken over, and
-   * a cell that is paused in a running machine is resumed.
+   * a cell that is paused in a running machine is resumed. Rejects with `GUEST_ERROR` when the VM's cell has failed.
    */
   async #ask(vmId: string, known: KnownCell): Promise<void> {
     const { calls, timeScale } = this.#options;
@@ -104,14 +99,20 @@ export class Cells {
     const target = () => this.#running(vmId, known.fence);
     try {
       const { agent, identity, paused } = await calls.send<"status">(target, { op: "status" });
-      const { incarnation } = target().tags;
+      const { tags } = target();
+      const { incarnation } = tags;
       const isOwn =
         identity?.vmId === vmId && identity.incarnation === incarnation && identity.fence === known.fence;
       const { spec } = known;
+      if (isOwn && agent.state === "failed") {
+        this.reports.noteAgent(tags, known, { ...agent, incarnation, fence: known.fence });
+        throw new DriverError("GUEST_ERROR", cellFailed(agent));
+      }
       const mustBoot = spec !== undefined && !(isOwn && agent.state === "running");
       if (mustBoot) await calls.send<"boot">(target, { op: "boot", spec: cellSpecOf(spec), timeScale });
       if (paused === true && !mustBoot) await calls.send<"resume">(target, { op: "resume" });
       known.agent = mustBoot ? alive(agent) : agent;
+      if (isCell(known)) known.aliveAtMs = Date.now();
       known.isAbsent = false;
       known.mustResume = false;
       known.isAsked = true;
@@ -177,16 +178,28 @@ export class Cells {
     if (!known.isAsked || known.mustResume || (isOther && known.isInXenstore)) await this.#ask(vmId, known);
     if (!isCell(known)) return;
     if (known.pending !== undefined) await this.#deliver(vmId, known, known.pending);
-    await this.#sampleIfSilent(vmId, known);
     await this.#readLines(vmId, known);
   }
 
+  /**
+   * Reads the printed lines, and for an agent that does not report in xenstore its state and its sample. An agent whose
+   * report says that it has printed nothing since the last call is not called.
+   */
   async #readLines(vmId: string, known: KnownCell): Promise<void> {
     const { calls, emit } = this.#options;
+    if (calls === undefined) return;
+    if (known.isInXenstore && known.agent !== undefined && hasNoNewLine(known, known.agent)) return;
     const target = () => this.#running(vmId, known.fence);
-    const reply = await calls?.send<"logs">(target, { op: "logs", after: known.lastLine });
-    for (const { line } of reply?.lines ?? []) emit({ kind: "log", vmId, fence: known.fence, line });
-    known.lastLine = reply?.next ?? known.lastLine;
+    const { fence } = known;
+    const reply = await calls.send<"logs">(target, { op: "logs", after: known.lastLine });
+    for (const { line } of reply.lines) emit({ kind: "log", vmId, fence, line });
+    known.lastLine = reply.next;
+    known.linesOfMs = reply.agent?.startedAtMs;
+    if (known.isInXenstore) return;
+    if (reply.agent !== undefined) this.reports.noteAgent(target().tags, known, reply.agent);
+    if (reply.sample !== undefined) this.reports.noteSample(vmId, known, reply.sample);
+    // An earlier release of the agent answers with the lines only.
+    else if (reply.agent === undefined) await this.#sampleIfSilent(vmId, known);
   }
 
   /**
@@ -289,6 +302,11 @@ export class Cells {
     await this.#sampleIfSilent(vm.tags.vmId, known).catch(() => undefined);
     return { result, stdout, instructions };
   }
+}
+
+/** Returns whether every line that the agent's report counts was read. Agents of earlier releases count no lines. */
+function hasNoNewLine({ lastLine, linesOfMs }: KnownCell, agent: AgentReport): boolean {
+  return agent.startedAtMs !== undefined && agent.startedAtMs === linesOfMs && agent.lastLine === lastLine;
 }
 
 function alive({ reason: _, ...agent }: AgentReport): AgentReport {

@@ -13,7 +13,12 @@ import { addressOfUrl } from "../xapi/transport.ts";
 import { parsePins, type Trust } from "../xapi/trust.ts";
 import type { XcpngDriverOptions } from "./driver-options.ts";
 import type { Attempt, Environment } from "./environment.ts";
-import { DEFAULT_AGENT_WAIT_MS, MAX_AGENT_WAIT_MS } from "./limits.ts";
+import {
+  DEFAULT_AGENT_WAIT_MS,
+  FIRST_REMOVAL_WAIT_MS,
+  MAX_AGENT_WAIT_MS,
+  MAX_FIRST_REMOVAL_WAIT_MS,
+} from "./limits.ts";
 import { SSH_VARIABLES, sshSettings } from "./ssh-configuration.ts";
 
 /** All environment variables that configure a pool. A test checks that the local stack passes them to agents only. */
@@ -31,6 +36,7 @@ export const POOL_VARIABLES = [
   "BIOXEN_XCPNG_STATE_DIR",
   "BIOXEN_XCPNG_DRIFT",
   "BIOXEN_XCPNG_AGENT_WAIT_MS",
+  "BIOXEN_XCPNG_REMOVAL_WAIT_MS",
   ...SSH_VARIABLES,
 ] as const;
 
@@ -79,9 +85,18 @@ export function poolConfiguration(env: Environment, agentId: string): PoolConfig
   const drift = DRIFTS.find((one) => one === wanted);
   if (drift === undefined) problems.push(`BIOXEN_XCPNG_DRIFT: must be one of ${DRIFTS.join(", ")}`);
   const ssh = sshSettings(env, attempt, problems);
-  const agentWaitMs = Number(env["BIOXEN_XCPNG_AGENT_WAIT_MS"] || DEFAULT_AGENT_WAIT_MS);
-  if (!Number.isInteger(agentWaitMs) || agentWaitMs < 1 || agentWaitMs > MAX_AGENT_WAIT_MS)
-    problems.push(`BIOXEN_XCPNG_AGENT_WAIT_MS: must be an integer from 1 to ${MAX_AGENT_WAIT_MS}`);
+  const waitOf = (variable: string, unset: number, most: number): number => {
+    const wait = Number(env[variable] || unset);
+    if (!Number.isInteger(wait) || wait < 1 || wait > most)
+      problems.push(`${variable}: must be an integer from 1 to ${most}`);
+    return wait;
+  };
+  const agentWaitMs = waitOf("BIOXEN_XCPNG_AGENT_WAIT_MS", DEFAULT_AGENT_WAIT_MS, MAX_AGENT_WAIT_MS);
+  const firstRemovalWaitMs = waitOf(
+    "BIOXEN_XCPNG_REMOVAL_WAIT_MS",
+    FIRST_REMOVAL_WAIT_MS,
+    MAX_FIRST_REMOVAL_WAIT_MS,
+  );
   if (problems.length > 0 || trust === undefined || drift === undefined)
     throw new RangeError(problems.join("; "));
   const username = env["BIOXEN_XCPNG_USERNAME"] || "root";
@@ -95,7 +110,8 @@ export function poolConfiguration(env: Environment, agentId: string): PoolConfig
   const folder = env["BIOXEN_XCPNG_STATE_DIR"];
   const sessions = folder ? new SessionFile(join(folder, `xcpng-sessions-${agentId}`)) : undefined;
   const template = env["BIOXEN_XCPNG_TEMPLATE"] || DEFAULT_TEMPLATE;
-  const options = { url, credentials, trust, chassisId, template, sessions, ssh, agentWaitMs };
+  const access = { url, credentials, trust, sessions, ssh };
+  const options = { ...access, chassisId, template, agentWaitMs, firstRemovalWaitMs };
   return { chassisId, agentId, drift, options };
 }
 

@@ -18,14 +18,18 @@ export interface UnpinnedHost {
 }
 
 /**
- * Learns the certificates of all hosts without a configured fingerprint. Resolves with the hosts whose certificate the
- * pool does not tell, in order of name. Rejects when the list of hosts cannot be read.
+ * Learns the certificates of all hosts without a configured fingerprint, or of those with an address in `only`. Resolves
+ * with the hosts whose certificate the pool does not tell, in order of name. Rejects when the list of hosts cannot be
+ * read.
  */
-export async function learnHostPins(client: XapiClient): Promise<readonly UnpinnedHost[]> {
+export async function learnHostPins(
+  client: XapiClient,
+  only?: readonly string[],
+): Promise<readonly UnpinnedHost[]> {
   const hosts = Object.entries(await client.call("host.get_all_records", []));
   const unpinned = await Promise.all(
     hosts.map(async ([ref, { name_label: name, address }]): Promise<UnpinnedHost[]> => {
-      if (!client.needsPin(address)) return [];
+      if (!client.needsPin(address) || only?.includes(address) === false) return [];
       try {
         const pem = await client.call("host.get_server_certificate", [ref]);
         client.learnPin(address, new X509Certificate(pem).fingerprint256);

@@ -25,22 +25,28 @@ const HALTED_OUTSIDE = "it was halted, and not by BioXen";
 
 export class Inventory {
   /** Restarts by the pool's high availability. */
-  readonly restarts = new PoolRestarts();
+  readonly restarts: PoolRestarts;
   readonly #ownership: Ownership;
   readonly #records = new Map<string, VmRecord>();
-  readonly #own = new Map<string, OwnVm>();
+  /**
+   * The tags that each own machine had when its record was put here, by reference. They are kept with the record, because
+   * what is known of its ownership changes before its next record is put.
+   */
+  readonly #tags = new Map<string, Tags>();
+  /** The references of each VM's own machines. */
+  readonly #machines = new RefSets();
   /** The references of each VM's snapshots; the key is the VM's reference. */
-  readonly #snapshots = new Map<string, Set<string>>();
+  readonly #snapshots = new RefSets();
 
-  constructor(ownership: Ownership) {
+  /** `haRestartMs` is how long a machine of a failed host may wait for its restart. */
+  constructor(ownership: Ownership, haRestartMs?: number) {
+    this.restarts = new PoolRestarts(haRestartMs);
     this.#ownership = ownership;
   }
 
   replaceAll(records: Readonly<Record<string, VmRecord>>): void {
     const before = new Map(this.#records);
-    this.#records.clear();
-    this.#own.clear();
-    this.#snapshots.clear();
+    for (const ref of before.keys()) this.#drop(ref);
     for (const [ref, record] of Object.entries(records)) this.#put(ref, record, before.get(ref));
     for (const ref of before.keys()) if (!this.#records.has(ref)) this.restarts.forget(ref);
   }
@@ -53,21 +59,17 @@ export class Inventory {
     this.#drop(ref);
     this.restarts.note(ref, before, record);
     this.#records.set(ref, record);
-    const { snapshot_of } = record;
-    this.#snapshots.set(snapshot_of, (this.#snapshots.get(snapshot_of) ?? new Set()).add(ref));
+    this.#snapshots.add(record.snapshot_of, ref);
     const tags = this.#ownership.tagsOf(record);
     if (tags === undefined) return;
-    const known = this.#own.get(tags.vmId);
-    // A pool restored from a backup can hold two VMs of one id: the newer one counts.
-    if (known === undefined || isNewer(tags, known.tags)) {
-      this.#own.set(tags.vmId, { ref, record, tags, restart: this.restarts.of(ref) });
-    }
+    this.#tags.set(ref, tags);
+    this.#machines.add(tags.vmId, ref);
   }
 
   /** Notes what the machine of a known VM has in xenstore now. */
   noteXenstore(ref: string, data: VmRecord["xenstore_data"]): void {
     const record = this.#records.get(ref);
-    if (record !== undefined) this.put(ref, { ...record, xenstore_data: data });
+    if (record !== undefined) this.#records.set(ref, { ...record, xenstore_data: data });
   }
 
   remove(ref: string): void {
@@ -76,13 +78,11 @@ export class Inventory {
   }
 
   #drop(ref: string): void {
-    const own = this.ownByRef(ref);
-    const original = this.#records.get(ref)?.snapshot_of;
-    const siblings = original === undefined ? undefined : this.#snapshots.get(original);
-    siblings?.delete(ref);
-    if (siblings?.size === 0) this.#snapshots.delete(original as string);
+    const [record, tags] = [this.#records.get(ref), this.#tags.get(ref)];
+    if (record !== undefined) this.#snapshots.remove(record.snapshot_of, ref);
+    if (tags !== undefined) this.#machines.remove(tags.vmId, ref);
     this.#records.delete(ref);
-    if (own !== undefined && this.#own.get(own.tags.vmId)?.ref === ref) this.#own.delete(own.tags.vmId);
+    this.#tags.delete(ref);
   }
 
   record(ref: string): VmRecord | undefined {
@@ -93,33 +93,38 @@ export class Inventory {
     return this.#records.entries();
   }
 
+  /** Returns the VM's machine. A pool restored from a backup can hold two of one VM: the newer one counts. */
   own(vmId: string): OwnVm | undefined {
-    return this.#own.get(vmId);
+    const machines = this.#machines.of(vmId).flatMap((ref) => this.ownByRef(ref) ?? []);
+    return machines.reduce<OwnVm | undefined>(
+      (newest, vm) => (newest === undefined || isNewer(vm, newest) ? vm : newest),
+      undefined,
+    );
   }
 
   /** Returns the own VM with this reference, even if it is an older duplicate that {@link own} does not return. */
   ownByRef(ref: string): OwnVm | undefined {
-    const record = this.#records.get(ref);
-    const tags = record === undefined ? undefined : this.#ownership.tagsOf(record);
+    const [record, tags] = [this.#records.get(ref), this.#tags.get(ref)];
     if (record === undefined || tags === undefined) return undefined;
     return { ref, record, tags, restart: this.restarts.of(ref) };
   }
 
   /** Returns every VM of this agent, sorted by VM id. */
   allOwn(): readonly OwnVm[] {
-    return [...this.#own.values()].sort((a, b) => (a.tags.vmId < b.tags.vmId ? -1 : 1));
+    const all = this.#machines.keys().flatMap((vmId) => this.own(vmId) ?? []);
+    return all.sort((a, b) => (a.tags.vmId < b.tags.vmId ? -1 : 1));
   }
 
   /** Returns the snapshots that this agent took of its present VMs, each snapshot with its XAPI reference. */
   snapshots(): readonly (KeptSnapshot & { readonly ref: string })[] {
-    return [...this.#own.keys()].flatMap((vmId) => this.snapshotsOf(vmId));
+    return this.#machines.keys().flatMap((vmId) => this.snapshotsOf(vmId));
   }
 
   /** Returns the snapshots that this agent took of one VM. */
   snapshotsOf(vmId: string): readonly (KeptSnapshot & { readonly ref: string })[] {
-    const own = this.#own.get(vmId);
-    const refs = own === undefined ? undefined : this.#snapshots.get(own.ref);
-    return [...(refs ?? [])].flatMap((ref) => {
+    const own = this.own(vmId);
+    const refs = own === undefined ? [] : this.#snapshots.of(own.ref);
+    return refs.flatMap((ref) => {
       const record = this.#records.get(ref);
       const snapshot = record && snapshotOf(record, this.#ownership.owner);
       return snapshot?.vmId === vmId ? { ...snapshot, ref } : [];
@@ -135,8 +140,34 @@ export class Inventory {
   }
 }
 
-function isNewer(a: Tags, b: Tags): boolean {
-  return a.incarnation === b.incarnation ? a.fence > b.fence : a.incarnation > b.incarnation;
+/** Sets of references by a key. */
+class RefSets {
+  readonly #sets = new Map<string, Set<string>>();
+
+  add(key: string, ref: string): void {
+    this.#sets.set(key, (this.#sets.get(key) ?? new Set()).add(ref));
+  }
+
+  remove(key: string, ref: string): void {
+    const refs = this.#sets.get(key);
+    refs?.delete(ref);
+    if (refs?.size === 0) this.#sets.delete(key);
+  }
+
+  of(key: string): readonly string[] {
+    return [...(this.#sets.get(key) ?? [])];
+  }
+
+  keys(): readonly string[] {
+    return [...this.#sets.keys()];
+  }
+}
+
+/** Equal machines are ordered by reference, so that the same one counts after each read. */
+function isNewer(a: OwnVm, b: OwnVm): boolean {
+  if (a.tags.incarnation !== b.tags.incarnation) return a.tags.incarnation > b.tags.incarnation;
+  if (a.tags.fence !== b.tags.fence) return a.tags.fence > b.tags.fence;
+  return a.ref < b.ref;
 }
 
 /** Returns the power state in the words of the driver port. */
@@ -154,14 +185,15 @@ export function powerStateOf({ power_state }: VmRecord): Orphan["state"] {
 
 /** Returns the status of the guest in the VM; undefined when the VM has no guest and only waits for the next start. */
 export function guestOf({ record, tags, restart }: OwnVm): GuestStatus | undefined {
-  const { vmId, fence, restores } = tags;
+  const { vmId, fence, restores, cellDue } = tags;
   if (record.is_a_template || isHalfRestored(record, tags)) return undefined;
+  const unfinished = cellDue ? ({ unfinished: true } as const) : {};
   switch (record.power_state) {
     case "Running":
-      return { vmId, fence, restores, state: "running" };
+      return { vmId, fence, restores, state: "running", ...unfinished };
     case "Paused":
     case "Suspended":
-      return { vmId, fence, restores, state: "paused" };
+      return { vmId, fence, restores, state: "paused", ...unfinished };
     case "Halted":
       if (!hasRun(record, fence)) return undefined;
       return isAwaited(restart)

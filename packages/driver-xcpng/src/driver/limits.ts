@@ -69,6 +69,8 @@ export const WEIGHT_OF_PRIORITY_1 = 256;
 export const MAX_REVERTS = 3;
 /** Wait before the second try to remove an object that the pool did not remove, ms. Each further wait is doubled. */
 export const FIRST_REMOVAL_WAIT_MS = 1_000;
+/** Longest first wait that an agent's settings can name, ms: the tries then take 17 hours. */
+export const MAX_FIRST_REMOVAL_WAIT_MS = 60_000;
 /** Maximum number of tries to remove an object. With the first wait of 1 s, the tries take 17 minutes. */
 export const MAX_REMOVAL_TRIES = 11;
 /** Interval at which the driver looks whether a person has removed what it has given up, ms: one read for each object. */
@@ -91,6 +93,8 @@ export const CELL_CALL_MS = 30_000;
  * process in the machine. Samples arrive by xenstore, where the machine has its tools.
  */
 export const CELL_POLL_MS = 5_000;
+/** How long a report in xenstore may be older than the agent's answer over SSH, ms. The agent reports every second. */
+export const REPORT_LAG_MS = 10_000;
 /** First wait before a guest agent that did not answer is called again, ms. Each further wait is doubled. */
 export const FIRST_PROBE_WAIT_MS = 2_000;
 /** Longest wait before a guest agent that did not answer is called again, ms. */

@@ -21,13 +21,16 @@ export class MachineOperations {
   readonly lost = new LostGuests();
   readonly shutdowns = new Shutdowns();
   readonly #pool: PoolLink;
+  readonly #hasFailed: (vm: OwnVm) => boolean;
   readonly #starts = new Map<string, Start>();
   /** VMs whose latest operation failed. */
   readonly #uncertain = new Set<string>();
   #isClosed = false;
 
-  constructor(pool: PoolLink) {
+  /** `hasFailed` says whether the VM has a guest, and this guest has failed. */
+  constructor(pool: PoolLink, hasFailed: (vm: OwnVm) => boolean) {
     this.#pool = pool;
+    this.#hasFailed = hasFailed;
   }
 
   get isClosed(): boolean {
@@ -68,7 +71,7 @@ export class MachineOperations {
       try {
         this.requireOpen();
         await this.#pool.whenReady();
-        if (this.#uncertain.has(vmId)) await this.#pool.vms.fetchAll();
+        if (this.#uncertain.has(vmId)) await this.#pool.reads.fetchAll();
         this.#uncertain.delete(vmId);
         await work();
       } catch (thrown) {
@@ -93,11 +96,11 @@ export class MachineOperations {
     await this.inTurn(vmId, `${what} ${vmId}`, async () => {
       this.#touchAgain(vmId, fence);
       const vm = this.#pool.inventory.own(vmId);
-      if (vm === undefined || guestOf(vm)?.state === "failed") {
+      if (vm === undefined || this.#hasFailed(vm)) {
         throw new DriverError("INVALID_STATE", `"${vmId}" has failed: stop it, then start it again`);
       }
       await work(vm);
-      await this.#pool.vms.refresh(vm.ref);
+      await this.#pool.reads.settle(vm.ref);
     });
   }
 

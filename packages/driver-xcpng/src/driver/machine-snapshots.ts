@@ -1,10 +1,11 @@
 /**
  * Takes snapshots of machines in the pool, and reverts machines to them.
  *
- * A revert replaces the machine's `other_config` by that of the snapshot time (xapi-project/xen-api,
- * xapi_vm_snapshot.ml, `revert_vm_fields`). The driver therefore writes its keys after the revert. Until then a tag,
- * which a revert keeps, says that a restore is in progress (`tags.ts`). A restore that was interrupted is repeated: the
- * machine has not run since its revert, so the repetition discards nothing.
+ * A revert replaces the machine's fields by those of the snapshot time, `other_config`, name, description and the share
+ * of the processors included (xapi-project/xen-api, xapi_vm_snapshot.ml, `revert_vm_fields`). The driver therefore writes
+ * its keys after the revert, and then the other fields. Until the keys are written a tag, which a revert keeps, says that
+ * a restore is in progress (`tags.ts`). A restore that was interrupted is repeated: the machine has not run since its
+ * revert, so the repetition discards nothing.
  */
 import { DriverError } from "@bioxen/vm-driver";
 import type { XapiClient } from "../xapi/client.ts";
@@ -13,16 +14,22 @@ import type { Tasks } from "../xapi/tasks.ts";
 import { asDriverError } from "./failures.ts";
 import type { OwnVm } from "./inventory.ts";
 import { type Deadlines, MAX_REVERTS } from "./limits.ts";
+import type { MachineSettings } from "./machine-settings.ts";
 import type { Ownership } from "./ownership.ts";
 import type { PoolVms } from "./pool-vms.ts";
+import { weigh } from "./sizing.ts";
 import { RAN_KEY, restoreTag, restoreTagsOf, snapshotName, type Tags, tagged } from "./tags.ts";
+import type { VmReads } from "./vm-reads.ts";
 
 export interface MachineSnapshotsOptions {
   readonly client: XapiClient;
   readonly tasks: Tasks;
   readonly ownership: Ownership;
+  /** Writes the name, the description and the tags that an administrator of the pool sees. */
+  readonly label: (vm: OwnVm) => Promise<void>;
   readonly deadlines: Deadlines;
-  readonly vms: Pick<PoolVms, "refresh" | "switchOff">;
+  readonly reads: Pick<VmReads, "refresh">;
+  readonly vms: Pick<PoolVms, "switchOff">;
 }
 
 /** The failed reverts for one restore of a VM under one reservation. */
@@ -46,7 +53,7 @@ export class MachineSnapshots {
    * repository for memory images, and a paused machine, whose checkpoint has no memory (xapi_vm_clone.ml, `clone`).
    */
   async take(vm: OwnVm, name: string): Promise<void> {
-    const { tasks, ownership, deadlines, vms } = this.#options;
+    const { tasks, ownership, deadlines, reads } = this.#options;
     const label = snapshotName(ownership.owner, vm.tags.vmId, name, Date.now());
     const options = { stallMs: deadlines.snapshotMs };
     const ofDisks = () => tasks.run("VM.snapshot", [vm.ref, label], options);
@@ -55,16 +62,16 @@ export class MachineSnapshots {
         if (!hasCode(thrown, "VM_LACKS_FEATURE", "VM_MISSING_PV_DRIVERS", "VM_NO_SUSPEND_SR")) throw thrown;
         return ofDisks();
       });
-    await vms.refresh(await (vm.record.power_state === "Paused" ? ofDisks() : ofAll()));
+    await reads.refresh(await (vm.record.power_state === "Paused" ? ofDisks() : ofAll()));
   }
 
   /**
    * Reverts the VM to a snapshot and discards its present state. The VM is then suspended if the snapshot includes
-   * memory, else halted, and has `tags` in its `other_config` keys. Rejects with `GUEST_ERROR` after `MAX_REVERTS`
-   * failed reverts for the same restore.
+   * memory, else halted, and has `tags` in its `other_config` keys, BioXen's labels, and the share of the processors in
+   * `settings`. Rejects with `GUEST_ERROR` after `MAX_REVERTS` failed reverts for the same restore.
    */
-  async revert(vm: OwnVm, snapshot: string, tags: Tags): Promise<OwnVm> {
-    const { tasks, deadlines, vms } = this.#options;
+  async revert(vm: OwnVm, snapshot: string, tags: Tags, settings: MachineSettings): Promise<OwnVm> {
+    const { tasks, deadlines, reads, vms } = this.#options;
     const { ref } = vm;
     await this.#mark(ref, "restoring", tags.restores);
     if (vm.record.power_state !== "Halted") await vms.switchOff(ref);
@@ -72,17 +79,25 @@ export class MachineSnapshots {
       await tasks.run("VM.revert", [snapshot], { stallMs: deadlines.revertMs });
       await this.#writeKeys(ref, tags);
       await this.#mark(ref, "restored", tags.restores);
-      const restored = await vms.refresh(ref);
+      const restored = await reads.refresh(ref);
       if (restored?.tags.restores !== tags.restores || restored.tags.fence !== tags.fence) {
         throw new DriverError("UNAVAILABLE", "the pool did not keep BioXen's keys after the revert");
       }
       this.#failures.delete(tags.vmId);
-      return restored;
+      return await this.#dress(restored, settings);
     } catch (thrown) {
       // The list of guests must show at once that the machine is halted, so that the caller starts it again.
-      await vms.refresh(ref).catch(() => undefined);
+      await reads.refresh(ref).catch(() => undefined);
       throw this.#counted(tags, thrown);
     }
+  }
+
+  /** Writes the fields of a reverted machine beside its keys. The memory, and the number of CPUs, follow with its start. */
+  async #dress(vm: OwnVm, settings: MachineSettings): Promise<OwnVm> {
+    const { client, label, reads } = this.#options;
+    await label(vm);
+    await weigh(client, vm.ref, vm.record, settings);
+    return (await reads.refresh(vm.ref)) ?? vm;
   }
 
   async #writeKeys(ref: string, tags: Tags): Promise<void> {

@@ -33,6 +33,8 @@ export class Ownership {
   readonly owner: MachineOwner;
   /** By the machine's uuid. */
   readonly #verdicts = new Map<string, Verdict>();
+  /** The origins of the orphans that are being taken over, as JSON, by the machine's uuid. */
+  readonly #taken = new Map<string, string>();
 
   constructor(owner: MachineOwner) {
     this.owner = owner;
@@ -44,8 +46,8 @@ export class Ownership {
     if (origin === undefined || !this.#isNamed(origin)) return undefined;
     const verdict = this.#verdicts.get(record.uuid);
     if (verdict?.reservation === undefined || verdict.claim !== claimOf(origin)) return undefined;
-    const { vmId, incarnation, fence, graceMs, restores } = origin;
-    return { vmId, incarnation, fence, reservation: verdict.reservation, graceMs, restores };
+    const { vmId, incarnation, fence, graceMs, restores, cellDue } = origin;
+    return { vmId, incarnation, fence, reservation: verdict.reservation, graceMs, restores, cellDue };
   }
 
   /** Returns why the machine is an orphan; undefined for an own machine, and for a VM that no BioXen made. */
@@ -75,6 +77,21 @@ export class Ownership {
     const found = await this.owner.reservationOf(origin.vmId, origin.fence);
     const isSame = origin.reservation === undefined || origin.reservation === found;
     this.#verdicts.set(record.uuid, { claim, reservation: isSame ? found : undefined });
+  }
+
+  /**
+   * Runs `work`, which takes an orphan over by a decision of an operator: meanwhile its keys may be written, as long as
+   * they are those of `record`.
+   */
+  async whileTaking<T>(record: VmRecord, work: () => Promise<T>): Promise<T> {
+    this.#taken.set(record.uuid, JSON.stringify(originOf(record)));
+    return work().finally(() => this.#taken.delete(record.uuid));
+  }
+
+  /** Returns whether the machine is an orphan that is being taken over, and still has the keys of its earlier owner. */
+  isTaken(record: VmRecord): boolean {
+    const origin = this.#taken.get(record.uuid);
+    return origin !== undefined && origin === JSON.stringify(originOf(record));
   }
 
   /** Notes that this process has written these tags on the machine. */

@@ -7,6 +7,7 @@ import type { PoolConfiguration } from "./configuration.ts";
 import { explainAccess } from "./failures.ts";
 import { learnHostPins, unpinnedWords } from "./host-pins.ts";
 import { permissionProblem } from "./permissions.ts";
+import { findTemplate, INSTALLER_WORDS } from "./pool-names.ts";
 
 /** Deadline of each call while a pool is checked, ms. */
 const CHECK_TIMEOUT_MS = 10_000;
@@ -43,12 +44,15 @@ async function templateProblem(
   url: string,
   template: string,
 ): Promise<string | undefined> {
-  const named = Object.values(await client.call("VM.get_all_records", [])).filter(
-    (vm) => !vm.is_a_snapshot && (vm.name_label === template || vm.uuid === template),
-  );
-  if (named.some((vm) => vm.is_a_template)) return undefined;
-  if (named.length > 0) {
-    return `"${template}" on ${url} is a VM, not a template: shut it down and convert it, or name a template with --xcpng-template`;
+  const { found } = findTemplate(Object.entries(await client.call("VM.get_all_records", [])), template);
+  switch (found) {
+    case "template":
+      return undefined;
+    case "installer":
+      return `"${template}" on ${url} ${INSTALLER_WORDS}, or name a template with --xcpng-template`;
+    case "machine":
+      return `"${template}" on ${url} is a VM, not a template: shut it down and convert it, or name a template with --xcpng-template`;
+    case "nothing":
+      return `${url} has no template "${template}": create it, or name another with --xcpng-template`;
   }
-  return `${url} has no template "${template}": create it, or name another with --xcpng-template`;
 }

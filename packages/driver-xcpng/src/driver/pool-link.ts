@@ -23,6 +23,7 @@ import { permissionProblem } from "./permissions.ts";
 import { PoolVms } from "./pool-vms.ts";
 import { Statistics } from "./statistics.ts";
 import { originOf } from "./tags.ts";
+import { VmReads } from "./vm-reads.ts";
 import { VmRemoval } from "./vm-removal.ts";
 import { type Observed, Watch } from "./watch.ts";
 
@@ -37,6 +38,8 @@ export interface PoolLinkOptions extends Omit<XapiClientOptions, "originator"> {
   /** How long the server may wait for an event before it answers, s; see `EventLoopOptions.silenceSeconds`. */
   readonly silenceSeconds?: number | undefined;
   readonly deadlines?: Partial<Deadlines> | undefined;
+  /** How long the pool may take to restart a machine whose host has failed, ms. Default `HA_RESTART_MS`. */
+  readonly haRestartMs?: number | undefined;
   /** Wait before the second try to remove an object from the pool, ms. Default `FIRST_REMOVAL_WAIT_MS`. */
   readonly firstRemovalWaitMs?: number | undefined;
   /** Interval of the looks at objects that the driver has given up, ms. Default `LOOK_AFTER_LEFT_MS`. */
@@ -55,6 +58,7 @@ export interface PoolListener {
 export class PoolLink {
   readonly client: XapiClient;
   readonly inventory: Inventory;
+  readonly reads: VmReads;
   readonly vms: PoolVms;
   readonly snapshots: MachineSnapshots;
   readonly removal: VmRemoval;
@@ -85,19 +89,30 @@ export class PoolLink {
     const client: XapiClient = new XapiClient({
       ...options,
       originator: `bioxen/${owner.clusterId}/${owner.agentId}`,
-      guard: (method, args) => guard.check(method, args),
+      guard: (method, args, machine) => guard.check(method, args, machine),
     });
     const tasks = new Tasks(client);
-    const inventory = new Inventory(ownership);
+    const inventory = new Inventory(ownership, options.haRestartMs);
     this.client = client;
     this.inventory = inventory;
     this.#tasks = tasks;
     const deadlines = { ...DEFAULT_DEADLINES, ...options.deadlines };
     const label = (vm: OwnVm) => writeLabels(client, vm, this.#labelsOf(vm));
     const timeScale = options.timeScaleMinutesPerSecond ?? 1;
-    this.vms = new PoolVms({ client, tasks, inventory, ownership, label, deadlines, timeScale });
+    const onChangedSince = (before: OwnVm, after: OwnVm | undefined) => this.#watch.compare(before, after);
+    const reads = new VmReads({ client, inventory, ownership, onChangedSince });
+    this.reads = reads;
+    this.vms = new PoolVms({ client, tasks, inventory, reads, ownership, label, deadlines, timeScale });
     this.orphans = new Orphans({ client, inventory, ownership, vms: this.vms });
-    this.snapshots = new MachineSnapshots({ client, tasks, ownership, deadlines, vms: this.vms });
+    this.snapshots = new MachineSnapshots({
+      client,
+      tasks,
+      ownership,
+      label,
+      deadlines,
+      reads,
+      vms: this.vms,
+    });
     this.removal = new VmRemoval({
       client,
       inventory,
@@ -111,14 +126,14 @@ export class PoolLink {
     });
     this.statistics = new Statistics(client, inventory);
     const onError = (thrown: unknown): void => this.#report(messageOf(thrown));
-    const { vms, queue, statistics } = this;
+    const { queue, statistics } = this;
     // The move of a VM must be reported even when the names of its hosts cannot be read.
     const learnHosts = (refs: readonly string[]) => statistics.learnHosts(refs).catch(onError);
     this.#watch = new Watch({
       ...listener,
       ownership,
       inventory,
-      vms,
+      reads,
       queue,
       learnHosts,
       onError,
@@ -168,10 +183,10 @@ export class PoolLink {
   async #resync(): Promise<void> {
     const before = this.inventory.allOwn();
     await this.#readHighAvailability();
-    await this.vms.fetchAll();
+    await this.reads.fetchAll();
     await this.#tasks.resync();
     for (const vm of before) {
-      if (this.queue.isBusy(vm.tags.vmId)) this.vms.markDirty(vm.ref);
+      if (this.queue.isBusy(vm.tags.vmId)) this.reads.markDirty(vm.ref);
       else this.#watch.compare(vm, this.inventory.ownByRef(vm.ref));
     }
     await this.#learnPins();

@@ -3,7 +3,7 @@
  *
  * When a host fails, the pool marks its machines as halted, and then starts the protected ones on other hosts
  * (xapi-project/xen-api, xapi_ha_vm_failover.ml, `restart_auto_run_vms`). Such a machine counts as running for
- * {@link HA_RESTART_MS}: BioXen follows the restart, and does not start or fail the VM itself. A shutdown by a user of
+ * {@link HA_RESTART_MS} by default: BioXen follows the restart, and does not start or fail the VM itself. A shutdown by a user of
  * the pool clears `ha_always_run`, so it is not taken for a failure of the host.
  */
 import type { VmRecord } from "../xapi/records.ts";
@@ -19,7 +19,12 @@ export interface PoolRestart {
 export class PoolRestarts {
   /** Whether the pool's high availability is on. */
   isEnabled = false;
+  readonly #waitMs: number;
   readonly #halted = new Map<string, PoolRestart>();
+
+  constructor(waitMs: number = HA_RESTART_MS) {
+    this.#waitMs = waitMs;
+  }
 
   /** Call it with each new record of a machine of this agent. */
   note(ref: string, before: VmRecord | undefined, after: VmRecord): void {
@@ -28,7 +33,7 @@ export class PoolRestarts {
       return;
     }
     if (before?.power_state === "Halted" || this.#halted.has(ref)) return;
-    this.#halted.set(ref, { host: before?.resident_on ?? "", untilMs: Date.now() + HA_RESTART_MS });
+    this.#halted.set(ref, { host: before?.resident_on ?? "", untilMs: Date.now() + this.#waitMs });
   }
 
   /** Returns the restart that the machine waits for; undefined when it waits for none. */

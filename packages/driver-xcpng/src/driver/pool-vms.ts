@@ -12,6 +12,7 @@ import type { XapiClient } from "../xapi/client.ts";
 import { hasCode, XapiUnreachable } from "../xapi/errors.ts";
 import type { VmRecord } from "../xapi/records.ts";
 import type { Tasks } from "../xapi/tasks.ts";
+import { needsCell } from "./cell-settings.ts";
 import { withIdentity } from "./guest-identity.ts";
 import type { Inventory, OwnVm } from "./inventory.ts";
 import type { Deadlines } from "./limits.ts";
@@ -19,12 +20,14 @@ import type { MachineSettings } from "./machine-settings.ts";
 import type { Ownership } from "./ownership.ts";
 import { objectNamed, templateNamed } from "./pool-names.ts";
 import { size } from "./sizing.ts";
-import { cloneName, RAN_KEY, restoreTagsOf, type Tags, tagged } from "./tags.ts";
+import { CELL_KEY, cloneName, hasRun, RAN_KEY, restoreTagsOf, type Tags, tagged } from "./tags.ts";
+import type { VmReads } from "./vm-reads.ts";
 
 export interface PoolVmsOptions {
   readonly client: XapiClient;
   readonly tasks: Tasks;
   readonly inventory: Inventory;
+  readonly reads: VmReads;
   readonly ownership: Ownership;
   /** Writes the name, the description and the tags that an administrator of the pool sees. */
   readonly label: (vm: OwnVm) => Promise<void>;
@@ -41,55 +44,19 @@ export class PoolVms {
   readonly #label: (vm: OwnVm) => Promise<void>;
   readonly #deadlines: Deadlines;
   readonly #timeScale: number;
+  readonly #reads: VmReads;
   /** Names of the clones that this process is making. */
   readonly #making = new Set<string>();
-  /** References of VMs that changed after their last read. */
-  readonly #dirty = new Set<string>();
 
-  constructor({ client, tasks, inventory, ownership, label, deadlines, timeScale }: PoolVmsOptions) {
+  constructor({ client, tasks, inventory, ownership, label, deadlines, ...options }: PoolVmsOptions) {
     this.#deadlines = deadlines;
-    this.#timeScale = timeScale;
+    this.#timeScale = options.timeScale;
+    this.#reads = options.reads;
     this.#client = client;
     this.#tasks = tasks;
     this.#inventory = inventory;
     this.#ownership = ownership;
     this.#label = label;
-  }
-
-  /** Reads every VM of the pool into the inventory. */
-  async fetchAll(): Promise<void> {
-    const records = await this.#client.call("VM.get_all_records", []);
-    await this.#ownership.learn(Object.values(records));
-    this.#inventory.replaceAll(records);
-  }
-
-  /** Marks the VM as changed in the pool, so that its record in the inventory may be outdated. */
-  markDirty(ref: string): void {
-    this.#dirty.add(ref);
-  }
-
-  /** Returns whether the VM was marked as changed after its last read. */
-  isDirty(ref: string): boolean {
-    return this.#dirty.has(ref);
-  }
-
-  /**
-   * Reads the VM's record into the inventory, and repeats the read if the VM changes meanwhile. Resolves with undefined
-   * when the VM no longer exists or is not this agent's.
-   */
-  async refresh(ref: string): Promise<OwnVm | undefined> {
-    try {
-      do {
-        this.#dirty.delete(ref);
-        const record = await this.#client.call("VM.get_record", [ref]);
-        await this.#ownership.learn([record]);
-        this.#inventory.put(ref, record);
-      } while (this.#dirty.has(ref));
-    } catch (thrown) {
-      if (!hasCode(thrown, "HANDLE_INVALID")) throw thrown;
-      this.#inventory.remove(ref);
-    }
-    return this.#inventory.ownByRef(ref);
   }
 
   /**
@@ -115,17 +82,20 @@ export class PoolVms {
           : await this.#tasks.run("VM.copy", [template, name, storage], options);
       const record = await this.#client.call("VM.get_record", [ref]);
       const { vmId, incarnation, fence, restores = 0 } = spec;
-      const tags: Tags = { vmId, incarnation, fence, reservation, graceMs: settings.graceMs, restores };
+      const { graceMs } = settings;
+      const cellDue = needsCell(spec);
+      const tags: Tags = { vmId, incarnation, fence, reservation, graceMs, restores, cellDue };
       return await this.#writeTags(ref, record, tags);
     } finally {
       this.#making.delete(name);
     }
   }
 
-  /** Assigns a halted VM to a newer reservation. */
-  async retag(vm: OwnVm, fence: number, settings: MachineSettings): Promise<OwnVm> {
-    const reservation = await this.#ownership.reservation(vm.tags.vmId, fence);
-    return this.setTags(vm, { fence, reservation, graceMs: settings.graceMs });
+  /** Assigns a halted VM to the reservation of `spec`. */
+  async retag(vm: OwnVm, spec: GuestSpec, { graceMs }: MachineSettings): Promise<OwnVm> {
+    const { vmId, fence } = spec;
+    const reservation = await this.#ownership.reservation(vmId, fence);
+    return this.setTags(vm, { fence, reservation, graceMs, cellDue: needsCell(spec) });
   }
 
   /** Writes `changed` into the VM's `other_config` keys. A new fence clears the mark that the VM has run. */
@@ -137,14 +107,17 @@ export class PoolVms {
   }
 
   /**
-   * Makes a machine of another owner this agent's. The caller has checked the record. A machine that is up counts as
-   * having run under the new fence, so that it goes on without a restart.
+   * Makes a machine of another owner this agent's. The caller has checked the record; if the machine has another owner
+   * by now, rejects with `UNAVAILABLE`. A machine that is up counts as having run under the new fence, so that it goes on
+   * without a restart.
    */
   async takeOver(ref: string, record: VmRecord, tags: Tags): Promise<OwnVm> {
     const restoreTags = restoreTagsOf(record);
     const others = record.tags.filter((tag) => !restoreTags.includes(tag));
     const ran = record.power_state === "Halted" ? undefined : String(tags.fence);
-    const own = await this.#writeTags(ref, { ...record, tags: others }, tags, ran);
+    const own = await this.#ownership.whileTaking(record, () =>
+      this.#writeTags(ref, { ...record, tags: others }, tags, ran),
+    );
     // The restores of the earlier VM do not count for the new one.
     for (const tag of restoreTags) await this.#client.call("VM.remove_tags", [ref, tag]);
     return own;
@@ -184,7 +157,7 @@ export class PoolVms {
     const { ref } = vm;
     if (vm.record.power_state === "Suspended") {
       await this.resume(vm);
-      return this.refresh(ref);
+      return this.#reads.settle(ref, { power_state: "Running" });
     }
     // The provisioning and the start are not aborted: the outcome of a cancelled task would be unknown.
     const options = { stallMs: this.#deadlines.startMs };
@@ -196,12 +169,31 @@ export class PoolVms {
     await size(this.#client, ref, vm.record, settings);
     signal.throwIfAborted();
     await this.#tasks.run("VM.start", [ref, isPaused, false], options);
-    await this.#client
-      .call("VM.add_to_other_config", [ref, RAN_KEY, String(vm.tags.fence)])
-      .catch((thrown) => {
-        if (!hasCode(thrown, "MAP_DUPLICATE_KEY")) throw thrown;
-      });
-    return this.refresh(ref);
+    await this.#markRan(vm);
+    return this.#reads.settle(ref, { power_state: isPaused ? "Paused" : "Running" });
+  }
+
+  async #markRan({ ref, tags }: OwnVm): Promise<void> {
+    await this.#client.call("VM.add_to_other_config", [ref, RAN_KEY, String(tags.fence)]).catch((thrown) => {
+      if (!hasCode(thrown, "MAP_DUPLICATE_KEY")) throw thrown;
+    });
+  }
+
+  /**
+   * Continues the interrupted start of a VM that is up: the VM runs, and has the mark that it has run. Resolves with
+   * undefined when the VM no longer exists.
+   */
+  async goOn(vm: OwnVm): Promise<OwnVm | undefined> {
+    if (vm.record.power_state !== "Running") await this.resume(vm);
+    await this.#markRan(vm);
+    return this.#reads.settle(vm.ref, { power_state: "Running" });
+  }
+
+  /** Notes in the pool that the cell of the VM lives, so that its start is complete. */
+  async noteCell({ ref, tags }: OwnVm): Promise<void> {
+    if (!tags.cellDue) return;
+    await this.#client.call("VM.remove_from_other_config", [ref, CELL_KEY]);
+    await this.#reads.settle(ref);
   }
 
   /**
@@ -227,13 +219,16 @@ export class PoolVms {
     await this.#client.call("VIF.create", [{ ...defaults, device: "0", network, VM: vm.ref }]);
   }
 
-  pause(ref: string): Promise<unknown> {
-    return this.#client.call("VM.pause", [ref]);
+  async pause(ref: string): Promise<void> {
+    await this.#client.call("VM.pause", [ref]);
+    await this.#reads.settle(ref, { power_state: "Paused" });
   }
 
   async resume(vm: OwnVm): Promise<void> {
     if (vm.record.power_state === "Paused") await this.#client.call("VM.unpause", [vm.ref]);
     else await this.#tasks.run("VM.resume", [vm.ref, false, false], { stallMs: this.#deadlines.resumeMs });
+    // A start that another user's revert to a snapshot with memory interrupted has removed the mark.
+    if (!hasRun(vm.record, vm.tags.fence)) await this.#markRan(vm);
   }
 
   /**
@@ -246,10 +241,9 @@ export class PoolVms {
       const isClean = record.power_state === "Running" && graceMs > 0 && signal?.aborted !== true;
       if (!isClean || !(await this.#shutDown(ref, graceMs, signal))) await this.switchOff(ref);
     }
-    if (record.other_config[RAN_KEY] !== undefined) {
-      await this.#client.call("VM.remove_from_other_config", [ref, RAN_KEY]);
-    }
-    await this.refresh(ref);
+    const { [RAN_KEY]: ran, ...other_config } = record.other_config;
+    if (ran !== undefined) await this.#client.call("VM.remove_from_other_config", [ref, RAN_KEY]);
+    await this.#reads.settle(ref, { power_state: "Halted", other_config });
   }
 
   /**

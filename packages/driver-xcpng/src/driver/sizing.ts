@@ -34,6 +34,16 @@ export async function size(
   };
   const isGrowing = maxVcpus >= record.VCPUs_at_startup;
   for (const step of isGrowing ? [setMax, setNumber] : [setNumber, setMax]) await step();
+  await weigh(client, ref, record, settings);
+}
+
+/** Sets the weight and the cap of the VM's virtual CPUs, in any power state: they act when its domain is built next. */
+export async function weigh(
+  client: XapiClient,
+  ref: string,
+  record: VmRecord,
+  settings: MachineSettings,
+): Promise<void> {
   const { cap: _, ...rest } = record.VCPUs_params;
   const params = {
     ...rest,

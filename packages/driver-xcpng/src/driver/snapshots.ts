@@ -7,6 +7,7 @@
  * machine may have run, because a revert would discard its later work.
  */
 import { DriverError, type GuestSpec } from "@bioxen/vm-driver";
+import { needsCell } from "./cell-settings.ts";
 import type { Inventory, OwnVm } from "./inventory.ts";
 import type { MachineSettings } from "./machine-settings.ts";
 import type { PoolLink } from "./pool-link.ts";
@@ -44,20 +45,24 @@ function nameIn(checkpoint: Uint8Array): unknown {
 
 /**
  * Reverts the machine to `snapshot`, and gives it the fence and restore count of `spec`. The machine is then halted, or
- * suspended if the snapshot includes memory. Without a snapshot, only the machine's `other_config` keys change.
+ * suspended if the snapshot includes memory. Without a snapshot, only the machine's `other_config` keys change. `cellDue`
+ * is that of its tags.
  */
 export async function revertTo(
   { vms, snapshots, ownership }: Pick<PoolLink, "vms" | "snapshots" | "ownership">,
   vm: OwnVm,
-  { fence, restores = 0 }: GuestSpec,
+  spec: GuestSpec,
   snapshot: string | undefined,
-  { graceMs }: MachineSettings,
+  settings: MachineSettings,
+  cellDue = needsCell(spec),
 ): Promise<OwnVm | undefined> {
+  const { fence, restores = 0 } = spec;
+  const { graceMs } = settings;
   const isSame = fence === vm.tags.fence;
   const reservation = isSame ? vm.tags.reservation : await ownership.reservation(vm.tags.vmId, fence);
-  const changed = { fence, reservation, restores: Math.max(restores, vm.tags.restores), graceMs };
+  const changed = { fence, reservation, restores: Math.max(restores, vm.tags.restores), graceMs, cellDue };
   if (snapshot === undefined) return vms.setTags(vm, changed);
-  return snapshots.revert(vm, snapshot, { ...vm.tags, ...changed });
+  return snapshots.revert(vm, snapshot, { ...vm.tags, ...changed }, settings);
 }
 
 /** Restores a running or paused machine from the spec's snapshot. The machine is then running or paused as before. */
@@ -69,7 +74,8 @@ export async function restartFrom(
 ): Promise<OwnVm | undefined> {
   const snapshot = wantedSnapshot(pool.inventory, spec);
   const wasRunning = vm.record.power_state === "Running";
-  const reverted = await revertTo(pool, vm, spec, snapshot, settings);
+  // The cell of a paused machine lives again once the machine is resumed; nothing waits for it now.
+  const reverted = await revertTo(pool, vm, spec, snapshot, settings, wasRunning && needsCell(spec));
   if (reverted === undefined || snapshot === undefined) return reverted;
   if (reverted.record.power_state === "Suspended" && !wasRunning) return reverted;
   const known = await pool.vms.introduce(reverted, spec);

@@ -6,6 +6,7 @@
  */
 import type { GuestSample, MachineSample } from "@bioxen/vm-driver";
 import type { XapiClient } from "../xapi/client.ts";
+import { hasCode, XapiError, XapiUnreachable } from "../xapi/errors.ts";
 import type { GuestMetricsRecord, VmMetricsRecord } from "../xapi/records.ts";
 import { NULL_REF } from "../xapi/ref.ts";
 import { learnHostPins } from "./host-pins.ts";
@@ -86,35 +87,49 @@ interface GuestMeasurements {
   readonly fence: number;
 }
 
+interface PoolHost {
+  readonly name: string;
+  readonly address: string;
+  /** How far the clock of the host is ahead of this machine's, s; undefined until the host has told its time. */
+  readonly aheadSeconds: number | undefined;
+  /** Why the host has told no time. */
+  readonly problem?: XapiError;
+}
+
 export class Statistics {
   readonly #client: XapiClient;
   readonly #inventory: Inventory;
   readonly #measurements = new Map<string, GuestMeasurements>();
-  readonly #hosts = new Map<
-    string,
-    { readonly name: string; readonly address: string; readonly aheadSeconds: number }
-  >();
+  readonly #hosts = new Map<string, PoolHost>();
 
   constructor(client: XapiClient, inventory: Inventory) {
     this.#client = client;
     this.#inventory = inventory;
   }
 
-  /** Reads the hosts' names, addresses and clock offsets. */
-  async readHosts(): Promise<void> {
+  /** Reads the hosts' names, addresses and clock offsets. A host that is down tells no time. */
+  async #readHosts(): Promise<void> {
     const hosts = Object.entries(await this.#client.call("host.get_all_records", []));
-    const read = hosts.map(async ([ref, { name_label, address }]) => {
-      const time = await this.#client.call("host.get_servertime", [ref]);
-      const aheadSeconds = secondsOf(time) - Date.now() / 1000;
-      this.#hosts.set(ref, { name: name_label, address, aheadSeconds });
+    const read = hosts.map(async ([ref, { name_label: name, address }]) => {
+      try {
+        const time = await this.#client.call("host.get_servertime", [ref]);
+        this.#hosts.set(ref, { name, address, aheadSeconds: secondsOf(time) - Date.now() / 1000 });
+      } catch (thrown) {
+        if (!(thrown instanceof XapiError)) throw thrown;
+        const aheadSeconds = this.#hosts.get(ref)?.aheadSeconds;
+        this.#hosts.set(ref, { name, address, aheadSeconds, problem: thrown });
+      }
     });
     await Promise.all(read);
   }
 
-  /** Reads the names, addresses and clock offsets of all hosts again if at least one host in `refs` is unknown. */
+  /**
+   * Reads the names, addresses and clock offsets of all hosts again if at least one host in `refs` is unknown, or has
+   * told no time yet.
+   */
   async learnHosts(refs: readonly string[]): Promise<void> {
-    if (!refs.some((ref) => !this.#hosts.has(ref))) return;
-    await this.readHosts();
+    if (refs.every((ref) => this.#hosts.get(ref)?.aheadSeconds !== undefined)) return;
+    await this.#readHosts();
     await learnHostPins(this.#client);
   }
 
@@ -124,7 +139,8 @@ export class Statistics {
 
   /**
    * Reads the measurements of every guest once. If a host does not answer, its guests keep their last values, and the
-   * first such error is thrown at the end.
+   * first such error is thrown at the end. The certificate of a host that is not trusted is learned again, because the
+   * master may not have told it before, or it was renewed; the next call then measures the host's guests.
    */
   async poll(): Promise<void> {
     const guests = this.#inventory.allOwn().filter((vm) => guestOf(vm) !== undefined);
@@ -133,13 +149,14 @@ export class Statistics {
     }
     const hosts = new Set(guests.map(({ record }) => record.resident_on).filter((ref) => ref !== NULL_REF));
     await this.learnHosts([...hosts]);
-    const addresses = new Map(
-      [...hosts].flatMap((ref) => {
-        const host = this.#hosts.get(ref);
-        return host === undefined ? [] : [[host.address, host.aheadSeconds] as const];
-      }),
-    );
     const failures: unknown[] = [];
+    const addresses = new Map<string, number>();
+    for (const ref of hosts) {
+      const { address, aheadSeconds, problem } = this.#hosts.get(ref) ?? {};
+      if (address !== undefined && aheadSeconds !== undefined) addresses.set(address, aheadSeconds);
+      else if (problem !== undefined) failures.push(problem);
+    }
+    const distrusted: string[] = [];
     for (const [address, aheadSeconds] of addresses) {
       try {
         const start = Math.floor(Date.now() / 1000 + aheadSeconds) - LOOK_BACK_SECONDS;
@@ -148,9 +165,11 @@ export class Statistics {
         for (const vm of guests) this.#record(vm, updates.get(vm.record.uuid));
       } catch (thrown) {
         failures.push(thrown);
+        if (thrown instanceof XapiUnreachable && thrown.kind === "trust") distrusted.push(address);
       }
     }
-    for (const vm of guests) await this.#readMetrics(vm);
+    if (distrusted.length > 0) await learnHostPins(this.#client, distrusted);
+    for (const vm of guests) await this.#readMetricsIfPresent(vm);
     if (failures.length > 0) throw failures[0];
   }
 
@@ -172,6 +191,16 @@ export class Statistics {
 
   #record(vm: OwnVm, measured: Measured | undefined): void {
     if (measured !== undefined) Object.assign(this.#of(vm), { measured, measuredAtMs: Date.now() });
+  }
+
+  /** Reads the pool's records about the machine. A machine that stops meanwhile loses them, which is no trouble. */
+  async #readMetricsIfPresent(vm: OwnVm): Promise<void> {
+    try {
+      await this.#readMetrics(vm);
+    } catch (thrown) {
+      if (!hasCode(thrown, "HANDLE_INVALID")) throw thrown;
+      this.#measurements.delete(vm.tags.vmId);
+    }
   }
 
   async #readMetrics(vm: OwnVm): Promise<void> {

@@ -18,7 +18,11 @@ const KEYS = {
   uuid: `${PREFIX}uuid`,
   grace: `${PREFIX}shutdown-grace-ms`,
   restores: `${PREFIX}restores`,
+  cell: `${PREFIX}cell`,
 } as const;
+/** The key of a machine whose start waits for its cell, and its value. */
+export const CELL_KEY = KEYS.cell;
+const CELL_DUE = "due";
 /** The key in a disk's `other_config` that marks the disk for removal. */
 const REMOVE_KEY = `${PREFIX}remove`;
 /**
@@ -71,6 +75,11 @@ export interface Tags {
   readonly graceMs: number;
   /** How often the VM was restored from a snapshot. */
   readonly restores: number;
+  /**
+   * Whether the start of the machine is complete only once its cell lives. A driver that finds such a machine running
+   * completes the start: the driver before it may have ended before the cell got its program.
+   */
+  readonly cellDue: boolean;
 }
 
 /** An agent of a BioXen. */
@@ -94,7 +103,7 @@ export interface Origin extends Omit<Tags, "reservation"> {
  * kept.
  */
 export function tagged(record: VmRecord, agent: Agent, tags: Tags): Record<string, string> {
-  const { [RAN_KEY]: _, ...others } = record.other_config;
+  const { [RAN_KEY]: _, [KEYS.cell]: __, ...others } = record.other_config;
   return {
     ...others,
     [KEYS.cluster]: agent.clusterId,
@@ -106,6 +115,7 @@ export function tagged(record: VmRecord, agent: Agent, tags: Tags): Record<strin
     [KEYS.uuid]: record.uuid,
     [KEYS.grace]: String(tags.graceMs),
     [KEYS.restores]: String(tags.restores),
+    ...(tags.cellDue ? { [KEYS.cell]: CELL_DUE } : {}),
   };
 }
 
@@ -121,7 +131,8 @@ export function originOf(record: VmRecord): Origin | undefined {
   const restores = Math.max(counted, latestRestore("restored", record));
   const clusterId = config[KEYS.cluster];
   const reservation = clusterId === undefined ? undefined : config[KEYS.reservation];
-  return { clusterId, agentId, vmId, incarnation, fence, reservation, graceMs, restores };
+  const cellDue = config[KEYS.cell] === CELL_DUE;
+  return { clusterId, agentId, vmId, incarnation, fence, reservation, graceMs, restores, cellDue };
 }
 
 /** Returns the VM id in the keys of a VM or snapshot that BioXen made, or in its name; "" without one. */

@@ -9,7 +9,7 @@
  */
 import type { XapiClient } from "../xapi/client.ts";
 import { hasCode, XapiError } from "../xapi/errors.ts";
-import type { VmRecord } from "../xapi/records.ts";
+import type { VdiRecord, VmRecord } from "../xapi/records.ts";
 import { NULL_REF } from "../xapi/ref.ts";
 import type { Inventory } from "./inventory.ts";
 import { Leftovers, type LeftoversOptions, type Remains } from "./leftovers.ts";
@@ -114,7 +114,7 @@ export class VmRemoval {
     const record = await this.#present(ref);
     if (record !== undefined) {
       await requireOwn(ref);
-      const disks = await this.#markDisks(record, vmId);
+      const disks = await this.#markDisks(ref, record, vmId);
       if (record.power_state !== "Halted") await switchOff(ref);
       try {
         await unlessMissing(client.call("VM.destroy", [ref]));
@@ -135,7 +135,7 @@ export class VmRemoval {
   }
 
   /** Marks the disks of this record for removal, and resolves with them. */
-  async #markDisks(record: VmRecord, vmId: string): Promise<readonly Remains[]> {
+  async #markDisks(machine: string, record: VmRecord, vmId: string): Promise<readonly Remains[]> {
     const { client, owner } = this.#options;
     const refs = await Promise.all(record.VBDs.map((vbd) => this.#diskBehind(vbd)));
     const disks: Remains[] = [];
@@ -143,19 +143,24 @@ export class VmRemoval {
       if (ref === undefined || ref === NULL_REF) continue;
       const disk = await unlessMissing(client.call("VDI.get_record", [ref]));
       if (disk === undefined || disk.VBDs.length > 1) continue;
-      const isMarked = removedFor(disk, owner) !== undefined;
-      const mark = removalMark(owner, vmId, disk.uuid);
-      if (!isMarked) await unlessMissing(this.#write(ref, mark));
+      if (removedFor(disk, owner) === undefined) {
+        await unlessMissing(this.#mark(ref, disk, machine, removalMark(owner, vmId, disk.uuid)));
+      }
       disks.push({ vmId, kind: "disk", ref, uuid: disk.uuid });
     }
     return disks;
   }
 
-  async #write(ref: string, [key, value]: readonly [string, string]): Promise<void> {
+  async #mark(
+    ref: string,
+    disk: VdiRecord,
+    machine: string,
+    [key, value]: readonly [string, string],
+  ): Promise<void> {
     const { client } = this.#options;
     // A copy of a marked disk has the mark of its original, which is replaced.
-    await client.call("VDI.remove_from_other_config", [ref, key]);
-    await client.call("VDI.add_to_other_config", [ref, key, value]);
+    if (key in disk.other_config) await client.call("VDI.remove_from_other_config", [ref, key], { machine });
+    await client.call("VDI.add_to_other_config", [ref, key, value], { machine });
   }
 
   #present(ref: string): Promise<VmRecord | undefined> {

@@ -12,7 +12,7 @@ import type { XapiEvent } from "../xapi/wire.ts";
 import { guestOf, type Inventory, isSame, type OwnVm } from "./inventory.ts";
 import type { Ownership } from "./ownership.ts";
 import { isAwaited, type PoolRestart } from "./pool-restarts.ts";
-import type { PoolVms } from "./pool-vms.ts";
+import type { VmReads } from "./vm-reads.ts";
 
 export interface Observed {
   readonly vmId: string;
@@ -30,7 +30,7 @@ export const ENDS_PROGRAMS: readonly OutsideChange[] = ["halted", "suspended", "
 export interface WatchOptions {
   readonly ownership: Ownership;
   readonly inventory: Inventory;
-  readonly vms: PoolVms;
+  readonly reads: VmReads;
   readonly queue: KeyedQueue;
   readonly onObserved: (observed: Observed) => void;
   /** Reads the names of these hosts if they are unknown. */
@@ -74,17 +74,17 @@ export class Watch {
   }
 
   #readInTurn(vmId: string, ref: string): void {
-    const { queue, vms, onError } = this.#options;
-    vms.markDirty(ref);
+    const { queue, reads, onError } = this.#options;
+    reads.markDirty(ref);
     // An operation in progress reads the VM itself before it ends; then the VM is no longer dirty and needs no second
     // read.
-    queue.run(vmId, async () => (vms.isDirty(ref) ? this.#read(ref) : undefined)).catch(onError);
+    queue.run(vmId, async () => (reads.isDirty(ref) ? this.#read(ref) : undefined)).catch(onError);
   }
 
   async #read(ref: string): Promise<void> {
-    const { inventory, vms } = this.#options;
+    const { inventory, reads } = this.#options;
     const before = inventory.ownByRef(ref);
-    const after = await vms.refresh(ref);
+    const after = await reads.refresh(ref);
     const hosts = hostsOf(before, after);
     if (hosts !== undefined) await this.#options.learnHosts([hosts.from, hosts.to]);
     this.compare(before, after);

@@ -35,12 +35,12 @@ import {
   type PoolHosts,
   readPoolHosts,
 } from "./capacity.ts";
-import { cellsOf, execIn, guestCapabilitiesOf } from "./cell-guests.ts";
-import { withCellSample } from "./cell-reports.ts";
+import { cellsOf, execIn } from "./cell-guests.ts";
 import type { Cells } from "./cells.ts";
 import type { XcpngDriver, XcpngDriverOptions } from "./driver-options.ts";
 import { orDriverError } from "./failures.ts";
-import { guestOf, keptOf, type OwnVm } from "./inventory.ts";
+import { GuestList, statusOf } from "./guest-list.ts";
+import { guestOf, type OwnVm } from "./inventory.ts";
 import { leftEvents } from "./leftovers.ts";
 import { DEFAULT_SHUTDOWN_GRACE_MS } from "./limits.ts";
 import { MachineOperations } from "./machine-operations.ts";
@@ -64,6 +64,7 @@ class Xcpng implements XcpngDriver {
   readonly #operations: MachineOperations;
   readonly #programs: Programs | undefined;
   readonly #cells: Cells;
+  readonly #guests: GuestList;
   /** Allocations that paused guests get when they are resumed. */
   readonly #pendingSizes = new Map<string, Readonly<Record<string, number>>>();
   readonly #listeners: ((event: GuestEvent) => void)[] = [];
@@ -80,9 +81,13 @@ class Xcpng implements XcpngDriver {
         for (const event of leftEvents(left)) this.#emit(event);
       },
     });
-    this.#operations = new MachineOperations(this.#pool);
     this.#programs = options.ssh && new Programs(options.ssh, this.#pool.client);
     this.#cells = cellsOf(options, this.#pool.inventory, this.#programs, (event) => this.#emit(event));
+    this.#operations = new MachineOperations(
+      this.#pool,
+      (vm) => statusOf(vm, this.#cells)?.state === "failed",
+    );
+    this.#guests = new GuestList(this.#pool, this.#operations, this.#cells);
     this.snapshots = new PoolSnapshots(this.#pool, this.#operations, this.#cells);
     this.capabilities = capabilitiesOf(options.ssh);
   }
@@ -101,7 +106,8 @@ class Xcpng implements XcpngDriver {
     operations.requireOpen();
     const { vmId, fence } = spec;
     const settings = machineSettingsOf(spec, this.#options);
-    if (operations.fences.start(vmId, fence, operations.heldFence(vmId)) === "same") {
+    const isSame = operations.fences.start(vmId, fence, operations.heldFence(vmId)) === "same";
+    if (isSame && this.guest(vmId)?.unfinished !== true) {
       // The guest may still be starting: a repeated start waits for the first one.
       return this.#pool.queue.run(vmId, async () => undefined);
     }
@@ -113,7 +119,7 @@ class Xcpng implements XcpngDriver {
         settings,
         signal,
         (permille) => this.#emit({ kind: "progress", vmId, fence, permille }),
-        (vm) => this.#cells.begin(vm, spec, signal),
+        (vm) => this.#beginCell(vm, spec, signal),
       );
       const vm = this.#pool.inventory.own(vmId);
       // A machine that was restored with its memory, or adopted while it ran, still has its earlier size.
@@ -123,6 +129,11 @@ class Xcpng implements XcpngDriver {
       operations.lost.forget(vmId);
     };
     await operations.inTurn(vmId, `starting ${vmId}`, () => operations.starting(vmId, fence, work));
+  }
+
+  async #beginCell(vm: OwnVm, spec: GuestSpec, signal: AbortSignal): Promise<void> {
+    await this.#cells.begin(vm, spec, signal);
+    await this.#pool.vms.noteCell(vm);
   }
 
   async pause(vmId: string, fence: number): Promise<void> {
@@ -136,7 +147,7 @@ class Xcpng implements XcpngDriver {
   async resume(vmId: string, fence: number): Promise<void> {
     await this.#operations.onGuest(vmId, fence, "resuming", async (vm) => {
       if (vm.record.power_state !== "Running") await this.#pool.vms.resume(vm);
-      const running = await this.#pool.vms.refresh(vm.ref);
+      const running = await this.#pool.reads.settle(vm.ref, { power_state: "Running" });
       if (running === undefined) return;
       await this.#cells.resume(running);
       const size = this.#pendingSizes.get(vmId);
@@ -205,10 +216,12 @@ class Xcpng implements XcpngDriver {
       this.#operations.requireOpen();
       this.#operations.fences.touch(vmId, fence, this.#operations.heldFence(vmId));
       const vm = this.#pool.inventory.own(vmId);
-      const state = vm && guestOf(vm)?.state;
+      const state = vm && statusOf(vm, this.#cells)?.state;
       if (vm !== undefined && state === "running") return vm;
       throw new DriverError("INVALID_STATE", `"${vmId}" is ${state ?? "not up yet"}: it runs no program`);
     };
+    if (options.readOnly === true)
+      throw new DriverError("UNSUPPORTED", `"${vmId}" is a machine: no program runs on a copy of it`);
     return execIn(this.#programs, this.#cells, runningMachine, source, options);
   }
 
@@ -220,7 +233,7 @@ class Xcpng implements XcpngDriver {
       const restored = await restartFrom(this.#pool, vm, spec, settings);
       if (restored?.record.power_state === "Running") {
         await this.#resizeMachine(restored, spec.allocation);
-        await this.#cells.begin(restored, spec, new AbortController().signal);
+        await this.#beginCell(restored, spec, new AbortController().signal);
       } else {
         this.#cells.reports.forget(spec.vmId);
         this.#pendingSizes.set(spec.vmId, { ...spec.allocation });
@@ -235,41 +248,27 @@ class Xcpng implements XcpngDriver {
   }
 
   sample(vmId: string): GuestSample | undefined {
-    const vm = this.#operations.isClosed ? undefined : this.#pool.inventory.own(vmId);
-    if (vm === undefined || guestOf(vm) === undefined) return undefined;
-    return withCellSample(this.#pool.statistics.sample(vm), this.#cells.reports.of(vm), vm);
+    return this.#guests.sample(vmId);
   }
 
   list(): readonly GuestStatus[] {
-    if (this.#operations.isClosed) return [];
-    const here = this.#pool.inventory.allOwn().flatMap((vm) => guestOf(vm) ?? []);
-    return [...here, ...this.#operations.lost.list()].sort((a, b) => (a.vmId < b.vmId ? -1 : 1));
+    return this.#guests.list();
   }
 
   guest(vmId: string): GuestStatus | undefined {
-    if (this.#operations.isClosed) return undefined;
-    const vm = this.#pool.inventory.own(vmId);
-    return (vm && guestOf(vm)) ?? this.#operations.lost.get(vmId);
+    return this.#guests.guest(vmId);
   }
 
   guestCapabilities(vmId: string): GuestCapabilities | undefined {
-    const vm = this.#operations.isClosed ? undefined : this.#pool.inventory.own(vmId);
-    if (vm === undefined || guestOf(vm) === undefined) return undefined;
-    return guestCapabilitiesOf(this.#cells.reports.of(vm), this.#programs !== undefined);
+    return this.#guests.capabilities(vmId, this.#programs !== undefined);
   }
 
   keptGuest(vmId: string): KeptGuest | undefined {
-    const vm = this.#operations.isClosed ? undefined : this.#pool.inventory.own(vmId);
-    return vm && this.#keptIn(vm);
+    return this.#guests.keptGuest(vmId);
   }
 
   kept(): readonly KeptGuest[] {
-    if (this.#operations.isClosed) return [];
-    return this.#pool.inventory.allOwn().flatMap((vm) => this.#keptIn(vm) ?? []);
-  }
-
-  #keptIn(vm: OwnVm): KeptGuest | undefined {
-    return this.#pool.removal.isLeaving(vm.ref) ? undefined : keptOf(vm);
+    return this.#guests.kept();
   }
 
   leftBehind(): readonly LeftBehind[] {
@@ -292,7 +291,8 @@ class Xcpng implements XcpngDriver {
       if (this.#pool.inventory.own(uuid) !== undefined) return;
       isThere = await this.#pool.orphans.has(uuid);
       if (!isThere) return;
-      const tags = { incarnation: 1, fence: 1, graceMs: DEFAULT_SHUTDOWN_GRACE_MS, restores: 0 };
+      const graceMs = DEFAULT_SHUTDOWN_GRACE_MS;
+      const tags = { incarnation: 1, fence: 1, graceMs, restores: 0, cellDue: false };
       await this.#pool.orphans.takeOver(uuid, { vmId: uuid, reservation: `claim-${uuid}`, ...tags });
     });
     return isThere;

@@ -69,28 +69,45 @@ export async function callOn(
   { beginWithinMs, answerWithinMs }: Omit<RunLimits, "timeoutMs">,
 ): Promise<ProgramExit> {
   const answerBy = performance.now() + answerWithinMs;
-  const channel = await begin(client, connection, command, beginWithinMs);
-  const outcome = untilEnded(channel, connection, answerBy, maxOutputBytes);
-  channel.end(input);
+  const { outcome } = await begin(client, connection, command, beginWithinMs, (channel) => {
+    const ended = untilEnded(channel, connection, answerBy, maxOutputBytes);
+    channel.end(input);
+    return ended;
+  });
   return outcome;
 }
 
-/** Opens a channel and waits until the machine has accepted the command. */
+/** The outcome of an accepted command, in an object: a promise of it would wait for the outcome. */
+interface Accepted {
+  readonly outcome: Promise<ProgramExit>;
+}
+
+/**
+ * Opens a channel and waits until the machine has accepted the command. `follow` is called in the same turn: one packet
+ * of the network can bring the acceptance, the exit status and the end of a short program, and ssh2 emits them all
+ * before a promise continues. A channel that opens after the wait has ended is closed.
+ */
 async function begin(
   client: Client,
   connection: ProgramConnection,
   command: string,
   withinMs: number,
-): Promise<ClientChannel> {
-  const { promise, resolve, reject } = Promise.withResolvers<ClientChannel>();
-  const fail = (why: string, cause?: unknown): void => reject(unreachable(connection.machine, why, cause));
+  follow: (channel: ClientChannel) => Promise<ProgramExit>,
+): Promise<Accepted> {
+  const { promise, resolve, reject } = Promise.withResolvers<Accepted>();
+  let isOver = false;
+  const fail = (why: string, cause?: unknown): void => {
+    isOver = true;
+    reject(unreachable(connection.machine, why, cause));
+  };
   const timer = setTimeout(() => fail(`it accepted no program within ${withinMs} ms`), withinMs);
   const forget = connection.onEnd(() => fail(connection.ended ?? LOST));
   try {
     if (connection.ended !== undefined) throw new Error(connection.ended);
     client.exec(command, (error, channel) => {
-      if (error) fail(`it rejects programs: ${error.message}`, error);
-      else resolve(channel);
+      if (isOver) channel?.close();
+      else if (error) fail(`it rejects programs: ${error.message}`, error);
+      else resolve({ outcome: follow(channel) });
     });
   } catch (thrown) {
     fail(messageOf(thrown), thrown);

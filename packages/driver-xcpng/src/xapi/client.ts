@@ -31,15 +31,25 @@ export interface XapiClientOptions {
   readonly sessions?: SessionStore | undefined;
   /** Deadline of a call, ms. Default {@link DEFAULT_CALL_TIMEOUT_MS}. */
   readonly callTimeoutMs?: number | undefined;
-  /** Called before each call; the call is not sent when the guard rejects. Default: every call is sent. */
-  readonly guard?: ((method: MethodName, args: readonly unknown[]) => Promise<void>) | undefined;
+  /**
+   * Called immediately before each call is sent, also before one that is resent; the call is not sent when the guard
+   * rejects. `machine` is that of the call's options. Default: every call is sent.
+   */
+  readonly guard?:
+    | ((method: MethodName, args: readonly unknown[], machine: string | undefined) => Promise<void>)
+    | undefined;
 }
 
 export interface CallOptions {
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
-  /** True when the call waits at the server for an event; such a call bypasses the throttle. Default false. */
-  readonly waits?: boolean;
+  /**
+   * True for a call that waits at the server for an event, and for a read of the guard: the call that it guards has the
+   * slot. Such a call bypasses the throttle. Default false.
+   */
+  readonly isUnthrottled?: boolean;
+  /** Reference of the VM or snapshot to which the object of the call belongs, for the guard. */
+  readonly machine?: string;
 }
 
 /** Default deadline of a call, ms. A busy master answers a read within 1 s; after 15 s the call counts as lost. */
@@ -108,7 +118,6 @@ export class XapiClient {
     args: ArgsOf<M>,
     options: CallOptions = {},
   ): Promise<ResultOf<M>> {
-    await this.#options.guard?.(method, args);
     return this.#inLine(METHODS[method].weight, options, async () => {
       return (await this.#withSession(method, method, args, options)) as ResultOf<M>;
     });
@@ -116,7 +125,6 @@ export class XapiClient {
 
   /** Starts `method` as a task of the server and resolves with the task's reference. See `tasks.ts`. */
   async begin<M extends MethodName>(method: M, args: ArgsOf<M>, options: CallOptions = {}): Promise<string> {
-    await this.#options.guard?.(method, args);
     return this.#inLine(METHODS[method].weight, options, async () => {
       return String(await this.#withSession(method, `Async.${method}`, args, options));
     });
@@ -151,7 +159,9 @@ export class XapiClient {
 
   #inLine<T>(weight: number, options: CallOptions, work: () => Promise<T>): Promise<T> {
     if (this.#closed) return Promise.reject(new XapiUnreachable("closed", "the client is closed"));
-    return options.waits === true ? work() : this.#throttle.run(weight, work);
+    if (options.isUnthrottled !== true) return this.#throttle.run(weight, work);
+    this.#throttle.count(weight);
+    return work();
   }
 
   async #withSession(
@@ -161,6 +171,7 @@ export class XapiClient {
     options: CallOptions,
   ): Promise<unknown> {
     for (let attempt = 1; ; attempt += 1) {
+      await this.#options.guard?.(method, args, options.machine);
       const session = await this.#login();
       try {
         return await this.#send(wireMethod, [session, ...args], options);

@@ -102,7 +102,7 @@ export class EventLoop {
     const batch = await client.call("event.from", [classes, this.#token, seconds], {
       timeoutMs: seconds * 1000 + ANSWER_MARGIN_MS,
       signal: this.#abort.signal,
-      waits: true,
+      isUnthrottled: true,
     });
     // The client may have logged in again during `event.from`; the token then belongs to the old session.
     if (this.#session !== client.sessionNumber) {

@@ -13,6 +13,8 @@ export interface VmRecord {
   readonly name_description: string;
   readonly power_state: PowerState;
   readonly is_a_template: boolean;
+  /** True for the templates that installers of operating systems use. */
+  readonly is_default_template: boolean;
   readonly is_a_snapshot: boolean;
   readonly is_control_domain: boolean;
   readonly snapshot_of: Ref;
@@ -142,6 +144,7 @@ export const READ_FIELDS: { readonly [C in keyof RecordsByClass]: readonly (keyo
     "name_description",
     "power_state",
     "is_a_template",
+    "is_default_template",
     "is_a_snapshot",
     "is_control_domain",
     "snapshot_of",

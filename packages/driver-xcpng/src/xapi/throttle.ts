@@ -61,6 +61,12 @@ export class Throttle {
     }
   }
 
+  /** Counts the load of a call that does not wait for a slot: later calls wait the longer. */
+  count(weight: number): void {
+    this.#fill();
+    this.#units -= weight;
+  }
+
   /** Rejects every waiting and future call with `reason`. Calls in flight continue. */
   close(reason: unknown): void {
     this.#closedBy = reason;

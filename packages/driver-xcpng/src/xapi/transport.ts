@@ -113,19 +113,19 @@ export class Transport {
       );
       const fail = (error: unknown): void => {
         sent.destroy();
-        reject(this.#unreachable(error, address, what, deadline.aborted ? timeoutMs : undefined));
+        void this.#unreachable(error, address, what, deadline.aborted ? timeoutMs : undefined).then(reject);
       };
       sent.once("error", fail);
       sent.end(body);
     });
   }
 
-  #unreachable(
+  async #unreachable(
     error: unknown,
     address: HostAddress,
     what: string,
     waitedMs: number | undefined,
-  ): XapiUnreachable {
+  ): Promise<XapiUnreachable> {
     if (error instanceof XapiUnreachable) return error;
     if (waitedMs !== undefined) {
       return new XapiUnreachable("timeout", `${what}: no answer from ${address.host} within ${waitedMs} ms`);
@@ -133,6 +133,9 @@ export class Transport {
     const problem = trustProblem(error, address);
     if (problem !== undefined) {
       this.#agents.forget(address);
+      // A certificate that was renewed is compared with its fingerprint again: that error names both.
+      const compared = await this.#agents.agentOf(address).catch((thrown: unknown) => thrown);
+      if (compared instanceof XapiUnreachable && compared.kind === "trust") return compared;
       return new XapiUnreachable("trust", problem, error);
     }
     const { message, name } = error as Error;

@@ -98,6 +98,9 @@ export const agentReportSchema = z.object({
   ...agentFields,
   incarnation: positive.optional(),
   fence: positive.optional(),
+  /** The start of the agent's process, epoch ms, and the number of the last line that its cell has printed since. */
+  startedAtMs: count.optional(),
+  lastLine: count.optional(),
 });
 export type AgentReport = z.infer<typeof agentReportSchema>;
 /** Value of {@link SAMPLE_KEY}. */
@@ -137,6 +140,9 @@ export const replySchemas = {
     lines: z.array(z.object({ seq: positive, line: z.string() })),
     /** The `after` of the next request. */
     next: count,
+    /** The agent's report and the latest sample, so that one request tells all of a machine without xenstore. */
+    agent: agentReportSchema.optional(),
+    sample: sampleSchema.optional(),
   }),
 } as const satisfies Record<CellOperation, z.ZodType>;
 export type CellReply<Op extends CellOperation> = z.infer<(typeof replySchemas)[Op]>;

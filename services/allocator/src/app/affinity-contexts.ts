@@ -6,7 +6,9 @@ import {
   type Chassis,
   type ChassisState,
   type LedgersOfVms,
+  type Neighbour,
   type PlacementTerm,
+  seesNeighbour,
   termMatches,
   type VmState,
 } from "@bioxen/contracts";
@@ -37,24 +39,25 @@ export class AffinityContexts {
     return {
       chassis,
       vm: (vmId) => this.#vm(vmId),
-      hasPlacedMatch: (term, vmId) => this.#hasPlacedMatch(term, vmId),
+      hasPlacedMatch: (term, vm) => this.#hasPlacedMatch(term, vm),
     };
   }
 
   #vm(vmId: string) {
     const vm = this.#vms.get(vmId);
     if (!vm.exists) return undefined;
-    const { labels, placement, vmType } = vm;
-    return { vmId, labels, placement, vmType };
+    const { labels, placement, vmType, owner } = vm;
+    return { vmId, labels, placement, vmType, owner };
   }
 
   /**
-   * True when a VM other than `newcomer` matches the term and has an entry in any ledger. The search scans all VMs. The
+   * True when a VM other than `newcomer` matches its term and has an entry in any ledger. The search scans all VMs. The
    * affinity rule needs it only for a VM that matches its own affinity term and finds no match on the chassis.
    */
-  #hasPlacedMatch(term: PlacementTerm, newcomer: string): boolean {
+  #hasPlacedMatch(term: PlacementTerm, newcomer: Pick<Neighbour, "vmId" | "owner">): boolean {
     for (const [vmId, vm] of this.#vms.entries()) {
-      if (vmId === newcomer || !vm.exists || this.#ledgersOf.of(vmId).length === 0) continue;
+      if (vmId === newcomer.vmId || !vm.exists || !seesNeighbour(newcomer, vm)) continue;
+      if (this.#ledgersOf.of(vmId).length === 0) continue;
       if (termMatches(term, { vmId, labels: vm.labels })) return true;
     }
     return false;

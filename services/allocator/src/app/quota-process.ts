@@ -20,13 +20,16 @@ import {
   type Ledger,
   type LedgerEvent,
   type Quota,
+  type QuotaEvent,
   type QuotaState,
+  type VmState,
 } from "@bioxen/contracts";
 import {
   type Aggregates,
   causedBy,
   invariant,
   messageOf,
+  type ReadModel,
   Reconciler,
   type ServicePorts,
   type StepResult,
@@ -41,6 +44,7 @@ import {
   type QuotaCommand,
   quotaDecider,
 } from "../domain/quota.ts";
+import { type EntryName, OwnerChanges } from "./owner-changes.ts";
 import type { QuotaCharges } from "./quota-charges.ts";
 
 /**
@@ -60,6 +64,7 @@ export interface QuotaProcessParts {
   readonly ports: ServicePorts;
   readonly quotas: Aggregates<QuotaState>;
   readonly ledgers: Aggregates<Ledger>;
+  readonly vms: ReadModel<VmState>;
   readonly charges: QuotaCharges;
   /** Resolves once this instance has applied every event up to this sequence. */
   readonly applied: (seq: number) => Promise<void>;
@@ -70,10 +75,12 @@ export interface QuotaProcessParts {
 export class QuotaProcess {
   readonly #parts: QuotaProcessParts;
   readonly #known: KnownLedgers;
+  readonly #owners: OwnerChanges;
   readonly #reconciler: Reconciler;
 
   constructor(parts: QuotaProcessParts) {
     this.#parts = parts;
+    this.#owners = new OwnerChanges(parts);
     this.#known = parts.charges.known;
     const { clock, timers, logger } = parts.ports;
     this.#reconciler = new Reconciler({
@@ -86,6 +93,7 @@ export class QuotaProcess {
   }
 
   wakeAll(): void {
+    this.#owners.noteAll();
     for (const quotaId of this.#parts.quotas.ids()) this.#reconciler.wake(quotaId);
   }
 
@@ -95,15 +103,27 @@ export class QuotaProcess {
    */
   wakeFor({ envelope }: StoredEvent): void {
     const event = domainEventOf(envelope);
-    if (event.kind === "quota") this.#reconciler.wake(event.id);
+    const isActing = this.#parts.acts();
+    if (event.kind === "quota") {
+      if (isActing) this.#owners.noteCharges(event.id, changedCharges(event));
+      this.#reconciler.wake(event.id);
+    }
+    // Only the lease holder corrects the quotas of owners, and a new one compares all VMs.
+    if (isActing && event.type === "bioxen.vm.transferred.v1") this.#wake(this.#owners.noteVm(event.id));
     if (event.kind !== "ledger") return;
-    const keys = changedEntries(event).map((vmId) => chargeKey(vmId, event.id));
+    const changed = changedEntries(event);
+    for (const vmId of isActing ? changed : []) this.#wake(this.#owners.note({ vmId, chassisId: event.id }));
+    const keys = changed.map((vmId) => chargeKey(vmId, event.id));
     for (const [quotaId, { state }] of this.#parts.quotas.entries()) {
       if (!state.exists) continue;
       if (!state.enforced || keys.some((key) => state.charges[key] !== undefined)) {
         this.#reconciler.wake(quotaId);
       }
     }
+  }
+
+  #wake(quotaIds: readonly string[]): void {
+    for (const quotaId of quotaIds) this.#reconciler.wake(quotaId);
   }
 
   end(): Promise<void> {
@@ -116,13 +136,21 @@ export class QuotaProcess {
     if (!state.exists) return undefined;
     if (!state.enforced) await this.#enforce(quotaId, state);
     await this.#react(quotaId, () => ({ type: "settle", ledgers: this.#known }));
+    const holdings = () => this.#owners.holdings(quotaId);
+    if (holdings().length > 0) {
+      await this.#react(quotaId, () => ({
+        type: "follow-owners",
+        ledgers: this.#known,
+        holdings: holdings(),
+      }));
+    }
     const quota = quotas.get(quotaId).state;
     if (!quota.exists) return undefined;
     const open = openCharges(quota, this.#known);
     const nowMs = ports.clock.nowMs();
     const abandoned = open.filter((charge) => charge.chargedAtMs + CHARGE_PATIENCE_MS <= nowMs);
     for (const { chassisId, ledgerSeq } of abandoned) await this.#fence(chassisId, quotaId, ledgerSeq);
-    const isDone = open.length === 0 && quota.enforced;
+    const isDone = open.length === 0 && quota.enforced && holdings().length === 0;
     return isDone ? undefined : { dueAtMs: nowMs + CHECK_INTERVAL_MS };
   }
 
@@ -216,6 +244,21 @@ function changedEntries(event: LedgerEvent): readonly string[] {
       return event.data.entries.map(({ vmId }) => vmId);
     case "bioxen.ledger.resized.v1":
       return [event.data.vmId];
+    default:
+      return [];
+  }
+}
+
+/** Returns the entries whose charge the event has changed. */
+function changedCharges(event: QuotaEvent): readonly EntryName[] {
+  switch (event.type) {
+    case "bioxen.quota.charged.v1": {
+      const { chassisId } = event.data;
+      return event.data.charges.map(({ vmId }) => ({ vmId, chassisId }));
+    }
+    case "bioxen.quota.enforced.v1":
+    case "bioxen.quota.settled.v1":
+      return event.data.charges;
     default:
       return [];
   }

@@ -131,7 +131,7 @@ class Allocator {
     this.quotaCommands = new QuotaCommands(quotas, timers, new StatePages({ states: quotas, ...reading }));
     this.ledgerQueries = new LedgerQueries(ledgers, log, new StatePages({ states: ledgers, ...reading }));
     const acts = () => this.#acts();
-    this.#quotaProcess = new QuotaProcess({ ports, quotas, ledgers, charges, applied, acts });
+    this.#quotaProcess = new QuotaProcess({ ports, quotas, ledgers, vms, charges, applied, acts });
     this.#reconciler = new Reconciler({
       clock,
       timers,

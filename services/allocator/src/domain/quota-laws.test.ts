@@ -50,6 +50,20 @@ const command: fc.Arbitrary<QuotaCommand> = fc.oneof(
     ),
   ledgers.map(enforce),
   ledgers.map(settle),
+  fc
+    .record({
+      ledgers,
+      incarnation: fc.constantFrom(1, 2),
+      vmIds: fc.uniqueArray(fc.constantFrom("a", "b", "f"), { minLength: 1 }),
+      isOwn: fc.boolean(),
+    })
+    .map(
+      ({ ledgers: known, incarnation, vmIds, isOwn }): QuotaCommand => ({
+        type: "follow-owners",
+        ledgers: known,
+        holdings: vmIds.map((vmId) => ({ vmId, incarnation, chassisId: "c", isOwn })),
+      }),
+    ),
 );
 const step: fc.Arbitrary<Step<QuotaState, QuotaCommand>> = command.map((one) => () => one);
 

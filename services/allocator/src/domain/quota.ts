@@ -49,7 +49,12 @@ export type QuotaCommand =
     }
   | ({ readonly type: "charge"; readonly ledgers: KnownLedgers } & Charge)
   | { readonly type: "enforce"; readonly world: KnownWorld }
-  | { readonly type: "settle"; readonly ledgers: KnownLedgers };
+  | { readonly type: "settle"; readonly ledgers: KnownLedgers }
+  | {
+      readonly type: "follow-owners";
+      readonly ledgers: KnownLedgers;
+      readonly holdings: readonly OwnedHolding[];
+    };
 
 type QuotaDecision = Decision<QuotaEvent>;
 
@@ -71,6 +76,14 @@ export interface KnownWorld extends KnownLedgers {
   holders(label: string): Iterable<Pick<QuotaCharge, "vmId" | "incarnation" | "chassisId">>;
 }
 
+/** A VM with an entry in the ledger of a chassis, or a charge for one. `isOwn`: the quota limits the VM's owner. */
+export interface OwnedHolding {
+  readonly vmId: string;
+  readonly incarnation: number;
+  readonly chassisId: string;
+  readonly isOwn: boolean;
+}
+
 /** The amounts requested for a VM on one chassis: the total, not the increase. */
 export interface ChargeRequest {
   readonly vmId: string;
@@ -90,6 +103,7 @@ export const quotaDecider = deciderOf<QuotaState, QuotaCommand, QuotaEvent>(quot
   charge: decideCharge,
   enforce: (quota, { world }) => decideEnforce(quota, world),
   settle: (quota, { ledgers }) => decideSettle(quota, ledgers),
+  "follow-owners": (quota, { ledgers, holdings }) => decideFollowOwners(quota, ledgers, holdings),
 });
 
 function decideSet(
@@ -243,6 +257,44 @@ function decideSettle(quota: QuotaState, ledgers: KnownLedgers): QuotaDecision {
     .slice(0, MAX_CHARGES_PER_EVENT)
     .map(([, { vmId, chassisId }, amounts]) => ({ vmId, chassisId, amounts }));
   return accept<QuotaEvent>({ type: "bioxen.quota.settled.v1", data: { charges } });
+}
+
+/**
+ * Ends the charges of VMs that were given to another owner, and charges what VMs hold that were given to the owner of
+ * this quota, also above its limits: a quota never takes anything away. A charge that may still be used stays.
+ */
+function decideFollowOwners(
+  quota: QuotaState,
+  ledgers: KnownLedgers,
+  holdings: readonly OwnedHolding[],
+): QuotaDecision {
+  // A quota that is not counted yet counts all holders itself.
+  if (!quota.exists || !quota.counted) return UNCHANGED;
+  const chargeOf = ({ vmId, chassisId }: OwnedHolding) => quota.charges[chargeKey(vmId, chassisId)];
+  const isClosed = (charge: QuotaCharge) => ledgers.ledger(charge.chassisId).lastSeq > charge.ledgerSeq;
+  const given = holdings.filter((one) => {
+    const charge = chargeOf(one);
+    return !one.isOwn && charge?.incarnation === one.incarnation && isClosed(charge);
+  });
+  if (given.length > 0) {
+    const charges = given
+      .slice(0, MAX_CHARGES_PER_EVENT)
+      .map(({ vmId, chassisId }) => ({ vmId, chassisId, amounts: null }));
+    return accept<QuotaEvent>({ type: "bioxen.quota.settled.v1", data: { charges } });
+  }
+  const taken = holdings.flatMap((one) => {
+    const { vmId, incarnation, chassisId } = one;
+    const entry = ledgers.ledger(chassisId).ledger.entries[vmId];
+    if (!one.isOwn || chargeOf(one) !== undefined || entry?.incarnation !== incarnation) return [];
+    return [{ vmId, incarnation, chassisId, amounts: entry.amounts }];
+  });
+  if (taken.length === 0) return UNCHANGED;
+  const isLast = quota.enforced && taken.length <= MAX_CHARGES_PER_EVENT;
+  const charges = taken.slice(0, MAX_CHARGES_PER_EVENT);
+  return accept<QuotaEvent>({
+    type: "bioxen.quota.enforced.v1",
+    data: isLast ? { charges } : { charges, partial: true },
+  });
 }
 
 /** Returns the quota as it will be once every charge whose ledger has a newer event is settled. */

@@ -79,6 +79,21 @@ describe("affinity", () => {
     expect(partition(ledgerWith(), ["x"], contextOf({ x: follower, db: {} })).fit).toEqual([]);
   });
 
+  it("keeps a VM apart only from VMs of its own owner, and from all for the admin", () => {
+    const placement = { antiAffinity: [{ vmIds: ["there"] }] };
+    const beside = (owner: string, other: string) =>
+      partition(ledgerWith("there"), ["x"], contextOf({ x: { placement, owner }, there: { owner: other } }))
+        .fit;
+    expect(beside("alice", "bob")).toEqual(["x"]);
+    expect(beside("alice", "alice")).toEqual([]);
+    expect(beside("admin", "bob")).toEqual([]);
+    const repels = contextOf({
+      x: { owner: "bob" },
+      y: { placement: { antiAffinity: [{ vmIds: ["x"] }] }, owner: "alice" },
+    });
+    expect(partition(ledgerWith("y"), ["x"], repels).fit).toEqual(["x"]);
+  });
+
   it("is checked with the taints that the chassis has now, not those of the plan", () => {
     const taints = [{ key: "lab", effect: "NoSchedule" as const }];
     expect(partition(ledgerWith(), ["x"], contextOf({ x: {} }, { taints })).fit).toEqual([]);

@@ -37,8 +37,8 @@ export interface AffinityContext {
   readonly chassis: Chassis;
   /** Returns the VM's facts for affinity checks; undefined while this instance has not read the VM's events. */
   vm(vmId: string): (Neighbour & PlacementNeeds) | undefined;
-  /** True when a VM other than `vmId` matches the term and has a place on any chassis. */
-  hasPlacedMatch(term: PlacementTerm, vmId: string): boolean;
+  /** True when another VM matches the term of `vm` and has a place on any chassis. */
+  hasPlacedMatch(term: PlacementTerm, vm: Neighbour): boolean;
 }
 
 export interface FitPartition {
@@ -106,7 +106,7 @@ function affinityMisfit(
   }
   return (
     mismatchOf(vm, chassisId, affinity.chassis) ??
-    misfitAmong(vm, neighbours, (term) => affinity.hasPlacedMatch(term, vmId))
+    misfitAmong(vm, neighbours, (term) => affinity.hasPlacedMatch(term, vm))
   );
 }
 

@@ -1,5 +1,6 @@
 /**
- * Takes a checkpoint of every guest at an interval and reports it to lifecycle.
+ * Takes a checkpoint of every guest at an interval, and soon after a change or a program of a user has acted on it, and
+ * reports it to lifecycle.
  *
  * The first interval differs by VM, so that a starting agent does not write the states of all guests at once. A guest
  * whose simulated time has not advanced is skipped. If a guest cannot give a checkpoint now, the agent tries again
@@ -27,9 +28,18 @@ export const DEFAULT_CHECKPOINT_INTERVAL_MS = 60_000;
 /** Shortest interval, ms: a shorter one fills the log with checkpoints. */
 export const LEAST_CHECKPOINT_INTERVAL_MS = 1_000;
 
+/**
+ * Time after which a guest on which a change or a program of a user has acted gets a checkpoint, ms. A guest that
+ * continues from before a change computes the minutes until it again, so its samples show for that long what was before
+ * the change: old amounts, for instance, which raise alerts.
+ */
+export const CHANGED_CHECKPOINT_MS = 5_000;
+
 interface Round {
   readonly fence: number;
   readonly dueAtMs: number;
+  /** Instant before which a change causes no checkpoint. */
+  readonly changedDueAtMs: number;
   /** Report of a checkpoint that is stored as a blob, but not recorded in the log yet. */
   readonly pending?: RequestOf<"vmReport"> | undefined;
 }
@@ -37,8 +47,8 @@ interface Round {
 export interface CheckpointRoundsOptions {
   readonly ports: ServicePorts;
   readonly view: GuestView;
-  readonly states: GuestStates;
-  readonly reports: Reports;
+  readonly states: Pick<GuestStates, "takeCheckpoint" | "minuteOf">;
+  readonly reports: Pick<Reports, "send">;
   /** Time between two checkpoints of a guest, ms; 0 disables checkpoints. */
   readonly intervalMs: number;
 }
@@ -83,22 +93,38 @@ export class CheckpointRounds {
     }
     const round = this.#roundOf(vmId, vm.fence);
     const nowMs = ports.clock.nowMs();
-    if (nowMs < round.dueAtMs) return { dueAtMs: round.dueAtMs };
-    const next = { fence: vm.fence, dueAtMs: nowMs + intervalMs };
+    const later = this.#later(vmId, vm, round, nowMs);
+    if (later !== undefined) return { dueAtMs: later };
     const pending = round.pending ?? (await this.#take(vmId, vm.fence, vm));
     if (pending !== undefined) {
       this.#rounds.set(vmId, { ...round, pending });
       await reports.send(pending);
     }
-    this.#rounds.set(vmId, next);
-    return { dueAtMs: next.dueAtMs };
+    const dueAtMs = nowMs + intervalMs;
+    // A state that cannot be stored now is not tried again before the next interval.
+    const changedDueAtMs = pending === undefined ? dueAtMs : Math.min(dueAtMs, nowMs + CHANGED_CHECKPOINT_MS);
+    this.#rounds.set(vmId, { fence: vm.fence, dueAtMs, changedDueAtMs });
+    return { dueAtMs: vm.changes === undefined ? dueAtMs : changedDueAtMs };
+  }
+
+  /** Returns when to look again, epoch ms; undefined if a checkpoint is due. */
+  #later(vmId: string, { changes }: Vm, round: Round, nowMs: number): number | undefined {
+    if (nowMs >= round.dueAtMs || round.pending !== undefined) return undefined;
+    if (changes === undefined) return round.dueAtMs;
+    if (nowMs < round.changedDueAtMs) return Math.min(round.dueAtMs, round.changedDueAtMs);
+    const minute = this.#options.states.minuteOf(vmId);
+    // A checkpoint of the minute of a change does not make the change unnecessary.
+    if (minute !== undefined && changes.some(({ simMinute }) => simMinute < minute)) return undefined;
+    return Math.min(round.dueAtMs, nowMs + CHANGED_CHECKPOINT_MS);
   }
 
   #roundOf(vmId: string, fence: number): Round {
     const known = this.#rounds.get(vmId);
     if (known?.fence === fence) return known;
     const { ports, intervalMs } = this.#options;
-    const round = { fence, dueAtMs: ports.clock.nowMs() + firstShareOf(vmId) * intervalMs };
+    const nowMs = ports.clock.nowMs();
+    const dueAtMs = nowMs + firstShareOf(vmId) * intervalMs;
+    const round = { fence, dueAtMs, changedDueAtMs: nowMs + CHANGED_CHECKPOINT_MS };
     this.#rounds.set(vmId, round);
     return round;
   }

@@ -22,12 +22,22 @@ export type LoadedCheckpoint =
 
 type StatePorts = Pick<ServicePorts, "blobs" | "ids" | "bus" | "clock">;
 
+/** Returns the id of a checkpoint, which names the agent that stores it: no other agent may write under that name. */
+function checkpointIdOf(agentId: string, name: string): string {
+  return `${agentId}.${name}`;
+}
+
+/** Returns the name under which a driver keeps a snapshot, from the id of its checkpoint. */
+export function snapshotNameOf({ checkpointId }: Pick<CheckpointRecord, "checkpointId">): string {
+  return checkpointId.slice(checkpointId.lastIndexOf(".") + 1);
+}
+
 /**
  * Takes the state of a guest and stores it for the VM `holder`. Rejects with the errors of the driver's `snapshot`, and
  * with `Fault` UNAVAILABLE.
  */
 export async function storeState(
-  { blobs, ids }: StatePorts,
+  { blobs, ids, agentId }: StatePorts & { readonly agentId: string },
   driver: VmDriver,
   vmId: string,
   fence: number,
@@ -36,14 +46,14 @@ export async function storeState(
   if (!driver.capabilities.snapshot && driver.snapshots === undefined) {
     throw new DriverError("UNSUPPORTED", `VMs of the type of ${vmId} have no checkpoints`);
   }
-  const checkpointId = ids.next();
+  const name = ids.next();
   // If the driver stores snapshots with the guest, the blob contains only the name of the snapshot.
   const { bytes, simMinutes } =
     driver.snapshots === undefined
       ? await driver.snapshot(vmId, fence)
-      : await driver.snapshots.take(vmId, fence, checkpointId);
+      : await driver.snapshots.take(vmId, fence, name);
   const sha256 = hash("sha256", bytes, "hex");
-  const record = { checkpointId, simMinutes, bytes: bytes.length, sha256 };
+  const record = { checkpointId: checkpointIdOf(agentId, name), simMinutes, bytes: bytes.length, sha256 };
   await blobs.put(blobOf(holder, record), bytes);
   return record;
 }

@@ -5,13 +5,20 @@
  * attempt lost. If the program is still running, the repeat waits for it. If the program has succeeded, or its outcome
  * is unknown, the repeat gets the first outcome. If the program has failed, the repeat runs it again.
  */
-import { type AgentExecRequest, type ErrorCode, type Handled, refuse } from "@bioxen/contracts";
+import {
+  type AgentExecRequest,
+  type AgentProgramAgain,
+  type ErrorCode,
+  type Handled,
+  refuse,
+} from "@bioxen/contracts";
 import type { Clock } from "@bioxen/kernel";
 import {
   capabilitiesOfGuest,
   DriverError,
   type DriverErrorCode,
   type ExecOutcome,
+  type ProgramPlace,
   type VmDriver,
 } from "@bioxen/vm-driver";
 
@@ -31,12 +38,25 @@ const KEPT_MS = 120_000;
  */
 const MAX_KEPT = 64;
 
+/** What a program did; `simMinute` is null where its minute is unknown. */
+export type AgentExecOutcome = Omit<ExecOutcome, "simMinute" | "again"> & {
+  readonly simMinute: number | null;
+  readonly again?: AgentProgramAgain | undefined;
+};
+
+/** What is noted of a program before the answer to lifecycle. */
+export interface ExecNotes {
+  /** Returns how often the VM had been restored when its guest started; undefined if the guest has ended meanwhile. */
+  readonly ran: (simMinute: number, nth: number) => number | undefined;
+}
+
 /** Runs a program in the VM's guest. `driver` is that of the VM's type; undefined when this agent has none. */
 export async function execInGuest(
   driver: VmDriver | undefined,
   request: AgentExecRequest,
-): Promise<Handled<ExecOutcome>> {
-  const { vmId, fence, source, timeoutMs, shell } = request;
+  notes: ExecNotes,
+): Promise<Handled<AgentExecOutcome>> {
+  const { vmId, fence, source, timeoutMs, shell, readOnly } = request;
   if (driver?.capabilities.exec !== true) {
     const why = driver?.capabilities.noExec ?? `VMs of the type of ${vmId} cannot run programs`;
     return refuse("UNSUPPORTED", why);
@@ -45,10 +65,42 @@ export async function execInGuest(
     return refuse("UNSUPPORTED", `${vmId} has no shell: run a program in its own language`);
   }
   try {
-    return { ok: true, result: await driver.exec(vmId, fence, source, { timeoutMs, shell }) };
+    const outcome = await driver.exec(vmId, fence, source, { timeoutMs, shell, readOnly });
+    const { simMinute, again: place, ...rest } = outcome;
+    const again = noted(simMinute, place, notes);
+    return { ok: true, result: { ...rest, simMinute: simMinute ?? null, ...again } };
   } catch (thrown) {
-    return refusalOf(thrown);
+    return ranOrNot(refusalOf(thrown), notes);
   }
+}
+
+function noted(
+  simMinute: number | undefined,
+  place: ProgramPlace | undefined,
+  notes: ExecNotes,
+): { readonly again?: AgentProgramAgain } {
+  if (simMinute === undefined || place === undefined) return {};
+  const restores = notes.ran(simMinute, place.nth);
+  return restores === undefined ? {} : { again: { ...place, restores } };
+}
+
+/** Says in the details of a refusal that the program ran: `simMinute` is there, null where the minute is unknown. */
+function ranOrNot(
+  { rejection }: ReturnType<typeof refusalOf>,
+  notes: ExecNotes,
+): ReturnType<typeof refusalOf> {
+  const { code, details = {} } = rejection;
+  const { simMinute, again: place, ...rest } = details;
+  const hasRun = code.startsWith("GUEST_") || details["ran"] === "unknown";
+  if (!hasRun && simMinute === undefined) return { ok: false, rejection };
+  const minute = simMinute as number | undefined;
+  // A program that does not compile changes nothing, and has no event.
+  const isRecorded = details["instructions"] !== 0;
+  const again = isRecorded ? noted(minute, place as ProgramPlace | undefined, notes) : {};
+  return {
+    ok: false,
+    rejection: { ...rejection, details: { ...rest, simMinute: minute ?? null, ...again } },
+  };
 }
 
 /** Translates a driver's error into a rejection of the contract. Rethrows anything else. */
@@ -64,7 +116,7 @@ export function refusalOf(thrown: unknown): ReturnType<typeof refuse> {
 }
 
 interface RememberedExec {
-  readonly outcome: Promise<Handled<ExecOutcome>>;
+  readonly outcome: Promise<Handled<AgentExecOutcome>>;
   /** Instant at which the program ended, ms of the wall clock; undefined while it runs. */
   endedAtMs: number | undefined;
 }
@@ -83,7 +135,7 @@ export class ExecsOnce {
    * Returns the outcome of the running or remembered command with this `causeId`. Without such a command, calls `run`
    * and returns the outcome of that call.
    */
-  once(causeId: string, run: () => Promise<Handled<ExecOutcome>>): Promise<Handled<ExecOutcome>> {
+  once(causeId: string, run: () => Promise<Handled<AgentExecOutcome>>): Promise<Handled<AgentExecOutcome>> {
     this.#forget();
     const known = this.#execs.get(causeId);
     if (known !== undefined) return known.outcome;
@@ -113,6 +165,6 @@ export class ExecsOnce {
 }
 
 /** True when the program may have run: the outcome is UNAVAILABLE and not retryable. */
-function isInDoubt(outcome: Handled<ExecOutcome>): boolean {
+function isInDoubt(outcome: Handled<AgentExecOutcome>): boolean {
   return !outcome.ok && outcome.rejection.code === "UNAVAILABLE" && !outcome.rejection.retryable;
 }

@@ -3,20 +3,29 @@
  *
  * A VM may be on a chassis whose agent has no driver for the VM's type. A start of this VM fails, and a stop succeeds.
  */
-import type { CheckpointLoss, StopDeadline, Vm } from "@bioxen/contracts";
+import { amountsAt, type CheckpointLoss, type StopDeadline, type Vm } from "@bioxen/contracts";
 import { type Amounts, type ServicePorts, traceOf } from "@bioxen/kernel";
 import { DriverError, type GuestSpec, type VmDriver } from "@bioxen/vm-driver";
-import { type AgentAction, graceMs, type PresentGuest } from "../domain/desired.ts";
+import {
+  type AgentAction,
+  allocationAtStart,
+  allocationFor,
+  graceMs,
+  type PresentGuest,
+} from "../domain/desired.ts";
 import { loadState } from "./checkpoints.ts";
+import type { Courses } from "./courses.ts";
 import { guestIn } from "./drivers.ts";
 import type { GuestStates } from "./guest-states.ts";
 import type { GuestView } from "./guest-view.ts";
 import { HandOvers } from "./hand-overs.ts";
+import { withSources } from "./program-sources.ts";
 import { type Remains, type Remover, removeRemains } from "./remains.ts";
 import type { Reports } from "./reports.ts";
 import { refusalReport } from "./start-reports.ts";
 
-type GuestVerbs = Pick<VmDriver, "start" | "restart" | "stop" | "pause" | "resume" | "resize"> & Remover;
+type GuestVerbs = Pick<VmDriver, "start" | "restart" | "stop" | "pause" | "resume" | "resize" | "change"> &
+  Remover;
 
 const unsupported = () =>
   Promise.reject(new DriverError("UNSUPPORTED", "this agent has no driver for VMs of this type"));
@@ -35,6 +44,7 @@ export interface GuestActionsOptions {
   readonly view: GuestView;
   readonly states: GuestStates;
   readonly reports: Reports;
+  readonly courses: Courses;
   /** Called after each start and restart. */
   readonly onStarted: (vmId: string) => void;
 }
@@ -42,8 +52,10 @@ export interface GuestActionsOptions {
 export class GuestActions {
   readonly #options: GuestActionsOptions;
   readonly #handOvers: HandOvers;
-  /** The allocation that each guest was given last. */
+  /** The allocation that each guest was given last, without changes at minutes. */
   readonly #allocations = new Map<string, Amounts>();
+  /** Guests that have got amounts at minutes since then. */
+  readonly #courses = new Set<string>();
   /** By VM: the fence of the guest that is being stopped. */
   readonly #stopping = new Map<string, number>();
   /** By VM id, the fence of the start that is under way. */
@@ -55,11 +67,14 @@ export class GuestActions {
   }
 
   /**
-   * Returns the allocation that the guest was given last. A new allocation is a new object, so callers can compare by
-   * identity.
+   * Returns the allocation that the guest has now; `simMinutes` returns its minute. A new allocation is a new object, so
+   * callers can compare by identity.
    */
-  allocationOf(vmId: string): Amounts | undefined {
-    return this.#allocations.get(vmId);
+  allocationOf(vmId: string, simMinutes: () => number): Amounts | undefined {
+    const vm = this.#options.view.vm(vmId);
+    const given = this.#allocations.get(vmId);
+    const isByMinutes = given !== undefined && vm?.allocationCourse !== undefined;
+    return isByMinutes ? amountsAt(vm, simMinutes()) : given;
   }
 
   /** Returns the VM's guest as the driver lists it, with its allocation and its progress; undefined without a guest. */
@@ -69,7 +84,20 @@ export class GuestActions {
     const { states } = this.#options;
     const restores = status.restores ?? states.restoresOf(vmId, status.fence);
     const reachedMinutes = states.reachedMinutesOf(vmId, status.fence);
-    return { ...status, allocation: this.#allocations.get(vmId) ?? {}, restores, reachedMinutes };
+    const changedSeq = states.changedSeqOf(vmId, status.fence);
+    const [allocation, hasCourse] = [this.#allocations.get(vmId) ?? {}, this.#courses.has(vmId)];
+    const isUnrecorded = (states.programs.dueAtMs(vmId) ?? Infinity) <= this.#options.ports.clock.nowMs();
+    return { ...status, allocation, restores, reachedMinutes, changedSeq, hasCourse, isUnrecorded };
+  }
+
+  /** Call it after each event of a VM. */
+  onVmChanged(vmId: string, vm: Vm): void {
+    this.#options.states.programs.onVmChanged(vmId, vm);
+  }
+
+  /** Instant at which a program in the VM's guest counts as not recorded, epoch ms; undefined: all are recorded. */
+  programDueAtMs(vmId: string): number | undefined {
+    return this.#options.states.programs.dueAtMs(vmId);
   }
 
   /** Drops the hand-over report that is stored for a VM; call it when the VM is not moving. */
@@ -97,15 +125,19 @@ export class GuestActions {
         return this.#stop(driver, vmId, action.fence, null);
       case "stop":
         await this.#stop(driver, vmId, action.fence, action.deadline);
+        await this.#options.courses.flush(vmId);
         return this.#reportStopped(driver, vmId, action);
       case "pause":
         return driver.pause(vmId, action.fence);
       case "resume":
         return driver.resume(vmId, action.fence);
       case "resize":
-        await driver.resize(vmId, action.fence, action.allocation);
+        await driver.resize(vmId, action.fence, action.allocation, { endsChanges: true });
         this.#allocations.set(vmId, action.allocation);
+        this.#courses.delete(vmId);
         return;
+      case "change":
+        return this.#change(driver, vmId, action);
       case "hand-over":
         return reports.enqueue(await this.#handOvers.handOver(driver, vmId, action.fence));
       case "report-handed-over":
@@ -114,6 +146,7 @@ export class GuestActions {
         return reports.enqueue({ vmId, fence: action.fence, observed: "started" });
       case "report-failed": {
         const { fence, reason } = action;
+        await this.#options.courses.flush(vmId);
         return reports.enqueue({ vmId, fence, observed: "failed", reason, code: "GUEST_ERROR" });
       }
     }
@@ -124,14 +157,16 @@ export class GuestActions {
     vmId: string,
     action: AgentAction & { kind: "start" | "restart" },
   ): Promise<void> {
-    const { view, ports, states, reports, onStarted } = this.#options;
+    const { view, ports, states, reports, courses, onStarted } = this.#options;
     const { kind, vm, fence, allocation } = action;
     const checkpoint = await this.#checkpointOf(vmId, vm, fence);
     if (checkpoint === "lost") return;
+    const record = courses.recordOf(vmId, vm);
     try {
       const trace = traceOf(view.vms.last(vmId) ?? {});
       const span = { kind: "internal", ...trace, attributes: { "bioxen.vm.id": vmId } } as const;
-      const spec = { ...specOf(vmId, vm, fence, allocation), checkpoint };
+      const changes = await withSources(ports.log, vmId, vm.changes ?? []);
+      const spec = { ...specOf(vmId, vm, fence, allocation), checkpoint, changes, record };
       this.#starting.set(vmId, fence);
       await ports.tracer.span(`${kind} guest`, span, () => driver[kind](spec));
     } catch (thrown) {
@@ -148,8 +183,9 @@ export class GuestActions {
     } finally {
       this.#starting.delete(vmId);
     }
-    this.#allocations.set(vmId, allocation);
+    this.#noteAllocation(vmId, vm);
     states.began(vmId, fence, vm);
+    courses.began(vmId, record);
     onStarted(vmId);
     if (vm.state === "starting") {
       // The guest is paused before any other asynchronous step, so that no simulated time passes for it.
@@ -160,6 +196,34 @@ export class GuestActions {
     const from = vm.checkpoint === null ? "" : `; it continues from minute ${vm.checkpoint.simMinutes}`;
     reports.enqueue({ vmId, fence, observed: "restarted", reason: `${why}${from}` });
     if (vm.state === "paused") await driver.pause(vmId, fence);
+  }
+
+  /** Gives the guest the change. A guest that is beyond its minute continues from its checkpoint, which is before it. */
+  async #change(
+    driver: GuestVerbs,
+    vmId: string,
+    { vm, fence, change }: AgentAction & { kind: "change" },
+  ): Promise<void> {
+    const { states, ports } = this.#options;
+    if (states.programs.takeRan(vmId, change)) return states.changed(vmId, fence, change.seq);
+    const [given] = await withSources(ports.log, vmId, [change]);
+    try {
+      if (given !== undefined) await driver.change?.(vmId, fence, given);
+    } catch (thrown) {
+      if (!(thrown instanceof DriverError) || thrown.code !== "INVALID_STATE") throw thrown;
+      const reason = `a change of minute ${change.simMinute} was recorded late`;
+      const allocation = allocationAtStart(vm);
+      return this.#start(driver, vmId, { kind: "restart", vm, fence, allocation, reason });
+    }
+    if (change.allocation !== undefined) this.#courses.add(vmId);
+    states.changed(vmId, fence, change.seq);
+  }
+
+  /** Notes the allocation of a guest that has just started, with the changes of its VM. */
+  #noteAllocation(vmId: string, vm: Vm): void {
+    this.#allocations.set(vmId, allocationFor(vm));
+    if (vm.allocationCourse === undefined) this.#courses.delete(vmId);
+    else this.#courses.add(vmId);
   }
 
   /**
@@ -181,7 +245,9 @@ export class GuestActions {
       this.#stopping.delete(vmId);
     }
     this.#allocations.delete(vmId);
+    this.#courses.delete(vmId);
     this.#options.states.ended(vmId);
+    this.#options.courses.ended(vmId);
   }
 
   /** Reports the end of a guest. For a VM that is destroyed, reports nothing while its driver still removes something. */

@@ -6,17 +6,20 @@
  */
 import {
   type AgentCheckpointRequest,
+  type AgentHoldRequest,
   type CheckpointRecord,
   type Handled,
   refuse,
   type Vm,
 } from "@bioxen/contracts";
 import type { ServicePorts } from "@bioxen/kernel";
-import { DriverError } from "@bioxen/vm-driver";
+import { DriverError, type VmDriver } from "@bioxen/vm-driver";
 import { publishNoCheckpoint, storeState } from "./checkpoints.ts";
+import type { Courses } from "./courses.ts";
 import { type Drivers, guestIn } from "./drivers.ts";
 import { refusalOf } from "./exec.ts";
 import type { GuestView } from "./guest-view.ts";
+import { UserPrograms } from "./user-programs.ts";
 
 /** How a guest started. */
 interface GuestStart {
@@ -28,6 +31,24 @@ interface GuestStart {
    * started, or from a later checkpoint.
    */
   reachedMinutes: number;
+  /** Sequence of the newest change at a minute that the guest has got. */
+  changedSeq: number;
+}
+
+/**
+ * Time for which a guest stays at its minute for a change that lifecycle records, ms. If the event comes later, the guest
+ * continues from its checkpoint.
+ */
+const HOLD_MS = 5_000;
+
+/** Time for which a stored state waits until the log has the programs that it contains, ms. */
+const PROGRAMS_WAIT_MS = 5_000;
+
+/** The minute at which a guest is kept, and the minute at which it is. */
+interface HeldAt {
+  readonly simMinute: number;
+  readonly restores: number;
+  readonly presentMinute: number;
 }
 
 /** A stored checkpoint, with the VM's restore count when its guest started. */
@@ -36,26 +57,84 @@ export interface TakenCheckpoint {
   readonly restores: number;
 }
 
+export interface GuestStatesOptions {
+  readonly drivers: Drivers;
+  readonly view: GuestView;
+  /** Stores the rows up to a checkpoint before the checkpoint is reported. */
+  readonly courses: Pick<Courses, "flush">;
+  readonly agentId: string;
+}
+
 export class GuestStates {
-  readonly #ports: ServicePorts;
+  readonly #ports: ServicePorts & { readonly agentId: string };
   readonly #drivers: Drivers;
   readonly #view: GuestView;
+  readonly #courses: Pick<Courses, "flush">;
   readonly #starts = new Map<string, GuestStart>();
+  /** The programs of users that ran in the guests. */
+  readonly programs: UserPrograms;
 
-  constructor(ports: ServicePorts, drivers: Drivers, view: GuestView) {
-    this.#ports = ports;
+  constructor(ports: ServicePorts, { drivers, view, courses, agentId }: GuestStatesOptions) {
+    this.#ports = { ...ports, agentId };
+    this.programs = new UserPrograms(ports);
     this.#drivers = drivers;
     this.#view = view;
+    this.#courses = courses;
   }
 
   /** Notes that a guest has started, and from which state of its VM. */
-  began(vmId: string, fence: number, { restores, checkpoint }: Vm): void {
-    this.#starts.set(vmId, { fence, restores, reachedMinutes: checkpoint?.simMinutes ?? 0 });
+  began(vmId: string, fence: number, { restores, checkpoint, changes }: Vm): void {
+    const changedSeq = changes?.at(-1)?.seq ?? 0;
+    this.#starts.set(vmId, { fence, restores, reachedMinutes: checkpoint?.simMinutes ?? 0, changedSeq });
+    this.programs.began(vmId, fence);
+  }
+
+  /** Notes that the guest has got the change with this sequence. */
+  changed(vmId: string, fence: number, seq: number): void {
+    const start = this.#starts.get(vmId);
+    if (start?.fence === fence) start.changedSeq = seq;
+  }
+
+  /** Returns the sequence of the newest change that the guest has got; undefined if another process started it. */
+  changedSeqOf(vmId: string, fence: number): number | undefined {
+    const start = this.#starts.get(vmId);
+    return start?.fence === fence ? start.changedSeq : undefined;
+  }
+
+  /** Keeps the guest at a minute of its simulated time until lifecycle has recorded the change of this minute. */
+  async hold({ vmId, fence, atMinute }: AgentHoldRequest): Promise<Handled<HeldAt>> {
+    const driver = this.#driverOf(vmId);
+    if (driver?.hold === undefined) {
+      return refuse("UNSUPPORTED", `VMs of the type of ${vmId} have no changes at minutes of simulated time`);
+    }
+    const start = this.#starts.get(vmId);
+    if (start?.fence !== fence)
+      return refuse("UNAVAILABLE", `${vmId} has no guest at this agent`, { retryable: true });
+    const { restores } = start;
+    try {
+      const { simMinute } = await driver.hold(vmId, fence, { atMinute, forMs: HOLD_MS });
+      const presentMinute = Math.floor(driver.sample(vmId)?.simMinutes ?? 0);
+      return { ok: true, result: { simMinute, restores, presentMinute } };
+    } catch (thrown) {
+      return refusalOf(thrown);
+    }
+  }
+
+  /**
+   * Notes that a program of a user ran in the guest. Returns the VM's restore count when this guest started; undefined if
+   * it is not the present guest, or if guests of its type have no minutes.
+   */
+  ran(vmId: string, fence: number, simMinute: number, nth: number): number | undefined {
+    const start = this.#starts.get(vmId);
+    if (start?.fence !== fence || this.#driverOf(vmId)?.change === undefined) return undefined;
+    this.programs.ran(vmId, fence, simMinute, nth);
+    return start.restores;
   }
 
   /** Forgets a guest that has ended. */
   ended(vmId: string): void {
     this.#starts.delete(vmId);
+    this.programs.ended(vmId);
   }
 
   /**
@@ -88,7 +167,8 @@ export class GuestStates {
     const { restores } = start;
     if (Math.floor(driver.sample(vmId)?.simMinutes ?? -1) <= aboveMinutes) return null;
     try {
-      const checkpoint = await storeState(this.#ports, driver, vmId, fence);
+      const checkpoint = await this.#store(driver, vmId, fence);
+      await this.#courses.flush(vmId);
       start.reachedMinutes = Math.max(start.reachedMinutes, checkpoint.simMinutes);
       return { checkpoint, restores };
     } catch (thrown) {
@@ -96,6 +176,22 @@ export class GuestStates {
       publishNoCheckpoint(this.#ports, vmId, this.#view.chassisOf(vmId), thrown.message);
       return null;
     }
+  }
+
+  /**
+   * Stores the state of a guest. Rejects with a retryable `DriverError` if the log does not have the programs that the
+   * state contains; the state is then not used.
+   */
+  async #store(driver: VmDriver, vmId: string, fence: number, holder?: string): Promise<CheckpointRecord> {
+    const checkpoint = await storeState(this.#ports, driver, vmId, fence, holder);
+    if (await this.programs.recorded(vmId, PROGRAMS_WAIT_MS)) return checkpoint;
+    const message = `a program that ran in "${vmId}" is not in the log yet`;
+    throw new DriverError("UNAVAILABLE", message, { retryable: true });
+  }
+
+  /** Returns the simulated minute of the VM's guest; undefined if there is none that can be measured. */
+  minuteOf(vmId: string): number | undefined {
+    return this.#driverOf(vmId)?.sample(vmId)?.simMinutes;
   }
 
   /** Returns true if guests of the VM's type can give checkpoints. */
@@ -124,7 +220,8 @@ export class GuestStates {
       return refuse("UNAVAILABLE", `${vmId} has no guest at this agent`, { retryable: true });
     const { restores = 0 } = start;
     try {
-      const checkpoint = await storeState(this.#ports, driver, vmId, fence, holder);
+      const checkpoint = await this.#store(driver, vmId, fence, holder);
+      await this.#courses.flush(vmId);
       return { ok: true, result: { checkpoint, restores } };
     } catch (thrown) {
       return refusalOf(thrown);

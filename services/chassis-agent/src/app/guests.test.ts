@@ -9,12 +9,14 @@ import {
   FakeClock,
   idsInOrder,
   MemoryBlobs,
+  MemoryCourses,
   MemoryEventLog,
   registeredChassis,
   settle,
 } from "@bioxen/testkit";
 import { createScriptedDriver, type VmDriver } from "@bioxen/vm-driver";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Courses } from "./courses.ts";
 import { Drivers } from "./drivers.ts";
 import { GuestActions } from "./guest-actions.ts";
 import { GuestStates } from "./guest-states.ts";
@@ -25,6 +27,7 @@ import { Reports } from "./reports.ts";
 const ALLOCATION = { dnaKilobases: 5, ribosomes: 100 };
 const CREATED = createdVm({ request: ALLOCATION }).data;
 const LOST = { fence: 9, chassisId: "c", code: "RESERVATION_EXPIRED", reason: "x" };
+const SILENT = { silentMs: 10_000, timeoutMs: 10_000, lossesInARow: 1 };
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 /** Returns the driver, and notes each of its look-ups of guests. */
@@ -51,6 +54,8 @@ describe("a guest whose start cannot be reported", () => {
   let isClaimed: boolean;
   let clock: FakeClock;
   let driver: ReturnType<typeof createScriptedDriver>;
+  /** The driver of a pool. */
+  let pool: ReturnType<typeof createScriptedDriver>;
   /** Calls of the driver's look-ups: `list`, `kept`, or the id that was looked up. */
   let lookUps: string[];
   let guests: Guests;
@@ -70,12 +75,13 @@ describe("a guest whose start cannot be reported", () => {
   };
   const vm = (id: string, type: string, data: object, version = 1) =>
     happens(`vm/${id}`, { type: `bioxen.vm.${type}.v${version}`, data } as VmEvent);
-  const states = () => driver.list().map(({ vmId, state }) => `${vmId} ${state}`);
+  const states = () => [...driver.list(), ...pool.list()].map(({ vmId, state }) => `${vmId} ${state}`);
 
   beforeEach(async () => {
     [calls, isHolding, isClaimed] = [0, false, true];
     clock = new FakeClock();
     driver = createScriptedDriver({});
+    pool = createScriptedDriver({ capabilities: { vmType: "xcpng" } });
     const bus = {
       call: () => {
         calls += 1;
@@ -84,14 +90,20 @@ describe("a guest whose start cannot be reported", () => {
     };
     const world = { log, clock, timers: clock, ids: idsInOrder("agent"), bus, logger: silent };
     // Only the ports that guests use; the bus and the logger are partial.
-    const ports = { ...world, tracer: UNTRACED, blobs: new MemoryBlobs(clock) } as unknown as ServicePorts;
+    const ports = {
+      ...world,
+      tracer: UNTRACED,
+      blobs: new MemoryBlobs(clock),
+      courses: new MemoryCourses(),
+    } as unknown as ServicePorts;
     lookUps = [];
-    const drivers = new Drivers([observed(driver, lookUps)]);
+    const drivers = new Drivers([observed(driver, lookUps), pool]);
     const view = new GuestView("a", () => isHolding);
-    const states = new GuestStates(ports, drivers, view);
+    const courses = new Courses(ports, "local");
+    const states = new GuestStates(ports, { drivers, view, courses, agentId: "local" });
     const claim = { isHeld: () => isClaimed, require: () => undefined };
     const reports = new Reports(ports, view.vms, claim);
-    const actions = new GuestActions({ ports, view, states, reports, onStarted: () => undefined });
+    const actions = new GuestActions({ ports, view, states, reports, courses, onStarted: () => undefined });
     guests = new Guests({ ports, claim, drivers, view, actions, reports, drift: "repair" });
     const feed = new EventFeed(log, [view.vms, view.chassis], clock);
     await feed.start();
@@ -99,9 +111,9 @@ describe("a guest whose start cannot be reported", () => {
   });
   afterEach(() => void guests.end());
 
-  const starts = async (vmId: string) => {
+  const starts = async (vmId: string, vmType: "basic" | "xcpng" = "basic") => {
     if (!seqs.has("chassis/c")) await happens("chassis/c", registeredChassis());
-    await vm(vmId, "created", CREATED);
+    await vm(vmId, "created", { ...CREATED, vmType });
     await vm(vmId, "start-requested", { automatic: false });
     await vm(vmId, "placed", { chassisId: "c", fence: 9, allocation: ALLOCATION });
     expect(states()).toEqual([`${vmId} running`]);
@@ -131,6 +143,20 @@ describe("a guest whose start cannot be reported", () => {
     await vm("two", "started", { fence: 9 });
     expect(states()).toEqual(["two running"]);
     await vm("two", "displaced", LOST, 2);
+    expect(states()).toEqual([]);
+  });
+
+  it("of a pool runs on while the log is unreachable and while its chassis counts as lost", async () => {
+    answer = async () => ({ ok: true, changed: true, seq: 0 });
+    await starts("machine", "xcpng");
+    isHolding = true;
+    await happens("chassis/c", { type: "bioxen.chassis.lost.v1", data: SILENT });
+    guests.wakeAll();
+    await clock.advance(10_000);
+    expect(states()).toEqual(["machine running"]);
+    isHolding = false;
+    await happens("chassis/c", { type: "bioxen.chassis.recovered.v1", data: { lostForMs: 1 } });
+    await vm("machine", "displaced", LOST, 2);
     expect(states()).toEqual([]);
   });
 

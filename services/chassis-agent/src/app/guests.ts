@@ -61,13 +61,15 @@ export class Guests {
   }
 
   begin(feed: EventFeed): void {
-    const { drivers, ports, reports, view } = this.#options;
+    const { actions, drivers, ports, reports, view } = this.#options;
     view.begin();
     this.#applied = (seq) => feed.applied(seq);
     feed.onEvent(({ envelope }) => {
       const { kind, id } = aggregateOf(envelope.subject);
       if (kind === "vm") {
         view.noteVm(id);
+        const vm = view.vm(id);
+        if (vm !== undefined) actions.onVmChanged(id, vm);
         reports.onVmChanged(id);
         this.#hastenStop(id);
         this.#reconciler.wake(id);
@@ -118,7 +120,7 @@ export class Guests {
       if (!claim.isHeld()) return this.#pauseHeld(vmId);
       const action = this.#next(vmId);
       if (action.kind !== "hand-over") actions.forgetHandOver(vmId);
-      if (action.kind === "none") return left;
+      if (action.kind === "none") return earliest(left, actions.programDueAtMs(vmId));
       const dueAtMs = "vm" in action ? startDueAtMs(action.vm, action.fence) : 0;
       if (dueAtMs > ports.clock.nowMs()) return { dueAtMs };
       await actions.run(driver, vmId, action);
@@ -186,4 +188,9 @@ export class Guests {
     if (kept === undefined || !isUnwanted(vm, view.isHosted(vmId), kept, vmType)) return;
     await driver.discard(vmId, kept.incarnation);
   }
+}
+
+function earliest(result: StepResult, dueAtMs: number | undefined): StepResult {
+  if (dueAtMs === undefined) return result;
+  return { dueAtMs: Math.min(dueAtMs, result?.dueAtMs ?? dueAtMs) };
 }

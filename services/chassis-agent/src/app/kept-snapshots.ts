@@ -8,6 +8,7 @@
 import { checkpointsOf, type VmState } from "@bioxen/contracts";
 import { messageOf, type ReadModel, type ServicePorts, type StepResult } from "@bioxen/kernel";
 import type { KeptSnapshot, VmDriver } from "@bioxen/vm-driver";
+import { snapshotNameOf } from "./checkpoints.ts";
 
 /**
  * Age at which a snapshot without a reference is removed, ms. It exceeds every deadline between a snapshot and its
@@ -34,7 +35,7 @@ export class KeptSnapshots {
   /** Removes the VM's unreferenced snapshots. Returns the instant of the next attempt; undefined if none is needed. */
   async removeUnreferenced(drivers: readonly VmDriver[], vmId: string): Promise<StepResult> {
     const vm = this.#vms.get(vmId);
-    const names = new Set<string>(vm.exists ? checkpointsOf(vm).map(({ checkpointId }) => checkpointId) : []);
+    const names = new Set<string>(vm.exists ? checkpointsOf(vm).map(snapshotNameOf) : []);
     const before = this.#referred.get(vmId);
     const dueAtMs: number[] = [];
     for (const { snapshots } of drivers) {

@@ -91,6 +91,21 @@ it("the first failure, the end of the tries and the removal are reported, each o
   await end();
 });
 
+it("the tries of a restarted agent take nothing back: what was given up stays so until it is gone", async () => {
+  const { clock, reports, lists, tells, pool, end } = rig([{ ...left("u1"), nextTryAtMs: null }]);
+  lists(left("u1", 7));
+  tells(left("u1", 7));
+  await clock.advance(4 * LOOK_MS);
+  lists(left("u1"));
+  await clock.advance(4 * LOOK_MS);
+  expect(reports).toEqual([]);
+  lists();
+  pool(false);
+  await clock.advance(4 * LOOK_MS);
+  expect(reports).toEqual(["u1 gone"]);
+  await end();
+});
+
 it("an object of an earlier run is gone only when the pool says so", async () => {
   const { clock, reports, pool, end } = rig([{ ...left("u1"), nextTryAtMs: null }]);
   await clock.advance(4 * LOOK_MS);

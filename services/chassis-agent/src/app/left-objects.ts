@@ -4,7 +4,8 @@
  *
  * Level-triggered: each look compares the drivers' lists with the log, so that a lost report is made up for. An object
  * that the log has and no driver lists may be one of an earlier run of the agent; it counts as gone only after the pool
- * was asked.
+ * was asked. An object that was given up once stays given up in the log, although a restarted agent tries again: a person
+ * must still remove it, unless one of these tries succeeds.
  */
 import {
   callEndpoint,
@@ -72,7 +73,7 @@ export class LeftObjects {
     for (const left of present) {
       const known = recorded.find(({ uuid }) => uuid === left.uuid);
       const isNew =
-        known === undefined ? recorded.length < MAX_LEFT_OBJECTS : isTried(known) !== isTried(left);
+        known === undefined ? recorded.length < MAX_LEFT_OBJECTS : isTried(known) && !isTried(left);
       if (isNew) await this.#report({ chassisId, uuid: left.uuid, left: recordOf(left) });
     }
     for (const known of recorded) {

@@ -1,9 +1,9 @@
 /**
- * The pages of the orphans in a pool.
+ * The pages of the orphans in a pool, and the counts for its heartbeat.
  */
 import { agentOrphans, callByShape, type Handled } from "@bioxen/contracts";
 import type { Reply } from "@bioxen/kernel";
-import type { Orphan } from "@bioxen/vm-driver";
+import type { LeftBehind, Orphan } from "@bioxen/vm-driver";
 import { expect, it } from "vitest";
 import type { Drivers } from "./drivers.ts";
 import { PoolOrphans } from "./pool-orphans.ts";
@@ -26,10 +26,22 @@ function orphan(index: number): Orphan {
   };
 }
 
-function rig(count: number) {
+/** What a pool keeps; without `nextTryAtMs` it was given up. */
+const left = (uuid: string, nextTryAtMs?: number): LeftBehind => ({
+  vmId: "x1",
+  kind: "disk",
+  uuid,
+  tries: 1,
+  reason: "VDI_IN_USE",
+  ...(nextTryAtMs === undefined ? {} : { nextTryAtMs }),
+});
+
+/** `listed` is what the driver lists, and `recorded` what the log has. */
+function rig(count: number, listed: readonly LeftBehind[] = [], recorded: readonly LeftBehind[] = []) {
   let pool = Array.from({ length: count }, (_, index) => orphan(index));
-  const drivers = { orphans: () => pool.toReversed() } as unknown as Drivers;
-  const view = { chassis: { entries: () => [] } };
+  const drivers = { orphans: () => pool.toReversed(), leftBehind: () => listed } as unknown as Drivers;
+  const leftBehind = recorded.map((one) => ({ ...one, nextTryAtMs: one.nextTryAtMs ?? null }));
+  const view = { chassis: { entries: () => [] }, registered: () => ({ leftBehind }) };
   const orphans = new PoolOrphans({ clusterId: "c", drivers, view: view as never, poolIds: ["pool"] });
   let requests = 0;
   const caller = {
@@ -50,6 +62,7 @@ function rig(count: number) {
         orphans: Orphan[];
         cursor: string | null;
       },
+    counts: (chassisId = "pool") => orphans.counts(chassisId),
     requests: () => requests,
     remove: (index: number) => {
       pool = pool.filter(({ vmId }) => vmId !== `x${index}`);
@@ -82,4 +95,15 @@ it("a chassis that is no pool has none, and a cursor of another listing is refus
     ok: false,
     error: { code: "BAD_REQUEST" },
   });
+});
+
+it("what was given up counts once, by the driver or by the log, also while a restarted agent tries again", () => {
+  expect(rig(2).counts()).toEqual({ orphans: 2, leftBehind: 0 });
+  const leftBehind = (listed: LeftBehind[], recorded: LeftBehind[]) => rig(0, listed, recorded).counts();
+  expect(leftBehind([left("u1", 7)], [left("u1", 7)]), "it is still tried").toMatchObject({ leftBehind: 0 });
+  expect(leftBehind([left("u1")], [left("u1", 7)]), "not reported yet").toMatchObject({ leftBehind: 1 });
+  expect(leftBehind([left("u1"), left("u2")], [left("u1")])).toMatchObject({ leftBehind: 2 });
+  expect(leftBehind([], [left("u1")]), "the agent has restarted").toMatchObject({ leftBehind: 1 });
+  expect(leftBehind([left("u1", 7)], [left("u1")]), "and tries again").toMatchObject({ leftBehind: 1 });
+  expect(rig(1, [left("u1")]).counts("cells"), "no pool").toBeUndefined();
 });

@@ -19,7 +19,7 @@ import type { GuestView } from "./guest-view.ts";
 export interface PoolOrphansOptions {
   readonly clusterId: string;
   readonly drivers: Drivers;
-  readonly view: Pick<GuestView, "chassis">;
+  readonly view: Pick<GuestView, "chassis" | "registered">;
   /** The chassis of this agent that are pools. */
   readonly poolIds: readonly string[];
 }
@@ -73,11 +73,18 @@ export class PoolOrphans {
       .sort((a, b) => (a.uuid < b.uuid ? -1 : 1));
   }
 
-  /** Returns the counts for the heartbeat of a chassis; undefined for a chassis that is no pool. */
+  /**
+   * Returns the counts for the heartbeat of a chassis; undefined for a chassis that is no pool. An object that was given
+   * up counts until the log says that it is gone, also while a restarted agent tries again to remove it.
+   */
   counts(chassisId: string): { readonly orphans: number; readonly leftBehind: number } | undefined {
-    const { drivers, poolIds } = this.#options;
+    const { drivers, view, poolIds } = this.#options;
     if (!poolIds.includes(chassisId)) return undefined;
-    const given = drivers.leftBehind().filter(({ nextTryAtMs }) => nextTryAtMs === undefined);
-    return { orphans: this.#of(chassisId).length, leftBehind: given.length };
+    const givenUp = [
+      ...drivers.leftBehind().filter(({ nextTryAtMs }) => nextTryAtMs === undefined),
+      ...(view.registered(chassisId)?.leftBehind ?? []).filter(({ nextTryAtMs }) => nextTryAtMs === null),
+    ];
+    const leftBehind = new Set(givenUp.map(({ uuid }) => uuid)).size;
+    return { orphans: this.#of(chassisId).length, leftBehind };
   }
 }

@@ -101,6 +101,24 @@ describe("an agent", () => {
     expect(registered).toHaveLength(tries + 1);
   });
 
+  it("looks again at a chassis that the scheduler refuses to it, and says the reason once", async () => {
+    logged.length = 0;
+    const { present, clock, registered, registrations } = await world({
+      owner: "other",
+      state: "suspect",
+      refusal: "FORBIDDEN",
+    });
+    await clock.advance(20_000);
+    expect(registrations.refused()).toEqual([{ chassisId: "c", reason: "no" }]);
+    expect(logged).toEqual(["no"]);
+    present.refusal = undefined;
+    const tries = registered.length;
+    expect(tries).toBeGreaterThan(1);
+    await clock.advance(60_000);
+    expect(registered).toHaveLength(tries + 1);
+    expect(registrations.refused()).toEqual([]);
+  });
+
   it("registers nothing without the claim on its id", async () => {
     const { present, clock, registered } = await world({ state: "unknown", isClaimed: false });
     await clock.advance(20_000);

@@ -5,9 +5,11 @@
  * would take it from each other, and its guests would restart each time. So an agent does not register a chassis while
  * another agent has registered it and sends heartbeats for it. The refused agent reports this, and looks again from
  * time to time. It registers the chassis once the other agent has fallen silent. An operator may give a chassis to
- * another agent at any time.
+ * another agent at any time. On a server with keys the scheduler holds agents to this: it refuses another agent until
+ * the chassis is lost or removed.
  *
- * Not covered: two agents that register a new chassis at the same moment. The later registration decides.
+ * Not covered: on a stack without keys, two agents that register a new chassis at the same moment. The later
+ * registration decides.
  */
 import { callEndpoint, ENDPOINTS, isFinalRefusal } from "@bioxen/contracts";
 import { messageOf, Reconciler, type ServicePorts, type StepResult } from "@bioxen/kernel";
@@ -68,17 +70,20 @@ export class Registrations {
   }
 
   async #step(chassisId: string): Promise<StepResult> {
-    const { ports, claim, chassis } = this.#options;
+    const { ports, claim, chassis, agentId } = this.#options;
     const own = chassis.find((one) => one.chassisId === chassisId);
     if (own === undefined) return undefined;
     const lookAgain = { dueAtMs: ports.clock.nowMs() + LOOK_AGAIN_MS };
     if (!claim.isHeld()) return lookAgain;
     const rival = await this.#rivalOf(chassisId);
     if (rival !== undefined) {
-      this.#refuse(chassisId, rival);
+      this.#refuse(
+        chassisId,
+        `${chassisId} is run by agent ${rival}, so agent ${agentId} does not register it: ` +
+          "remove it from the BIOXEN_CHASSIS of one of the two, or stop the other agent",
+      );
       return lookAgain;
     }
-    this.#refused.delete(chassisId);
     return this.#register(own);
   }
 
@@ -98,12 +103,9 @@ export class Registrations {
     return present === agentId || isSilent ? undefined : present;
   }
 
-  #refuse(chassisId: string, rival: string): void {
-    const { ports, agentId } = this.#options;
-    const reason =
-      `${chassisId} is run by agent ${rival}, so agent ${agentId} does not register it: ` +
-      "remove it from the BIOXEN_CHASSIS of one of the two, or stop the other agent";
-    if (this.#refused.get(chassisId) !== reason) ports.logger.error({ chassisId, agentId: rival }, reason);
+  #refuse(chassisId: string, reason: string): void {
+    const { logger } = this.#options.ports;
+    if (this.#refused.get(chassisId) !== reason) logger.error({ chassisId }, reason);
     this.#refused.set(chassisId, reason);
   }
 
@@ -127,6 +129,11 @@ export class Registrations {
       { timeoutMs: CALL_TIMEOUT_MS },
     );
     const again = own.capacity && { dueAtMs: ports.clock.nowMs() + CAPACITY_INTERVAL_MS };
+    if (!reply.ok && reply.error.code === "FORBIDDEN") {
+      this.#refuse(chassisId, reply.error.message);
+      return { dueAtMs: ports.clock.nowMs() + LOOK_AGAIN_MS };
+    }
+    this.#refused.delete(chassisId);
     if (reply.ok) return again;
     const { code, message } = reply.error;
     if (!isFinalRefusal(reply.error)) throw new Error(`${code}: ${message}`);

@@ -5,6 +5,7 @@
 import {
   agentCheckpoint,
   agentExec,
+  agentHold,
   agentOrphans,
   type DriftPolicy,
   LOST_AFTER_MS,
@@ -17,6 +18,7 @@ import type { OwnChassis } from "./chassis-config.ts";
 import { CheckpointRounds, DEFAULT_CHECKPOINT_INTERVAL_MS } from "./checkpoint-rounds.ts";
 import { AgentClaim } from "./claim.ts";
 import { LogContact } from "./contact.ts";
+import { Courses } from "./courses.ts";
 import { Drivers } from "./drivers.ts";
 import { ExecsOnce, execInGuest } from "./exec.ts";
 import { GuestActions } from "./guest-actions.ts";
@@ -62,6 +64,7 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
   const view = new GuestView(agentId, () => contact.isHolding());
   const poolIds = (options.pools ?? []).map(({ chassisId }) => chassisId);
   const orphans = new PoolOrphans({ clusterId: options.clusterId, drivers, view, poolIds });
+  const courses = new Courses(ports, agentId);
   const telemetry = new AgentTelemetry({
     ports,
     agentId,
@@ -71,13 +74,14 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
     view,
     contact,
     orphans,
+    courses,
     monotonicMs,
     freeHosts: (chassisId) => options.pools?.find((one) => one.chassisId === chassisId)?.freeHosts?.(),
   });
-  const states = new GuestStates(ports, drivers, view);
+  const states = new GuestStates(ports, { drivers, view, courses, agentId });
   const reports = new Reports(ports, view.vms, claim);
   const onStarted = (vmId: string) => telemetry.publishVm(vmId);
-  const actions = new GuestActions({ ports, view, states, reports, onStarted });
+  const actions = new GuestActions({ ports, view, states, reports, courses, onStarted });
   const drift = options.drift ?? "repair";
   const guests = new Guests({ ports, claim, drivers, view, actions, reports, drift });
   const intervalMs = options.checkpointIntervalMs ?? DEFAULT_CHECKPOINT_INTERVAL_MS;
@@ -92,13 +96,7 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
     endpoints: agentEndpoints({ agentId, claim, execs, view, drivers, states, orphans }),
     discovery: { agent: agentId },
     /** Resolves once this process is the agent: see `claim.ts` and `older-agent.ts`. */
-    async admitted(onWait: (reason: string) => void) {
-      // If the token cannot be read, this process assumes that its claim is the first claim on the agent id. It then
-      // listens for an older agent, which costs only time.
-      const isFirstClaim = (await claim.tokenOnRecord().catch(() => undefined)) === undefined;
-      await claim.granted(onWait);
-      if (isFirstClaim && view.hosted().length > 0) await olderAgentGone({ ports, agentId, onWait });
-    },
+    admitted: (onWait: (reason: string) => void) => admitted({ ports, agentId, claim, view, onWait }),
     mustEnd: claim.superseded,
     sampled: () => ({
       agent: agentSample({
@@ -112,7 +110,7 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
       feed.onEvent(({ envelope }) => {
         if (envelope.type === "bioxen.chassis.registered.v1") telemetry.heartbeat(feed);
       });
-      telemetry.begin(feed, (vmId) => actions.allocationOf(vmId));
+      telemetry.begin(feed, (vmId, simMinutes) => actions.allocationOf(vmId, simMinutes));
       contact.begin(feed, () => guests.wakeAll());
       guests.begin(feed);
       rounds.begin(feed);
@@ -123,6 +121,7 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
     async end() {
       telemetry.end();
       contact.end();
+      await courses.end();
       await registrations.end();
       await deletions.end();
       await leftObjects.end();
@@ -132,6 +131,22 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
       await claim.release();
     },
   };
+}
+
+interface Admission {
+  readonly ports: ServicePorts;
+  readonly agentId: string;
+  readonly claim: AgentClaim;
+  readonly view: GuestView;
+  readonly onWait: (reason: string) => void;
+}
+
+async function admitted({ ports, agentId, claim, view, onWait }: Admission): Promise<void> {
+  // If the token cannot be read, this process assumes that its claim is the first claim on the agent id. It then
+  // listens for an older agent, which costs only time.
+  const isFirstClaim = (await claim.tokenOnRecord().catch(() => undefined)) === undefined;
+  await claim.granted(onWait);
+  if (isFirstClaim && view.hosted().length > 0) await olderAgentGone({ ports, agentId, onWait });
 }
 
 interface AgentParts {
@@ -149,13 +164,19 @@ function agentEndpoints({ agentId, claim, execs, view, drivers, states, orphans 
     serve(agentExec(agentId), (request, { causeId }) =>
       execs.once(causeId, async () => {
         claim.require();
-        const vm = view.vm(request.vmId);
-        return execInGuest(vm && drivers.of(vm.vmType), request);
+        const { vmId, fence } = request;
+        const vm = view.vm(vmId);
+        const ran = (simMinute: number, nth: number) => states.ran(vmId, fence, simMinute, nth);
+        return execInGuest(vm && drivers.of(vm.vmType), request, { ran });
       }),
     ),
     serve(agentCheckpoint(agentId), async (request) => {
       claim.require();
       return states.checkpointFor(request);
+    }),
+    serve(agentHold(agentId), async (request) => {
+      claim.require();
+      return states.hold(request);
     }),
     serve(agentOrphans(agentId), (request, _causation, maxBytes) => {
       claim.require();

@@ -33,10 +33,10 @@ export interface SharedGuests {
       }
     | undefined;
   /**
-   * Returns the allocation that the guest was given last, without lent capacity. A new allocation is a new object, so
-   * that callers can compare allocations by identity.
+   * Returns the allocation that the guest has now, without lent capacity; `simMinutes` returns its minute. A new
+   * allocation is a new object, so that callers can compare allocations by identity.
    */
-  given(vmId: string): Amounts | undefined;
+  given(vmId: string, simMinutes: () => number): Amounts | undefined;
 }
 
 interface Guest {
@@ -108,7 +108,7 @@ export class Sharing {
     for (const { driver, status } of this.#drivers.list()) {
       const { vmId, fence, state } = status;
       const vm = this.#guests.vm(vmId);
-      const given = this.#guests.given(vmId);
+      const given = this.#guests.given(vmId, () => driver.sample(vmId)?.simMinutes ?? 0);
       const chassisId = this.#guests.chassisOf(vmId);
       const isCurrent = vm?.fence === fence && vm.vmType === "basic";
       if (!isCurrent || state === "failed" || given === undefined || chassisId === null) continue;

@@ -10,14 +10,15 @@ import {
   vmLogSubject,
   vmTelemetrySubject,
 } from "@bioxen/contracts";
-import type { Amounts, EventFeed, ServicePorts } from "@bioxen/kernel";
+import type { EventFeed, ServicePorts } from "@bioxen/kernel";
 import type { Shares } from "../domain/shares.ts";
 import type { AgentClaim } from "./claim.ts";
 import type { LogContact } from "./contact.ts";
+import type { Courses } from "./courses.ts";
 import { type DriverGuest, type Drivers, guestIn } from "./drivers.ts";
 import type { GuestView } from "./guest-view.ts";
 import type { PoolOrphans } from "./pool-orphans.ts";
-import { SHARING_QUANTUM_MS, Sharing } from "./sharing.ts";
+import { SHARING_QUANTUM_MS, type SharedGuests, Sharing } from "./sharing.ts";
 
 /**
  * Host time between two steps of simulated time, ms: short enough for a smooth display, long enough to leave the event
@@ -39,6 +40,7 @@ export interface TelemetryOptions {
   readonly view: GuestView;
   readonly contact: Pick<LogContact, "isHolding" | "ask">;
   readonly orphans: Pick<PoolOrphans, "counts">;
+  readonly courses: Pick<Courses, "observe" | "isFull">;
   readonly monotonicMs: () => number;
   /** Returns the hosts of a pool with the memory that is free now; undefined for a chassis without hosts. */
   readonly freeHosts: (chassisId: string) => readonly HostRoom[] | undefined;
@@ -58,12 +60,13 @@ export class AgentTelemetry {
   }
 
   /**
-   * Starts the timers and publishes from then on. `allocationOf` returns the allocation that a guest was given last.
+   * Starts the timers and publishes from then on. `allocationOf` is {@link SharedGuests.given}.
    */
-  begin(feed: EventFeed, allocationOf: (vmId: string) => Amounts | undefined): void {
+  begin(feed: EventFeed, allocationOf: SharedGuests["given"]): void {
     const { ports, drivers, view, contact } = this.#options;
     const { bus, clock, timers } = ports;
     drivers.onGuestEvent((event) => {
+      this.#options.courses.observe(event);
       if (event.kind !== "log") return;
       const { vmId, line } = event;
       bus.publish(vmLogSubject(vmId), { vmId, chassisId: view.chassisOf(vmId), atMs: clock.nowMs(), line });
@@ -100,13 +103,13 @@ export class AgentTelemetry {
   }
 
   #tick(sharing: Sharing): void {
-    const { drivers, contact, monotonicMs } = this.#options;
+    const { drivers, contact, courses, monotonicMs } = this.#options;
     const nowMs = monotonicMs();
     const elapsedMs = nowMs - this.#lastTickMs;
     this.#lastTickMs = nowMs;
     this.#longestLagMs = Math.max(this.#longestLagMs, elapsedMs - TICK_INTERVAL_MS);
     // Checked before each step too: after a sleep of this process, no guest may run on before the agent has paused it.
-    if (contact.isHolding()) return;
+    if (contact.isHolding() || courses.isFull()) return;
     sharing.apply();
     drivers.tick(Math.min(elapsedMs, MAX_TICK_MS));
   }

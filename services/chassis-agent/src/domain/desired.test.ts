@@ -42,6 +42,34 @@ describe("an agent's next action", () => {
     ["ends the guest of an unknown VM", { exists: false }, true, guest(), "end"],
     ["starts a VM that was placed here", vm("starting"), true, undefined, "start"],
     [
+      "completes the start of a guest that an earlier process began",
+      vm("starting"),
+      true,
+      guest({ unfinished: true }),
+      "start",
+    ],
+    [
+      "completes it also for a VM that runs in the log",
+      vm("running"),
+      true,
+      guest({ unfinished: true }),
+      "start",
+    ],
+    [
+      "ends an unfinished guest of a stopped VM",
+      vm("stopped", null),
+      true,
+      guest({ unfinished: true }),
+      "end",
+    ],
+    [
+      "reports an unfinished guest that has failed",
+      vm("starting"),
+      true,
+      guest({ unfinished: true, state: "failed" }),
+      "report-failed",
+    ],
+    [
       "restarts a guest that started before a restore",
       vm("running"),
       true,
@@ -60,6 +88,13 @@ describe("an agent's next action", () => {
       checkpointedAt(10),
       true,
       guest({ reachedMinutes: 9 }),
+      "restart",
+    ],
+    [
+      "restarts a guest in which a program ran that is not recorded",
+      vm("running"),
+      true,
+      guest({ isUnrecorded: true }),
       "restart",
     ],
     [
@@ -130,6 +165,43 @@ describe("an agent's next action", () => {
     ["still ends a guest whose VM is on another agent's chassis", vm("running"), false, guest(), "end"],
   ])("while guests must be held %s", (_what, state, isHosted, present, kind) => {
     expect(nextAction(state, isHosted, present, true).kind).toBe(kind);
+  });
+
+  describe("while the amounts of the cell change at minutes", () => {
+    const [before, after] = [{ ribosomes: 5 }, { ribosomes: 9 }];
+    const changing = {
+      ...vm("running"),
+      allocation: after,
+      allocationCourse: { before, atCheckpoint: { ribosomes: 7 } },
+      changes: [{ seq: 30, simMinute: 50, allocation: after }],
+    } as unknown as VmState;
+    const over = { ...vm("running"), allocation: after } as unknown as VmState;
+
+    it("starts a guest with the amounts of the checkpoint", () => {
+      expect(nextAction(changing, true, undefined)).toMatchObject({
+        kind: "start",
+        allocation: { ribosomes: 7 },
+      });
+    });
+
+    it("gives the guest the change, and nothing at once", () => {
+      expect(nextAction(changing, true, guest({ changedSeq: 29 }))).toMatchObject({
+        kind: "change",
+        change: { seq: 30 },
+      });
+      expect(nextAction(changing, true, guest({ changedSeq: 30, hasCourse: true })).kind).toBe("none");
+    });
+
+    it("gives amounts that changed without a minute at once, before the changes that follow", () => {
+      const starved = guest({ allocation: { ribosomes: 1 }, changedSeq: 29 });
+      expect(nextAction(changing, true, starved)).toMatchObject({ kind: "resize", allocation: before });
+    });
+
+    it("ends the changes of the guest when they are over, also if its amounts are the same", () => {
+      const has = guest({ allocation: after, hasCourse: true });
+      expect(nextAction(over, true, has)).toMatchObject({ kind: "resize", allocation: after });
+      expect(nextAction(over, true, guest({ allocation: after, hasCourse: false })).kind).toBe("none");
+    });
   });
 
   it("resizes a guest whose machine has a cell with other amounts", () => {

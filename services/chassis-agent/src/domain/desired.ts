@@ -4,7 +4,7 @@
  * Each decision yields one action; the next step decides again. A guest whose VM is on another chassis, stopped or on a
  * newer reservation is ended. A missing guest is started, and reported as restarted if the log says that the VM runs.
  */
-import { type StopDeadline, type Vm, type VmState, withCell } from "@bioxen/contracts";
+import { type CellChange, type StopDeadline, type Vm, type VmState, withCell } from "@bioxen/contracts";
 import { type Amounts, equalAmounts } from "@bioxen/kernel";
 
 /** A guest as the driver lists it, with the allocation that it was given last. */
@@ -12,11 +12,19 @@ export interface PresentGuest {
   readonly fence: number;
   readonly state: "running" | "paused" | "failed";
   readonly reason?: string | undefined;
+  /** Whether the guest's start was interrupted before it was complete. */
+  readonly unfinished?: true | undefined;
   readonly allocation: Amounts;
   /** The VM's restore count when this guest started. */
   readonly restores: number;
   /** The latest simulated minute that this guest is known to have reached; undefined when that is unknown. */
   readonly reachedMinutes?: number | undefined;
+  /** Sequence of the newest change at a minute that this guest has got; undefined when that is unknown. */
+  readonly changedSeq?: number | undefined;
+  /** Whether this guest has got amounts at minutes since it was given `allocation`. */
+  readonly hasCourse?: boolean | undefined;
+  /** Whether a program of a user ran in this guest and the log did not get it in time. */
+  readonly isUnrecorded?: boolean | undefined;
 }
 
 export type AgentAction =
@@ -33,6 +41,8 @@ export type AgentAction =
   | { readonly kind: "pause"; readonly fence: number }
   | { readonly kind: "resume"; readonly fence: number }
   | { readonly kind: "resize"; readonly fence: number; readonly allocation: Amounts }
+  /** Gives the guest a change of its environment or allocation at a minute. */
+  | { readonly kind: "change"; readonly vm: Vm; readonly fence: number; readonly change: CellChange }
   | { readonly kind: "report-started"; readonly fence: number }
   | { readonly kind: "report-failed"; readonly fence: number; readonly reason: string }
   /**
@@ -79,21 +89,24 @@ export function nextAction(
     return guest?.fence === fence ? { kind: "hand-over", fence } : { kind: "report-handed-over", fence };
   }
   if (guest === undefined || guest.fence < fence) {
-    return { kind: "start", vm, fence, allocation: allocationFor(vm) };
+    return { kind: "start", vm, fence, allocation: allocationAtStart(vm) };
   }
   if (guest.fence > fence) return NONE;
   if (guest.state === "failed") {
     return { kind: "report-failed", fence, reason: guest.reason ?? "the guest ended" };
   }
+  // The process that started the guest has ended meanwhile: this start completes what is missing.
+  if (guest.unfinished === true) return { kind: "start", vm, fence, allocation: allocationAtStart(vm) };
   const reason = whyRestart(vm, guest);
-  if (reason !== undefined) return { kind: "restart", vm, fence, allocation: allocationFor(vm), reason };
+  if (reason !== undefined) return { kind: "restart", vm, fence, allocation: allocationAtStart(vm), reason };
   // The pause comes before a resize, because a paused guest loses nothing by a smaller allocation.
   const mustPause = vm.state === "paused" || (vm.state === "starting" && vm.startsPaused);
   if (mustPause && guest.state === "running") return { kind: "pause", fence };
-  if (!equalAmounts(guest.allocation, allocationFor(vm))) {
-    return { kind: "resize", fence, allocation: allocationFor(vm) };
-  }
+  if (needsAllocation(vm, guest)) return { kind: "resize", fence, allocation: allocationFor(vm) };
   if (vm.state === "starting") return { kind: "report-started", fence };
+  const newest = guest.changedSeq ?? Number.POSITIVE_INFINITY;
+  const change = vm.changes?.find(({ seq }) => seq > newest);
+  if (change !== undefined) return { kind: "change", vm, fence, change };
   if (vm.state === "running" && guest.state === "paused") return { kind: "resume", fence };
   return NONE;
 }
@@ -129,13 +142,31 @@ export function graceMs(deadline: StopDeadline | null, nowMs: number): number | 
  */
 function whyRestart(vm: Vm, guest: PresentGuest): string | undefined {
   if (guest.restores < vm.restores) return "its VM was restored";
+  if (guest.isUnrecorded === true) return "a program that ran in it was not recorded";
   const isBehind = (vm.checkpoint?.simMinutes ?? 0) > (guest.reachedMinutes ?? Number.POSITIVE_INFINITY);
   return isBehind ? "a later checkpoint was recorded meanwhile" : undefined;
 }
 
-/** Returns the amounts that the guest gets: those that its ledger holds, and those of the cell in a machine. */
-function allocationFor({ allocation, cell }: Vm): Amounts {
-  return withCell(allocation ?? {}, cell);
+/**
+ * Returns the amounts that the guest gets without a minute: those that its ledger holds, and those of the cell in a
+ * machine. While its amounts change at minutes, they are those before the first change.
+ */
+export function allocationFor({ allocation, allocationCourse, cell }: Vm): Amounts {
+  return withCell(allocationCourse?.before ?? allocation ?? {}, cell);
+}
+
+/** Returns the amounts of a guest that starts from the checkpoint of the VM, or from the beginning. */
+export function allocationAtStart({ allocation, allocationCourse, cell }: Vm): Amounts {
+  return withCell(allocationCourse?.atCheckpoint ?? allocation ?? {}, cell);
+}
+
+/**
+ * Returns true if the guest must get its amounts at once: they changed without a minute. Then changes at coming minutes that
+ * the guest has got are over as well.
+ */
+function needsAllocation(vm: Vm, { allocation, hasCourse }: PresentGuest): boolean {
+  if (vm.allocationCourse === undefined && hasCourse === true) return true;
+  return !equalAmounts(allocation, allocationFor(vm));
 }
 
 /** Returns true if the VM has a reservation on another chassis and moves there. */

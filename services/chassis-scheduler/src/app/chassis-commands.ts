@@ -53,7 +53,8 @@ export class ChassisCommands {
       const message = checked.problems.map((p) => `${p.path} ${p.message}`).join("; ");
       return refuse("BAD_REQUEST", message, { details: { problems: checked.problems } });
     }
-    const command = { type: "register", chassisId, registration: checked.registration } as const;
+    const byAgent = causation.role === "agent" ? agentId : undefined;
+    const command = { type: "register", chassisId, registration: checked.registration, byAgent } as const;
     return this.#execute(chassisId, reported.causation, () => command);
   }
 
@@ -77,17 +78,24 @@ export class ChassisCommands {
   }
 
   async reportMachine(report: ParsedRequestOf<"chassisReportMachine">, causation: Causation) {
-    const { state } = this.#cluster.chassis.get(report.chassisId);
-    const reported = reportedBy(causation, state.registered ? state.agentId : undefined);
+    const reported = this.#byAgentOf(report.chassisId, causation);
     if (!reported.ok) return reported;
     return this.#execute(report.chassisId, reported.causation, () => ({ type: "report-machine", ...report }));
   }
 
-  reportLeft(
+  async reportLeft(
     { chassisId, uuid, left }: ParsedRequestOf<"chassisReportLeft">,
     causation: Causation,
   ): Promise<Handled<ResultOf<"chassisReportLeft">>> {
-    return this.#execute(chassisId, causation, () => ({ type: "report-left", uuid, left }));
+    const reported = this.#byAgentOf(chassisId, causation);
+    if (!reported.ok) return reported;
+    return this.#execute(chassisId, reported.causation, () => ({ type: "report-left", uuid, left }));
+  }
+
+  /** Returns the causation of a report about the chassis, or the refusal of another agent than that of the chassis. */
+  #byAgentOf(chassisId: string, causation: Causation) {
+    const { state } = this.#cluster.chassis.get(chassisId);
+    return reportedBy(causation, state.registered ? state.agentId : undefined);
   }
 
   /** Asks the agent of the chassis for one page of the orphans in its pool. */

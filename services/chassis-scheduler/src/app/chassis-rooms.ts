@@ -2,8 +2,8 @@
  * The supply: one `ChassisRoom` per chassis. A room has the free resources, the VMs with an entry in the ledger, and
  * the reason if the chassis takes no VMs now.
  *
- * A room is recomputed only after an event of its chassis, ledger or drain. The liveness of a chassis changes without
- * an event, so it is read each time `all` is called.
+ * A room is recomputed only after an event of its chassis, ledger or drain, and after the transfer of a VM there. The
+ * liveness of a chassis changes without an event, so it is read each time `all` is called.
  */
 import {
   type Chassis,
@@ -49,7 +49,7 @@ export class ChassisRooms {
     for (const chassisId of this.#folds.chassis.ids()) this.#stale.add(chassisId);
   }
 
-  /** Marks the room for recomputation. Call it after each event of the chassis, its ledger or its drain. */
+  /** Marks the room for recomputation. Call it after each event that changes the room. */
   note(chassisId: string): void {
     this.#stale.add(chassisId);
   }
@@ -112,7 +112,7 @@ export class ChassisRooms {
 
   #neighbour(vmId: string): Neighbour[] {
     const vm = this.#folds.vms.get(vmId);
-    return vm.exists ? [{ vmId, labels: vm.labels, placement: vm.placement }] : [];
+    return vm.exists ? [{ vmId, labels: vm.labels, placement: vm.placement, owner: vm.owner }] : [];
   }
 
   /**

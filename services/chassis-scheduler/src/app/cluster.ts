@@ -82,10 +82,13 @@ export class Cluster {
 
   #note(event: StoredEvent): void {
     const { kind, id } = aggregateOf(event.envelope.subject);
+    const isTransfer = event.envelope.type === "bioxen.vm.transferred.v1";
     this.#freed.note(event);
     if (kind === "vm") this.#waiting.noteVm(id);
     if (kind === "chassis" || kind === "ledger" || kind === "drain") this.#rooms.note(id);
     if (kind === "ledger") this.#waiting.noteLedger(id);
+    // The terms of a VM see the VMs of its owner, so a transfer changes the neighbours of a placed VM.
+    if (isTransfer) for (const chassisId of this.ledgersOf(id)) this.#rooms.note(chassisId);
   }
 
   /** Returns the registered chassis in order of id. */

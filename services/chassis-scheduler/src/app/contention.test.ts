@@ -3,12 +3,42 @@
  */
 import { ledgerFold, quotaFold, type VmEvent, vmFold } from "@bioxen/contracts";
 import { type EventBody, ReadModel } from "@bioxen/kernel";
+import type { ChassisRoom } from "@bioxen/placement";
 import { createdVm, envelopeOf, storedOf } from "@bioxen/testkit";
 import { expect, it } from "vitest";
-import { preemptedVms } from "./contention.ts";
+import { contendedRooms, preemptedVms } from "./contention.ts";
 
 const WHOLE = { ribosomes: 100 };
 const LEFT = { ribosomes: 10 };
+
+/** The VMs of `c` that can give way, when a VM holds 100 ribosomes and the ledger has these amounts for it. */
+function holdersWith(amounts: typeof WHOLE) {
+  const vm = {
+    ...createdVm({ request: WHOLE }).data,
+    exists: true,
+    state: "running",
+    chassisId: "c",
+    fence: 7,
+  };
+  const vms = new Map([
+    ["small", { ...vm, allocation: WHOLE, guarantee: null, migration: null, preemption: null }],
+  ]);
+  const ledger = {
+    ...ledgerFold.initial,
+    entries: { small: { vmId: "small", incarnation: 1, fence: 7, amounts } },
+  };
+  const room = { chassisId: "c" } as unknown as ChassisRoom;
+  const cluster = {
+    vms: { entries: () => vms.entries(), get: (id: string) => vms.get(id) },
+    ledgers: { get: () => ledger },
+  };
+  return contendedRooms(cluster as never, [room], 9)[0]?.holders.map(({ vmId }) => vmId);
+}
+
+it("a VM gives way for what its ledger holds, and not between the two events of a resize", () => {
+  expect(holdersWith(WHOLE)).toEqual(["small"]);
+  expect(holdersWith(LEFT)).toEqual([]);
+});
 
 /** The preempted VMs when a VM of team `a` has given up 90 of its 100 ribosomes, under a quota of the team. */
 function preemptedUnder(limit: number) {

@@ -8,9 +8,10 @@ import {
   type Ledger,
   type LedgerEntry,
   type Quota,
+  type Vm,
   type VmState,
 } from "@bioxen/contracts";
-import { type Amounts, add, amountOf } from "@bioxen/kernel";
+import { type Amounts, add, amountOf, fits } from "@bioxen/kernel";
 import {
   type ChassisRoom,
   type ContendedRoom,
@@ -61,6 +62,7 @@ export function contendedRooms(
   const holders = new Map<string, Holder[]>();
   for (const [vmId, vm] of vms.entries()) {
     if (!vm.exists || vm.chassisId === null || vm.priority >= below) continue;
+    if (isShrinking(vm, ledgers.get(vm.chassisId).entries[vmId])) continue;
     const holder = holderOf(vmId, vm);
     if (holder === undefined) continue;
     const here = holders.get(vm.chassisId);
@@ -72,6 +74,14 @@ export function contendedRooms(
     pendingRelease: pendingReleaseOf(ledgers.get(room.chassisId), (vmId) => vms.get(vmId)),
     holders: holders.get(room.chassisId) ?? [],
   }));
+}
+
+/**
+ * Returns true between the two events of a resize, while the ledger holds less than the VM has recorded. Part of the VM's
+ * room is free already, and would count twice if the VM gave way. The VM's own event plans again.
+ */
+function isShrinking({ fence, allocation }: Vm, entry: LedgerEntry | undefined): boolean {
+  return entry?.fence === fence && allocation !== null && !fits(allocation, entry.amounts);
 }
 
 /** Returns what VMs have given up and the ledger has not released yet: whole entries, and shrunk allocations. */

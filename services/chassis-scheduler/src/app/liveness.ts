@@ -93,9 +93,10 @@ export class ChassisLiveness {
     const own = bus.subscribe(echo, () => {
       this.#listener = afterEcho(this.#listener, this.#monotonicMs());
     });
-    const subscription = bus.subscribe(ALL_CHASSIS_TELEMETRY, (payload, subject) => {
+    const subscription = bus.subscribe(ALL_CHASSIS_TELEMETRY, (payload, subject, sender) => {
       const sample = chassisSample.safeParse(payload);
-      if (!sample.success || subject !== chassisTelemetrySubject(sample.data.chassisId)) return;
+      if (!sample.success || (sender ?? sample.data.agentId) !== sample.data.agentId) return;
+      if (subject !== chassisTelemetrySubject(sample.data.chassisId)) return;
       if (!this.#isFrom(sample.data, agentOf(sample.data.chassisId))) return;
       this.#hear(sample.data);
       report(sample.data.chassisId);

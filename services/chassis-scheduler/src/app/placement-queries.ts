@@ -3,6 +3,7 @@
  * nothing.
  */
 import {
+  cellNeedsOf,
   describeRefusals,
   ENDPOINTS,
   type Handled,
@@ -10,6 +11,7 @@ import {
   type ParsedRequestOf,
   type Preemption,
   type ResultOf,
+  recordedSchedule,
   refuse,
   requestParts,
   resourceProblems,
@@ -63,7 +65,8 @@ export class PlacementQueries {
       const message = problems.map((p) => `${p.path} ${p.message}`).join("; ");
       return Promise.resolve(refuse("BAD_REQUEST", message, { details: { problems } }));
     }
-    return this.#cluster.frozenPages.page<ResultOf<"placementPlan">>(subject, request, maxBytes, pages, () =>
+    const listing = listingOf(subject, caller);
+    return this.#cluster.frozenPages.page<ResultOf<"placementPlan">>(listing, request, maxBytes, pages, () =>
       this.#plan(request, caller),
     );
   }
@@ -74,7 +77,9 @@ export class PlacementQueries {
   ): Handled<Omit<ResultOf<"placementPlan">, "cursor">> {
     const vms = "vmIds" in request ? this.#existing(request.vmIds) : [this.#hypothetical(request, caller)];
     if (typeof vms === "string") return refuse("VM_NOT_FOUND", `there is no VM ${vms}`);
-    const rooms = this.#roomsWithout(vms);
+    // A hypothetical VM without an id of its own may be named like an existing VM, and is another VM nevertheless.
+    const isUnnamed = !("vmIds" in request) && request.vmId === undefined;
+    const rooms = this.#roomsWithout(isUnnamed ? [] : vms);
     const plan = planPlacements(vms, rooms, {
       policy: this.#policy,
       quotas: this.#cluster.quotas(),
@@ -99,7 +104,7 @@ export class PlacementQueries {
           victims: victims.map(({ vmId, priority, mode, frees }) => ({ vmId, priority, mode, frees })),
         })),
         scores: Object.fromEntries(Object.entries(plan.scores).map(([id, list]) => [id, [...list]])),
-        changes: this.#changes(vms, placements),
+        changes: this.#changes(vms, placements, isUnnamed),
       },
     };
   }
@@ -123,7 +128,8 @@ export class PlacementQueries {
       vmId: request.vmId ?? UNNAMED,
       incarnation: 1,
       vmType: request.vmType,
-      request: requestParts(request, request.resources).request,
+      request: recordedSchedule(request, requestParts(request, request.resources).request, request.schedule)
+        .request,
       placement: request.placement,
       labels: request.labels,
       owner,
@@ -139,11 +145,12 @@ export class PlacementQueries {
   #changes(
     vms: readonly WaitingVm[],
     placements: readonly Placement[],
+    isUnnamed: boolean,
   ): ResultOf<"placementPlan">["changes"] {
     const planned = new Map(placements.map(({ vm, chassisId }) => [vm.vmId, chassisId]));
     return vms.flatMap(({ vmId }) => {
       const vm = this.#cluster.vms.get(vmId);
-      const from = vm.exists ? vm.chassisId : null;
+      const from = vm.exists && !isUnnamed ? vm.chassisId : null;
       const to = planned.get(vmId) ?? null;
       return from === to ? [] : [{ vmId, from, to }];
     });
@@ -174,11 +181,12 @@ export class PlacementQueries {
 
   explain(
     request: ParsedRequestOf<"placementExplain">,
+    caller: string | undefined,
     maxBytes: number,
   ): Promise<Handled<ResultOf<"placementExplain">>> {
     const { subject, pages = {} } = ENDPOINTS.placementExplain;
     return this.#cluster.frozenPages.page<ResultOf<"placementExplain">>(
-      subject,
+      listingOf(subject, caller),
       request,
       maxBytes,
       pages,
@@ -191,6 +199,7 @@ export class PlacementQueries {
     if (!vm.exists) return refuse("VM_NOT_FOUND", `there is no VM ${vmId}`);
     const decision = await recordedDecision(this.#log, vmId, vm);
     const why = decision === null ? "" : `: ${decisionWords(decision)}`;
+    const cellNeeds = cellNeedsOf(vm);
     return {
       ok: true,
       result: {
@@ -198,6 +207,7 @@ export class PlacementQueries {
         state: vm.state,
         chassisId: vm.chassisId,
         summary: `${summaryOf(vm)}${why}`,
+        ...(cellNeeds === undefined ? {} : { cellNeeds }),
         candidates: [...this.#candidates(vmId, vm)],
         decision,
         preemption: vm.preemption,
@@ -239,6 +249,11 @@ export class PlacementQueries {
     }
     return out.sort((a, b) => b.seq - a.seq).slice(0, MAX_PAGE);
   }
+}
+
+/** Returns the name of a caller's listing. The cursor of one caller is of no use to another one. */
+function listingOf(subject: string, caller = ""): string {
+  return `${subject} ${caller}`;
 }
 
 function keptForAnother({ vm: { vmId }, chassisId }: Placement): Plan["deferrals"][number] {

@@ -44,6 +44,8 @@ const CHANGES_PLAN: Readonly<Record<(VmEvent | LedgerEvent | QuotaEvent)["type"]
   "bioxen.vm.reinstated.v1": false,
   // The VM may be waiting for a place on another chassis.
   "bioxen.vm.resized.v1": true,
+  "bioxen.vm.environment-changed.v1": false,
+  "bioxen.vm.executed.v1": false,
   "bioxen.vm.destroyed.v1": true,
   // The VM may wait because of the quota of its former owner.
   "bioxen.vm.transferred.v1": true,

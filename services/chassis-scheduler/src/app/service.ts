@@ -74,8 +74,8 @@ export function createChassisScheduler(ports: ServicePorts, options: SchedulerOp
       serve(ENDPOINTS.placementPlan, (request, { principal }, maxBytes) =>
         queries.plan(request, principal, maxBytes),
       ),
-      serve(ENDPOINTS.placementExplain, (request, _causation, maxBytes) =>
-        queries.explain(request, maxBytes),
+      serve(ENDPOINTS.placementExplain, (request, { principal }, maxBytes) =>
+        queries.explain(request, principal, maxBytes),
       ),
       serve(ENDPOINTS.placementRebalance, (request) => rebalancing.plan(request)),
       serve(ENDPOINTS.chassisRebalance, (request, causation) => rebalancing.rebalance(request, causation)),

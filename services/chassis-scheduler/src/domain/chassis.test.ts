@@ -37,6 +37,7 @@ const recovered = event("recovered", { lostForMs: 4_000 });
 
 const registers = (registration: Registration) =>
   ({ type: "register", chassisId: "c", registration }) as const;
+const registersAs = (byAgent: string) => ({ ...registers(registrationFor({ agentId: byAgent })), byAgent });
 const uncordons = { type: "uncordon", chassisId: "c", isDraining: false } as const;
 const deletes = (uuid = "u1") => ({ type: "delete-machine", chassisId: "c", uuid }) as const;
 const reports = (outcome: "DELETED" | "KEPT", reason = "") =>
@@ -110,6 +111,23 @@ describe("registration", () => {
       .thenAppended("bioxen.chassis.reconfigured.v1")
       .when(registers(oversubscribed))
       .thenUnchanged();
+  });
+
+  it("by another agent is rejected until the chassis is lost or removed", () => {
+    given(chassisDecider, registered)
+      .when(registersAs("b"))
+      .thenRejected("FORBIDDEN", {
+        message: expect.stringContaining("c belongs to agent a"),
+        details: { agentId: "a", remedy: "bioxen chassis register c --type ecoli --agent b" },
+      })
+      .when(registersAs("a"))
+      .thenUnchanged();
+    given(chassisDecider, registered, lost)
+      .when(registersAs("b"))
+      .thenAppended("bioxen.chassis.reconfigured.v1");
+    given(chassisDecider, registered, event("removed"))
+      .when(registersAs("b"))
+      .thenAppended("bioxen.chassis.registered.v1");
   });
 
   it("as another type is rejected until the chassis is removed", () => {

@@ -37,7 +37,13 @@ export interface AgentSample {
 }
 
 export type ChassisCommand =
-  | { readonly type: "register"; readonly chassisId: string; readonly registration: Registration }
+  /** `byAgent` is the agent that sent the registration; absent for an operator and on a stack without keys. */
+  | {
+      readonly type: "register";
+      readonly chassisId: string;
+      readonly registration: Registration;
+      readonly byAgent?: string | undefined;
+    }
   | { readonly type: "cordon"; readonly chassisId: string }
   | { readonly type: "uncordon"; readonly chassisId: string; readonly isDraining: boolean }
   /** `vmIds` are the VMs on the chassis. */
@@ -70,9 +76,16 @@ type MachineOutcome = (typeof MACHINE_OUTCOMES)[number];
 type ChassisDecision = Decision<ChassisEvent>;
 
 export const chassisDecider = deciderOf<ChassisState, ChassisCommand, ChassisEvent>(chassisFold, {
-  register(state, { chassisId, registration }) {
+  register(state, { chassisId, registration, byAgent }) {
     if (!state.registered)
       return accept<ChassisEvent>({ type: "bioxen.chassis.registered.v1", data: registration });
+    if (byAgent !== undefined && byAgent !== state.agentId && state.lost === null) {
+      const remedy = `bioxen chassis register ${chassisId} --type ${state.chassisType} --agent ${byAgent}`;
+      const message =
+        `${chassisId} belongs to agent ${state.agentId}: agent ${byAgent} may register it once it is lost or removed, ` +
+        "or an operator gives it to that agent";
+      return refuse("FORBIDDEN", message, { details: { agentId: state.agentId, remedy } });
+    }
     if (state.chassisType !== registration.chassisType) {
       const message = `${chassisId} is registered as type ${state.chassisType}: remove it before it is registered as ${registration.chassisType}`;
       return refuse("CONFLICT", message);

@@ -3,7 +3,9 @@
  */
 import { ENDPOINTS, type ServedEndpoint, serve, serveChange } from "@bioxen/contracts";
 import type { VmCommands } from "./commands.ts";
+import type { CourseQueries } from "./course-queries.ts";
 import type { DeferCommand } from "./defer-command.ts";
+import type { EnvironmentCommandHandler } from "./environment-command.ts";
 import type { ExecCommand } from "./exec-command.ts";
 import type { GuestStateCommands } from "./guest-state-commands.ts";
 import type { LogCommands } from "./log-commands.ts";
@@ -16,6 +18,7 @@ import type { ResizeCommand } from "./resize-command.ts";
 export interface Handlers {
   readonly commands: VmCommands;
   readonly resizes: ResizeCommand;
+  readonly environments: EnvironmentCommandHandler;
   readonly execs: ExecCommand;
   readonly guestStates: GuestStateCommands;
   readonly moves: MoveCommands;
@@ -24,6 +27,7 @@ export interface Handlers {
   readonly log: LogCommands;
   readonly reports: ReportCommand;
   readonly queries: VmQueries;
+  readonly courses: CourseQueries;
 }
 
 export function lifecycleEndpoints(handlers: Handlers): readonly ServedEndpoint[] {
@@ -36,7 +40,14 @@ export function lifecycleEndpoints(handlers: Handlers): readonly ServedEndpoint[
 }
 
 /** Public commands. */
-function userEndpoints({ commands, resizes, execs, guestStates, moves }: Handlers): ServedEndpoint[] {
+function userEndpoints({
+  commands,
+  resizes,
+  environments,
+  execs,
+  guestStates,
+  moves,
+}: Handlers): ServedEndpoint[] {
   return [
     serveChange(ENDPOINTS.vmCreate, (request, causation) => commands.create(request, causation)),
     serveChange(ENDPOINTS.vmStart, (request, causation) => commands.start(request, causation)),
@@ -48,6 +59,9 @@ function userEndpoints({ commands, resizes, execs, guestStates, moves }: Handler
     serveChange(ENDPOINTS.vmMigrate, (request, causation) => moves.migrate(request, causation)),
     serveChange(ENDPOINTS.vmCancelMigration, (request, causation) => moves.cancel(request, causation)),
     serveChange(ENDPOINTS.vmTransfer, (request, causation) => commands.transfer(request, causation)),
+    serveChange(ENDPOINTS.vmSetEnvironment, (request, causation) =>
+      environments.setEnvironment(request, causation),
+    ),
     serve(ENDPOINTS.vmExec, (request, causation) => execs.exec(request, causation)),
     serveChange(ENDPOINTS.vmSnapshot, (request, causation) => guestStates.snapshot(request, causation)),
     serveChange(ENDPOINTS.vmRestore, (request, causation) => guestStates.restore(request, causation)),
@@ -69,11 +83,12 @@ function serviceEndpoints({ reports, moves, preemptions, deferrals }: Handlers):
   ];
 }
 
-function queryEndpoints({ queries }: Handlers): ServedEndpoint[] {
+function queryEndpoints({ queries, courses }: Handlers): ServedEndpoint[] {
   return [
     serve(ENDPOINTS.vmGet, (request, _causation, maxBytes) => queries.get(request, maxBytes)),
     serve(ENDPOINTS.vmList, (request, _causation, maxBytes) => queries.list(request, maxBytes)),
     serve(ENDPOINTS.vmHistory, (request, _causation, maxBytes) => queries.history(request, maxBytes)),
+    serve(ENDPOINTS.courseGet, (request, causation, maxBytes) => courses.get(request, causation, maxBytes)),
   ];
 }
 

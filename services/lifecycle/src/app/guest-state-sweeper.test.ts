@@ -51,6 +51,20 @@ describe("the sweeper", () => {
     happen("a", "created", { incarnation: 1, request: {} });
   });
 
+  it("ends although the store does not answer a comparison", async () => {
+    let asked = 0;
+    blobs.list = () => {
+      asked += 1;
+      return new Promise(() => undefined);
+    };
+    sweeper.compareAll();
+    await eventually("the store was asked", async () => {
+      await clock.advance(0);
+      return asked > 0 || undefined;
+    });
+    await sweeper.end();
+  });
+
   it("deletes superseded states, and all states of a stopped VM", async () => {
     await keep("a", "c1", 1);
     await keep("a", "c2", 2);

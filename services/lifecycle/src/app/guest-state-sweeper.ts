@@ -50,6 +50,7 @@ export class GuestStateSweeper {
   readonly #referred = new Map<string, readonly BlobName[]>();
   /** Blobs that a VM has ceased to refer to: no later event refers to them. */
   readonly #superseded = new Set<BlobName>();
+  readonly #ending = Promise.withResolvers<undefined>();
 
   constructor(
     ports: SweeperPorts,
@@ -65,7 +66,7 @@ export class GuestStateSweeper {
     this.#reconciler = new Reconciler({
       clock,
       timers,
-      step: (key) => this.#step(key),
+      step: (key) => Promise.race([this.#step(key), this.#ending.promise]),
       onError: (key, thrown) =>
         logger.warn(
           { blob: key, err: thrown },
@@ -91,7 +92,9 @@ export class GuestStateSweeper {
     }
   }
 
+  /** Ends without the answers that the store still owes: on a lost connection they may never come. */
   end(): Promise<void> {
+    this.#ending.resolve(undefined);
     return this.#reconciler.stop();
   }
 

@@ -29,7 +29,7 @@ export interface LedgerResize {
  * when the VM has meanwhile lost its entry.
  */
 export async function resizeInLedger(
-  { caller, applied, ledgers }: CommandPorts,
+  { caller, applied, ledgers }: Pick<CommandPorts, "caller" | "applied" | "ledgers">,
   { vmId, chassisId, fence, amounts, preemption, from }: LedgerResize,
   causation: Causation,
 ): Promise<{ readonly ok: true; readonly entry: LedgerEntry | undefined } | VmRejection> {

@@ -13,6 +13,7 @@ import {
   logFold,
   type Owners,
   ownersIn,
+  refusedToTenant,
   StatePages,
   type VmState,
   vmFold,
@@ -28,8 +29,11 @@ import {
 } from "@bioxen/kernel";
 import type { CommandPorts } from "./command-ports.ts";
 import { VmCommands } from "./commands.ts";
+import { CourseQueries } from "./course-queries.ts";
+import { CourseSweeper } from "./course-sweeper.ts";
 import { DeferCommand } from "./defer-command.ts";
 import { type Handlers, lifecycleEndpoints } from "./endpoints.ts";
+import { EnvironmentCommandHandler } from "./environment-command.ts";
 import { ExecCommand } from "./exec-command.ts";
 import { GuestStateCommands } from "./guest-state-commands.ts";
 import { DEFAULT_SWEEP, GuestStateSweeper, type SweepOptions } from "./guest-state-sweeper.ts";
@@ -37,6 +41,7 @@ import { LogCommands } from "./log-commands.ts";
 import { MoveCommands } from "./move-commands.ts";
 import { PreemptionCommands } from "./preemption-commands.ts";
 import { VmQueries } from "./queries.ts";
+import { Releases } from "./releases.ts";
 import { ReportCommand } from "./report-command.ts";
 import { ResizeCommand } from "./resize-command.ts";
 import { VmProcess } from "./vm-process.ts";
@@ -56,6 +61,7 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
     clock,
     ids,
     source: "/bioxen/lifecycle",
+    refusalOf: refusedToTenant,
   });
   const ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
   const ledgersOf = new LedgersOfVms();
@@ -69,14 +75,7 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
     log,
     new StatePages({ states: vms, log, appliedSeq: knownSeq, applied }),
   );
-  const skips = new Aggregates<LogState>({
-    kind: "log",
-    fold: logFold,
-    log,
-    clock,
-    ids,
-    source: "/bioxen/lifecycle",
-  });
+  const skips = logStates(ports);
   const logCommands = new LogCommands({
     skips,
     log,
@@ -85,17 +84,20 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
     reread: async (subject) => feed?.rereadOf(subject),
   });
   const commandPorts = { vms, ledgers, chassis, caller: bus, clock, log, knownSeq, applied, caughtUp };
-  const handlers = { ...handlersOf(commandPorts, ports), queries, log: logCommands };
+  const courses = new CourseQueries({ vms, courses: ports.courses, logger });
+  const handlers = { ...handlersOf(commandPorts, ports), queries, courses, log: logCommands };
   let lease: Lease | undefined;
   const acts = () => lease?.token() !== undefined;
   const world = { vms, ledgers, ledgersOf, chassis, knownSeq };
   const process = new VmProcess(world, clock, acts);
+  const releases = new Releases(commandPorts, acts);
   const vmOf = (vmId: string) => vms.get(vmId).state;
   const sweeper = new GuestStateSweeper(ports, options.sweep ?? DEFAULT_SWEEP, vmOf, acts);
+  const oldCourses = new CourseSweeper(ports, vmOf, acts);
   const reconciler = new Reconciler({
     clock,
     timers,
-    step: (vmId) => process.step(vmId),
+    step: async (vmId) => (await process.step(vmId)) ?? releases.step(vmId),
     onError: (vmId, thrown) => logger.warn({ vmId, err: thrown }, `a step failed: ${messageOf(thrown)}`),
   });
   return {
@@ -116,26 +118,33 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
         for (const [chassisId, ledger] of ledgers.entries()) ledgersOf.note(chassisId, ledger);
         for (const vmId of vms.ids()) reconciler.wake(vmId);
         sweeper.compareAll();
+        oldCourses.begin();
       };
       lease = leases.contend("lifecycle", { onHeld, onLost: () => undefined });
     },
     async end() {
       await reconciler.stop();
       await sweeper.end();
+      await oldCourses.end();
       await lease?.release();
     },
   };
 }
 
-/** Returns the owners of VMs. A VM that is unknown here is looked up in the log: another instance may have created it. */
+function logStates({ log, clock, ids }: ServicePorts): Aggregates<LogState> {
+  return new Aggregates({ kind: "log", fold: logFold, log, clock, ids, source: "/bioxen/lifecycle" });
+}
+
+/**
+ * Returns the owners of VMs. Each question reads the newest events of the VM: another instance may have created it, or
+ * given it to another owner. An unreadable VM keeps its last known owner.
+ */
 function ownersOf(vms: Aggregates<VmState>): Owners {
   const known = ownersIn((vmId) => vms.get(vmId).state);
   return {
     ...known,
     async ownerOf(vmId) {
-      const owner = known.knownOwnerOf(vmId);
-      if (owner !== undefined) return owner;
-      await vms.refresh(vmId);
+      if (vms.asideOf(vmId) === undefined) await vms.refresh(vmId);
       return known.knownOwnerOf(vmId);
     },
   };
@@ -144,12 +153,13 @@ function ownersOf(vms: Aggregates<VmState>): Owners {
 function handlersOf(
   commandPorts: CommandPorts,
   { blobs, ids }: ServicePorts,
-): Omit<Handlers, "queries" | "log"> {
+): Omit<Handlers, "queries" | "courses" | "log"> {
   const { vms, chassis, caller } = commandPorts;
   const preemptions = new PreemptionCommands(commandPorts);
   return {
     commands: new VmCommands(commandPorts, preemptions),
     resizes: new ResizeCommand(commandPorts),
+    environments: new EnvironmentCommandHandler(commandPorts),
     execs: new ExecCommand(commandPorts),
     guestStates: new GuestStateCommands({ vms, chassis, caller, blobs, ids }),
     moves: new MoveCommands(commandPorts),

@@ -29,6 +29,24 @@ describe("a new VM", () => {
     expect(newVmOf(request({ seed: 7 }), DEFAULT_SEED)).toMatchObject({ vm: { seed: 7 } });
   });
 
+  it("requests the largest amounts of its schedule, and records the whole schedule", () => {
+    const schedule = [{ atMinute: 60, resources: { ribosomes: 400 } }];
+    const created = newVmOf(request({ resources: { ribosomes: 300 }, schedule }), DEFAULT_SEED);
+    expect(created).toMatchObject({
+      vm: {
+        request: { ...FULL, ribosomes: 400 },
+        schedule: [
+          { atMinute: 0, allocation: { ...FULL, ribosomes: 300 } },
+          { atMinute: 60, allocation: { ...FULL, ribosomes: 400 } },
+        ],
+      },
+    });
+    const wrong = [{ atMinute: 60, resources: { vcpus: 1 } }];
+    expect(newVmOf(request({ schedule: wrong }), DEFAULT_SEED)).toMatchObject({
+      rejection: { details: { problems: [{ path: "schedule.0.resources.vcpus" }] } },
+    });
+  });
+
   it("has no field for a guarantee or a burst that its request does not name", () => {
     const created = newVmOf(request({ guarantee: { ribosomes: "50%" } }), DEFAULT_SEED);
     expect(created).toMatchObject({ vm: { guarantee: { ...FULL, ribosomes: 252 } } });

@@ -3,16 +3,21 @@
  * request with problems is rejected with all of them.
  */
 import {
+  CELL_FIELD_NAMES,
   type CheckpointRecord,
+  configProblems,
   foreignResources,
   fullDemand,
   type ParsedRequestOf,
   type Problem,
   RATE_RESOURCES,
+  type Recorded,
   type RequestedAmount,
+  recordedSchedule,
   requestedAmounts,
   requestParts,
   resourceProblems,
+  scheduleProblems,
   type Vm,
   type VmEvent,
   type VmType,
@@ -33,7 +38,8 @@ type CreateRequest = ParsedRequestOf<"vmCreate">;
 export function newVmOf(request: CreateRequest, defaultSeed: number): { readonly vm: NewVm } | VmRejection {
   const { biologicalType, vmType } = request;
   const full = fullDemand(biologicalType, vmType);
-  const { request: amounts, cell } = requestParts(request, request.resources);
+  const { request: initial, cell } = requestParts(request, request.resources);
+  const { schedule, request: amounts } = recordedSchedule(request, initial, request.schedule);
   const guarantee = request.guarantee && requestedAmounts(request.guarantee, full, amounts);
   const burst = request.burst && burstAmounts(request.burst, full);
   const problems = [
@@ -42,8 +48,9 @@ export function newVmOf(request: CreateRequest, defaultSeed: number): { readonly
     ...(burst === undefined ? [] : burstProblems(vmType, amounts, burst)),
     ...foreignResources("guarantee", request.guarantee ?? {}, request),
     ...(guarantee === undefined ? [] : guaranteeProblems(vmType, amounts, guarantee)),
-    ...parameterSetProblems(request),
-    ...unknownSettings(request),
+    ...configProblems(request, request.config),
+    ...scheduleProblems(request),
+    ...recordProblems(request),
   ];
   if (problems.length > 0) return badRequest(problems);
   const vm: NewVm = {
@@ -62,6 +69,8 @@ export function newVmOf(request: CreateRequest, defaultSeed: number): { readonly
     labels: request.labels,
     config: request.config,
     parent: null,
+    ...(schedule === undefined ? {} : { schedule }),
+    ...(request.record === undefined ? {} : { record: asStored(request.record) }),
   };
   return { vm };
 }
@@ -87,7 +96,9 @@ export function forkOf(
     labels: { ...parent.labels },
     config: asRecorded(parent.config),
     parent: parentId,
+    ...(parent.schedule === undefined ? {} : { schedule: [...parent.schedule] }),
     checkpoint,
+    ...(parent.record === undefined ? {} : { record: parent.record }),
   };
 }
 
@@ -141,26 +152,23 @@ export function guaranteeProblems(vmType: VmType, request: Amounts, guarantee: A
   return problems;
 }
 
-/** Returns the problems of the parameter set: the published, unscaled parameters exist for E. coli only. */
-function parameterSetProblems({ biologicalType, config }: CreateRequest): Problem[] {
-  const wanted = config["parameterSet"];
-  if (wanted === undefined || wanted === "default") return [];
-  if (wanted === "weisse-2015" && biologicalType === "ecoli") return [];
-  return [{ path: "config.parameterSet", message: 'must be "default", or "weisse-2015" for ecoli' }];
+/** Returns the problems of a time course: only a cell has one, and each field must be one of a cell. */
+function recordProblems({ vmType, record }: CreateRequest): Problem[] {
+  if (record === undefined) return [];
+  if (vmType !== "basic") {
+    return [{ path: "record", message: `is for cells only: VMs of type ${vmType} record no time course` }];
+  }
+  return (record.fields ?? []).flatMap((name, i): Problem[] => {
+    if (CELL_FIELD_NAMES.includes(name)) return [];
+    const meant = closestWord(name, CELL_FIELD_NAMES);
+    const hint = meant === undefined ? `use ${CELL_FIELD_NAMES.join(", ")}` : `did you mean ${meant}?`;
+    return [{ path: `record.fields.${i}`, message: `${name} is not a field of a cell: ${hint}` }];
+  });
 }
 
-/** The settings in the `config` of a cell. */
-const CELL_SETTINGS = ["parameterSet", "partitionNoise"];
-
-/** Returns one problem for each setting of a cell that its model does not have. Pools check the settings of machines. */
-function unknownSettings({ vmType, config }: CreateRequest): Problem[] {
-  if (vmType !== "basic") return [];
-  const unknown = Object.keys(config).filter((name) => !CELL_SETTINGS.includes(name));
-  return unknown.map((name) => {
-    const meant = closestWord(name, CELL_SETTINGS);
-    const hint = meant === undefined ? `use ${CELL_SETTINGS.join(", ")}` : `did you mean config.${meant}?`;
-    return { path: `config.${name}`, message: `is not a setting of a cell: ${hint}` };
-  });
+/** Returns what is recorded without a field that is undefined, as an event has it. */
+function asStored({ everyMinutes, fields }: NonNullable<CreateRequest["record"]>): Recorded {
+  return { everyMinutes, ...(fields === undefined ? {} : { fields }) };
 }
 
 /** Returns the value as JSON records it: without fields that are undefined. */

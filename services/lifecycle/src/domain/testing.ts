@@ -26,6 +26,16 @@ export const DESTROYED = vmEvent("destroyed", { reason: "x" });
 
 const RUNNING = [CREATED, START, PLACED, STARTED];
 
+/** The record of a checkpoint at this simulated minute. */
+export const checkpointRecord = (simMinutes: number) => ({
+  checkpointId: `c${simMinutes}`,
+  simMinutes,
+  bytes: 5,
+  sha256: "a".repeat(64),
+});
+export const checkpointed = (simMinutes: number) =>
+  vmEvent("checkpointed", { fence: FENCE, ...checkpointRecord(simMinutes) });
+
 /** The log of a VM in each state. */
 export const LOGS: Readonly<Record<Vm["state"], readonly VmEvent[]>> = {
   created: [CREATED],

@@ -103,6 +103,13 @@ const COMMANDS: readonly VmCommand[] = [
     request: { ribosomes: 7 },
     granted: { fence: FENCE, amounts: { ribosomes: 7 }, amountsSeq: 90 },
   },
+  {
+    type: "set-environment",
+    vmId: VM_ID,
+    environment: { substrate: 1 },
+    at: { fence: FENCE, restores: 0, simMinute: 7 },
+  },
+  { type: "executed", fence: FENCE, source: "return 1", shell: false, outcome: "OK", simMinute: 7 },
   { type: "defer", reasons: [{ chassisId: "c", code: "CAPACITY_EXCEEDED", message: "full" }] },
   {
     type: "snapshot",
@@ -163,6 +170,8 @@ deciderLaws("a VM", vmDecider, {
       reason: "Each such report tells of another restart of the guest.",
       when: (command) => command.type === "report" && command.report.observed === "restarted",
     },
+    { type: "set-environment", reason: "The id of a command makes its retry one change." },
+    { type: "executed", reason: "The id of a command makes its retry one record." },
     { type: "settle", reason: "A destroy ends in two events: the stop, and the end of the VM." },
     {
       type: "advance-move",

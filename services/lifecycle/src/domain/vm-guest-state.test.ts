@@ -5,21 +5,14 @@ import { blobsOf, MAX_SNAPSHOTS, type Vm, type VmEvent } from "@bioxen/contracts
 import { given, vmEvent } from "@bioxen/testkit";
 import { describe, expect, it } from "vitest";
 import type { GuestReport } from "./guest-report.ts";
-import { FENCE, LOGS, PAUSED, STOP, STOPPED, VM_ID } from "./testing.ts";
+import { checkpointed, checkpointRecord, FENCE, LOGS, PAUSED, STOP, STOPPED, VM_ID } from "./testing.ts";
 import { vmDecider } from "./vm-decider.ts";
 import type { TakenCheckpoint } from "./vm-guest-state.ts";
 
-const record = (simMinutes: number) => ({
-  checkpointId: `c${simMinutes}`,
-  simMinutes,
-  bytes: 5,
-  sha256: "a".repeat(64),
-});
-const checkpointed = (simMinutes: number) => vmEvent("checkpointed", { fence: FENCE, ...record(simMinutes) });
 const snapshotted = (snapshotId: string, simMinutes: number) =>
-  vmEvent("snapshotted", { snapshotId, fence: FENCE, ...record(simMinutes) });
+  vmEvent("snapshotted", { snapshotId, fence: FENCE, ...checkpointRecord(simMinutes) });
 const restored = (snapshotId: string, simMinutes: number) =>
-  vmEvent("restored", { snapshotId, ...record(simMinutes) });
+  vmEvent("restored", { snapshotId, ...checkpointRecord(simMinutes) });
 
 const { pending: PENDING, starting: STARTING, running: RUNNING } = LOGS;
 const vm = (...events: readonly VmEvent[]) => given(vmDecider, ...events);
@@ -34,7 +27,7 @@ const report = (of: Given, fields: Partial<GuestReport>) =>
     nowMs: 0,
   });
 const checkpoint = (simMinutes: number, more: Partial<GuestReport> = {}): Partial<GuestReport> => ({
-  checkpoint: record(simMinutes),
+  checkpoint: checkpointRecord(simMinutes),
   restores: 0,
   ...more,
 });
@@ -101,7 +94,7 @@ describe("a checkpoint", () => {
 });
 
 describe("a snapshot", () => {
-  const taken: TakenCheckpoint = { fence: FENCE, restores: 0, checkpoint: record(5) };
+  const taken: TakenCheckpoint = { fence: FENCE, restores: 0, checkpoint: checkpointRecord(5) };
   const snapshot = (events: readonly VmEvent[], of: TakenCheckpoint | undefined = taken) =>
     vm(...events).when({ type: "snapshot", vmId: VM_ID, snapshotId: "s", taken: of });
   const full = Array.from({ length: MAX_SNAPSHOTS }, (_, i) => snapshotted(`s${i}`, i));

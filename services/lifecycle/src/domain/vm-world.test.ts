@@ -14,7 +14,6 @@ import {
   LOGS,
   PLACED,
   START,
-  STARTED,
   STOP,
   STOP_TO_DESTROY,
   STOPPED,
@@ -111,9 +110,12 @@ describe("a lost chassis", () => {
     });
   });
 
-  it("leaves the VMs of a pool in their places, because their guests go on", () => {
+  it("leaves the VMs of a pool in every state, because their guests go on; one that is stopping waits", () => {
     const inPool = vmEvent("created", { ...CREATED.data, vmType: "xcpng" });
-    vm(inPool, START, PLACED, STARTED).when({ type: "lose-chassis" }).thenUnchanged();
+    for (const [state, events] of Object.entries(LOGS)) {
+      const ofPool = events.map((event) => (event.type === CREATED.type ? inPool : event));
+      expect([state, vm(...ofPool).when({ type: "lose-chassis" }).outcome]).toEqual([state, "="]);
+    }
   });
 
   it("leaves a paused VM paused in its next place", () => {

@@ -16,7 +16,16 @@ import {
   type VmEvent,
   type VmState,
 } from "@bioxen/contracts";
-import { accept, type CommandOf, type DecisionTable, equalAmounts, UNCHANGED } from "@bioxen/kernel";
+import {
+  type Amounts,
+  accept,
+  type CommandOf,
+  type DecisionTable,
+  equalAmounts,
+  fits,
+  UNCHANGED,
+} from "@bioxen/kernel";
+import { comingAmounts, type HeldGuest, minuteProblem } from "./held-minute.ts";
 import type { NewVm } from "./new-vm.ts";
 import {
   noVm,
@@ -52,7 +61,13 @@ export type UserCommand =
    * reservation.
    */
   /** `cell`: the new amounts of the cell in a machine, which no ledger counts; absent: they are unchanged. */
-  | (OnVm<"resize"> & RequestParts & { readonly granted: GrantedEntry | null })
+  /** `at`: the minute of the cell at which it gets the amounts `given`; undefined for a guest without minutes. */
+  | (OnVm<"resize"> &
+      RequestParts & {
+        readonly granted: GrantedEntry | null;
+        readonly at?: HeldGuest | undefined;
+        readonly given?: Amounts | undefined;
+      })
   /** The scheduler found no place for the VM. */
   | { readonly type: "defer"; readonly reasons: readonly PlacementRefusal[] };
 
@@ -65,6 +80,7 @@ export type VmVerb =
   | "stop"
   | "destroy"
   | "resize"
+  | "set-environment"
   | "migrate"
   | "exec"
   | "snapshot"
@@ -77,7 +93,7 @@ const KEPT = ["restore", "delete-snapshot"] as const;
 /**
  * Commands for a VM with a live guest. `fork` here copies the guest; a fork from a snapshot is allowed in every state.
  */
-const LIVE = ["snapshot", "fork", ...KEPT] as const;
+const LIVE = ["set-environment", "snapshot", "fork", ...KEPT] as const;
 
 const ALLOWED: Readonly<Record<Vm["state"], readonly VmVerb[]>> = {
   created: ["start", "resize", "destroy", ...KEPT],
@@ -208,7 +224,7 @@ function decideTransfer(state: VmState, { vmId, owner }: CommandOf<UserCommand, 
  */
 function decideResize(
   state: VmState,
-  { vmId, request, cell, granted }: CommandOf<UserCommand, "resize">,
+  { vmId, request, cell, granted, at, given }: CommandOf<UserCommand, "resize">,
 ): VmDecision {
   const isPreempted = state.exists && state.preemption?.active === true;
   if (granted !== null && isPreempted && !equalAmounts(granted.amounts, request)) {
@@ -226,9 +242,18 @@ function decideResize(
   }
   if (!isFollowedBy(vm, granted)) return preemptedMeanwhile(vmId);
   const { amounts } = granted;
+  const hasCourse =
+    vm.allocationCourse !== undefined || (given !== undefined && !equalAmounts(given, amounts));
   const isSame = equalAmounts(amounts, vm.allocation ?? {}) && equalAmounts(amounts, vm.request);
-  if (isSame && isSameCell) return UNCHANGED;
-  const data = { request: amounts, allocation: amounts, ...changed };
+  if (isSame && isSameCell && !hasCourse) return UNCHANGED;
+  const late = at === undefined ? undefined : minuteProblem(vmId, vm, at);
+  if (late !== undefined) return late;
+  if (at !== undefined && comingAmounts(vm, at).some((coming) => !fits(coming, amounts))) {
+    return refuse("CONFLICT", `${vmId} has just been resized: try again`, { retryable: true });
+  }
+  const minute = at === undefined ? {} : { simMinute: at.simMinute };
+  const other = at === undefined || given === undefined || equalAmounts(given, amounts) ? {} : { given };
+  const data = { request: amounts, allocation: amounts, ...changed, ...minute, ...other };
   return accept<VmEvent>({ type: "bioxen.vm.resized.v1", data });
 }
 

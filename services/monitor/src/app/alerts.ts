@@ -67,7 +67,7 @@ export class Alerts {
       applied: async (seq) => this.#feed?.applied(seq),
     });
     this.evaluator = new AlertEvaluator((ruleId, target) => this.#noteChange(ruleId, target));
-    this.#deliveries = new AlertDeliveries(ports, webhooks, this.states, () => this.#acts());
+    this.#deliveries = new AlertDeliveries(ports, webhooks, this.states, () => this.acts());
     this.#reconciler = new Reconciler({
       clock,
       timers,
@@ -80,7 +80,8 @@ export class Alerts {
     });
   }
 
-  begin(feed: EventFeed): void {
+  /** Begins to raise and clear alerts. Calls `onHeld` whenever this instance gets the lease of the service. */
+  begin(feed: EventFeed, onHeld: () => void = () => undefined): void {
     this.#feed = feed;
     for (const ruleId of this.ruleIds()) this.#follow(ruleId);
     feed.onEvent(({ envelope }) => {
@@ -96,7 +97,10 @@ export class Alerts {
       this.#deliveries.wake(ruleId);
     });
     this.#lease = this.#ports.leases.contend("monitor", {
-      onHeld: () => this.#reviewAll(),
+      onHeld: () => {
+        this.#reviewAll();
+        onHeld();
+      },
       onLost: () => this.#open.clear(),
     });
   }
@@ -125,8 +129,8 @@ export class Alerts {
     return out;
   }
 
-  /** Returns true while this instance holds the lease, and so raises, clears and notifies. */
-  #acts(): boolean {
+  /** Returns true while this instance holds the lease of the service, and so raises, clears and notifies. */
+  acts(): boolean {
     return this.#lease?.token() !== undefined;
   }
 
@@ -164,7 +168,7 @@ export class Alerts {
   }
 
   #noteChange(ruleId: string, target: string): void {
-    if (!this.#acts() || this.#isSettled(ruleId, target)) return;
+    if (!this.acts() || this.#isSettled(ruleId, target)) return;
     const open = this.#open.get(ruleId) ?? new Set();
     open.add(target);
     this.#open.set(ruleId, open);
@@ -183,7 +187,7 @@ export class Alerts {
     let dueAtMs = Number.POSITIVE_INFINITY;
     let changes = 0;
     for (const target of open ?? []) {
-      if (!this.#acts()) return undefined;
+      if (!this.acts()) return undefined;
       if (changes >= MAX_CHANGES_PER_STEP) return { dueAtMs: this.#ports.clock.nowMs() };
       const targetDueAtMs = this.#dueAtMs(ruleId, target);
       if (targetDueAtMs > this.#ports.clock.nowMs()) {
@@ -220,7 +224,7 @@ export class Alerts {
     for (let i = 0; i < decisions; i += 1) {
       const decide = (state: AlertState) => this.#decide(ruleId, target, state);
       const causation = this.#causation(ruleId);
-      const executed = await this.states.react(ruleId, causation, decide, () => this.#acts());
+      const executed = await this.states.react(ruleId, causation, decide, () => this.acts());
       invariant(executed.ok, "raising and clearing are never rejected", { ruleId });
       if (executed.changed) continue;
       if (isFull(executed.current.state)) this.#full.add(ruleId);

@@ -64,6 +64,21 @@ export class Fleet {
       .sort(([a], [b]) => (a < b ? -1 : 1));
   }
 
+  /** Returns true when this agent has registered the chassis. */
+  isRunBy(agentId: string, chassisId: string): boolean {
+    const chassis = this.chassis.get(chassisId);
+    return chassis.registered && chassis.agentId === agentId;
+  }
+
+  /** Returns the chassis on which a VM is, or to which it moves. */
+  placesOf(vmId: string): readonly string[] {
+    const vm = this.vms.get(vmId);
+    if (!vm.exists) return [];
+    return [vm.chassisId, vm.migration?.target?.chassisId, vm.machineOn].filter(
+      (id) => typeof id === "string",
+    );
+  }
+
   openLedgers(): [string, Ledger][] {
     return [...this.ledgers.entries()]
       .filter(([, ledger]) => ledger.open)

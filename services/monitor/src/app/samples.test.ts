@@ -1,5 +1,5 @@
 import { ALL_CHASSIS_TELEMETRY, ALL_SERVICE_TELEMETRY, type ChassisSample } from "@bioxen/contracts";
-import type { ServicePorts } from "@bioxen/kernel";
+import type { HearMessage, ServicePorts } from "@bioxen/kernel";
 import { describe, expect, it } from "vitest";
 import { Samples } from "./samples.ts";
 
@@ -28,7 +28,7 @@ function newestAfter(...instants: number[]): number | undefined {
       eventLoopLagMs: 0,
       appliedSeq: 1,
     };
-    deliver(sample, "");
+    deliver(sample, "bioxen.tel.chassis.c");
   }
   return samples.chassis.get("c")?.atMs;
 }
@@ -60,7 +60,7 @@ describe("samples", () => {
       appliedSeq: 1,
     };
     for (const chassisId of ["c", "invented"])
-      deliver.get(ALL_CHASSIS_TELEMETRY)?.({ ...chassis, chassisId }, "");
+      deliver.get(ALL_CHASSIS_TELEMETRY)?.({ ...chassis, chassisId }, `bioxen.tel.chassis.${chassisId}`);
     expect([...samples.chassis.ids()]).toEqual(["c"]);
     const instance = {
       service: "monitor",
@@ -74,11 +74,34 @@ describe("samples", () => {
       residentBytes: 1,
     };
     for (let i = 0; i < 1_500; i += 1) {
-      deliver.get(ALL_SERVICE_TELEMETRY)?.({ ...instance, instance: `i${i}` }, "");
+      deliver.get(ALL_SERVICE_TELEMETRY)?.({ ...instance, instance: `i${i}` }, "bioxen.tel.service.monitor");
     }
     expect(samples.services.size).toBe(1_000);
     samples.dropSilentServices(NOW_MS + 60_000);
     expect(samples.services.size).toBe(0);
+  });
+
+  it("count only from the agent that runs the chassis, and on their own subject", () => {
+    let deliver: HearMessage = () => undefined;
+    const bus = {
+      subscribe(subject: string, onMessage: HearMessage) {
+        if (subject === ALL_CHASSIS_TELEMETRY) deliver = onMessage;
+        return { stop: () => undefined };
+      },
+    };
+    const clock = { nowMs: () => NOW_MS };
+    const samples = new Samples({ bus, clock, logger: { warn: () => undefined } } as unknown as ServicePorts);
+    samples.begin({ isFrom: (agentId) => agentId === "local" });
+    const rest = { atMs: 1, sampleNumber: 1, guests: 0, strays: 0, eventLoopLagMs: 0, appliedSeq: 1 };
+    const hear = (chassisId: string, agentId: string, sender: string | undefined, subject = chassisId) =>
+      deliver({ ...rest, chassisId, agentId }, `bioxen.tel.chassis.${subject}`, sender);
+    hear("other-sender", "local", "far");
+    hear("other-agent", "far", "far");
+    hear("other-subject", "local", "local", "x");
+    expect([...samples.chassis.ids()]).toEqual([]);
+    hear("own", "local", "local");
+    hear("open", "local", undefined);
+    expect([...samples.chassis.ids()]).toEqual(["own", "open"]);
   });
 
   it("a sample from a clock that was set back by minutes counts as new", () => {

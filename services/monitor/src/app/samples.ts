@@ -8,10 +8,14 @@ import {
   ALL_VM_TELEMETRY,
   type ChassisSample,
   chassisSample,
+  chassisTelemetrySubject,
+  type ServiceName,
   type ServiceSample,
   serviceSample,
+  serviceTelemetrySubject,
   type VmSample,
   vmSample,
+  vmTelemetrySubject,
 } from "@bioxen/contracts";
 import type { ServicePorts } from "@bioxen/kernel";
 import { countSample, LossWindow, type SampleCount } from "../domain/loss.ts";
@@ -34,6 +38,12 @@ type Sample = { readonly atMs: number; readonly sampleNumber: number };
 type Schema<S> = {
   safeParse(value: unknown): { success: true; data: S } | { success: false; error: unknown };
 };
+
+/** Where a sample comes from: its subject, and the agent that sent it; undefined on an open stack and of other services. */
+interface Origin {
+  readonly subject: string;
+  readonly sender: string | undefined;
+}
 
 /** The newest samples of one kind, by the id of their source. */
 class NewestSamples<S extends Sample> {
@@ -95,7 +105,11 @@ export interface SampleListener {
    * without bound: a client can invent ids.
    */
   readonly isKnown?: (kind: "vm" | "chassis", id: string) => boolean;
+  /** Returns true when the log says that the agent runs the chassis, and that the VM is there; default: always. */
+  readonly isFrom?: (agentId: string, chassisId: string, vmId?: string) => boolean;
 }
+
+const AGENT: ServiceName = "chassis-agent";
 
 export class Samples {
   readonly vms = new NewestSamples<VmSample>();
@@ -115,20 +129,28 @@ export class Samples {
 
   begin(listener: SampleListener = {}): void {
     this.#listener = listener;
-    const isKnown = listener.isKnown ?? (() => true);
-    this.#listen(ALL_VM_TELEMETRY, vmSample, (sample, nowMs) => {
-      if (!isKnown("vm", sample.vmId) || !isKnown("chassis", sample.chassisId)) return;
+    const { isKnown = () => true, isFrom = () => true } = listener;
+    this.#listen(ALL_VM_TELEMETRY, vmSample, (sample, nowMs, { subject, sender }) => {
+      const { vmId, chassisId } = sample;
+      if (subject !== vmTelemetrySubject(vmId) || !isKnown("vm", vmId) || !isKnown("chassis", chassisId))
+        return;
+      if (sender !== undefined && !isFrom(sender, chassisId, vmId)) return;
       const { isNewest, counted } = this.vms.add(sample.vmId, sample, nowMs);
       this.lossOf(sample.chassisId).add(counted, nowMs);
       if (isNewest) this.#listener.onVm?.(sample);
     });
-    this.#listen(ALL_CHASSIS_TELEMETRY, chassisSample, (sample, nowMs) => {
-      if (!isKnown("chassis", sample.chassisId)) return;
+    this.#listen(ALL_CHASSIS_TELEMETRY, chassisSample, (sample, nowMs, { subject, sender }) => {
+      const { chassisId, agentId } = sample;
+      if (subject !== chassisTelemetrySubject(chassisId) || !isKnown("chassis", chassisId)) return;
+      if (sender !== undefined && (sender !== agentId || !isFrom(sender, chassisId))) return;
       const { counted } = this.chassis.add(sample.chassisId, sample, nowMs);
       this.lossOf(sample.chassisId).add(counted, nowMs);
       this.rivals.hearHeartbeat(sample, nowMs);
     });
-    this.#listen(ALL_SERVICE_TELEMETRY, serviceSample, (sample, nowMs) => {
+    this.#listen(ALL_SERVICE_TELEMETRY, serviceSample, (sample, nowMs, { subject, sender }) => {
+      if (subject !== serviceTelemetrySubject(sample.service)) return;
+      if (sender !== undefined && sample.service === AGENT && (sample.agent?.agentId ?? sender) !== sender)
+        return;
       const key = `${sample.service} ${sample.instance}`;
       if (this.services.size >= MAX_INSTANCES && this.services.get(key) === undefined) return;
       this.services.add(key, sample, nowMs);
@@ -143,11 +165,11 @@ export class Samples {
   #listen<S extends Sample>(
     subject: string,
     schema: Schema<S>,
-    onSample: (sample: S, nowMs: number) => void,
+    onSample: (sample: S, nowMs: number, from: Origin) => void,
   ): void {
-    const subscription = this.#ports.bus.subscribe(subject, (payload, from) => {
+    const subscription = this.#ports.bus.subscribe(subject, (payload, from, sender) => {
       const parsed = schema.safeParse(payload);
-      if (parsed.success) return onSample(parsed.data, this.#ports.clock.nowMs());
+      if (parsed.success) return onSample(parsed.data, this.#ports.clock.nowMs(), { subject: from, sender });
       this.#malformed += 1;
       if (this.#malformed === 1)
         this.#ports.logger.warn({ from, err: parsed.error }, "ignoring malformed telemetry");

@@ -7,6 +7,7 @@ import { AlertCommands } from "./alert-commands.ts";
 import { NO_WEBHOOKS, type Webhooks } from "./alert-deliveries.ts";
 import { AlertValues } from "./alert-values.ts";
 import { Alerts } from "./alerts.ts";
+import { FeedWriter } from "./feed-writer.ts";
 import { Fleet } from "./fleet.ts";
 import { FleetRecorder } from "./fleet-recorder.ts";
 import { fleetMeasurements, vmMeasurements } from "./measurements.ts";
@@ -18,6 +19,19 @@ export interface MonitorOptions {
   readonly webhooks?: Webhooks;
 }
 
+/** Returns the writer of the feed of tenants; undefined on an open stack, which has no tenants. */
+function feedWriterOf(ports: ServicePorts, fleet: Fleet, alerts: Alerts): FeedWriter | undefined {
+  const { tenantFeed: feed } = ports;
+  if (feed === undefined) return undefined;
+  return new FeedWriter({
+    ports,
+    feed,
+    vms: fleet.vms,
+    isRunBy: (agentId, vmId) => fleet.placesOf(vmId).some((chassisId) => fleet.isRunBy(agentId, chassisId)),
+    acts: () => alerts.acts(),
+  });
+}
+
 export function createMonitor(ports: ServicePorts, options: MonitorOptions = {}) {
   const samples = new Samples(ports);
   const fleet = new Fleet(samples, ports.clock);
@@ -26,6 +40,7 @@ export function createMonitor(ports: ServicePorts, options: MonitorOptions = {})
   const commands = new AlertCommands(alerts);
   const recorder = new FleetRecorder(ports, fleet, samples, alerts);
   const queries = new MonitorQueries(ports, fleet, samples);
+  const tenants = feedWriterOf(ports, fleet, alerts);
   return {
     sinks: [fleet.vms, fleet.ledgers, fleet.chassis, alerts.states],
     endpoints: [
@@ -42,11 +57,18 @@ export function createMonitor(ports: ServicePorts, options: MonitorOptions = {})
     ],
     begin(feed: EventFeed) {
       fleet.begin(feed);
-      alerts.begin(feed);
+      tenants?.begin(feed);
+      alerts.begin(feed, () => tenants?.takeOver());
       values.begin(feed);
       recorder.begin();
       samples.begin({
-        onVm: (sample) => values.observeSample(sample),
+        onVm: (sample) => {
+          values.observeSample(sample);
+          tenants?.passSample(sample);
+        },
+        isFrom: (agentId, chassisId, vmId) =>
+          fleet.isRunBy(agentId, chassisId) &&
+          (vmId === undefined || fleet.placesOf(vmId).includes(chassisId)),
         isKnown: (kind, id) => (kind === "vm" ? fleet.vms : fleet.chassis).get(id) !== undefined,
       });
     },
@@ -54,6 +76,7 @@ export function createMonitor(ports: ServicePorts, options: MonitorOptions = {})
       samples.end();
       values.end();
       recorder.end();
+      await tenants?.end();
       await alerts.end();
     },
     measure: () => fleetMeasurements(fleet, samples, alerts, ports.clock),

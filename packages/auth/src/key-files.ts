@@ -1,0 +1,98 @@
+/**
+ * The files of a key directory, and who has a key in it:
+ *
+ * | file | holds |
+ * |---|---|
+ * | `<name>.creds` | the seed of a principal |
+ * | `<name>.json` | address, name and password, for clients without nkeys: of the admin, and where one was asked for |
+ * | `metrics.token` | the bearer token with which a client sees ids and names on the monitoring ports of services |
+ * | `services/<name>.creds`, `agents/<id>.creds` | the seed of a service, of an agent |
+ * | `server/<name>.creds` | the seeds of the provisioners, and of the operator of the server |
+ * | `server/principals.json` | no seed: names, roles and public keys of principals and agents |
+ * | `server/accounts.conf` | no seed, but the passwords: what the server's configuration includes |
+ */
+import { join } from "node:path";
+import type { ServiceName } from "@bioxen/contracts";
+import * as z from "zod";
+import { KEY_ROLES, type KeyRole } from "./roles.ts";
+import { readJson } from "./secret-files.ts";
+
+/** A principal or an agent. */
+export interface KeyEntry {
+  /** The name by which `bioxen auth` knows the key, and of a principal in events. */
+  readonly name: string;
+  readonly role: KeyRole;
+  /** For the role `agent`: the id of the agent. */
+  readonly agentId?: string | undefined;
+  readonly publicKey: string;
+}
+
+const entriesSchema = z.array(
+  z.strictObject({
+    name: z.string(),
+    role: z.enum(KEY_ROLES),
+    agentId: z.string().optional(),
+    publicKey: z.string(),
+  }),
+);
+/** The paths of the files of a key directory. */
+export class KeyFiles {
+  readonly dir: string;
+
+  constructor(dir: string) {
+    this.dir = dir;
+  }
+
+  /** The credentials of a service. For the agent, `agentId` names it. */
+  service(service: ServiceName, agentId: string): string {
+    return service === "chassis-agent" ? this.agent(agentId) : join(this.dir, "services", `${service}.creds`);
+  }
+
+  agent(agentId: string): string {
+    return join(this.dir, "agents", `${agentId}.creds`);
+  }
+
+  /** The credentials of a principal or an agent. */
+  entry({ name, agentId }: Pick<KeyEntry, "name" | "agentId">): string {
+    return agentId === undefined ? this.principal(name) : this.agent(agentId);
+  }
+
+  principal(name: string): string {
+    return join(this.dir, `${name}.creds`);
+  }
+
+  /** Address, name and password of a principal. */
+  login(name: string): string {
+    return join(this.dir, `${name}.json`);
+  }
+
+  /** The bearer token of the monitoring ports. */
+  get metricsToken(): string {
+    return join(this.dir, "metrics.token");
+  }
+
+  server(user: "system" | "provisioner" | "feed"): string {
+    return join(this.dir, "server", `${user}.creds`);
+  }
+
+  get entries(): string {
+    return join(this.dir, "server", "principals.json");
+  }
+
+  get accounts(): string {
+    return join(this.dir, "server", "accounts.conf");
+  }
+
+  get directories(): readonly string[] {
+    return [this.dir, ...["services", "agents", "server"].map((name) => join(this.dir, name))];
+  }
+}
+
+export function whose({ name, role, agentId }: Pick<KeyEntry, "name" | "role" | "agentId">): string {
+  return agentId === undefined ? `principal ${name}, role ${role}` : `agent ${agentId}`;
+}
+
+/** Returns principals and agents; undefined when the directory has no keys. */
+export async function readEntries(dir: string): Promise<readonly KeyEntry[] | undefined> {
+  return readJson(new KeyFiles(dir).entries, entriesSchema);
+}

@@ -1,0 +1,81 @@
+/**
+ * `bioxen vm course`: the recorded time course of a VM as CSV or JSON.
+ */
+import { writeFile } from "node:fs/promises";
+import { extname } from "node:path";
+import { type RequestOf, type ResultOf, simMinute } from "@bioxen/contracts";
+import { messageOf } from "@bioxen/kernel";
+import { type Command, Option } from "commander";
+import { csvOf } from "../course-csv.ts";
+import { CommandEnd, EXIT_REFUSED, usage } from "../outcome.ts";
+import { fieldNames, given, integerIn, numberOf } from "../parse.ts";
+import { note, withSession } from "../run.ts";
+
+interface CourseOptions {
+  readonly fields?: string[];
+  readonly incarnation?: number;
+  readonly fromMinute?: number;
+  readonly toMinute?: number;
+  readonly csv?: true;
+  readonly out?: string;
+}
+
+type Course = ResultOf<"courseGet">;
+
+const FORMATS = {
+  ".csv": (course: Course) => csvOf(course),
+  ".json": (course: Course) => `${JSON.stringify({ ok: true, ...course })}\n`,
+} as const;
+type Extension = keyof typeof FORMATS;
+
+export function addCourseCommand(vm: Command): void {
+  vm.command("course <id>")
+    .description("print the recorded time course of a VM as CSV, with --json as JSON")
+    .option("--fields <names>", "columns after minute and branch, by commas; default: all", fieldNames)
+    .option("--incarnation <n>", "earlier VM with this id; default: the latest", integerIn({ min: 1 }))
+    .option("--from-minute <n>", "first simulated minute; default 0", numberOf(simMinute))
+    .option("--to-minute <n>", "last simulated minute; default: the last recorded one", numberOf(simMinute))
+    .addOption(new Option("--csv", "CSV, the default on standard output").conflicts("json"))
+    .option("--out <file>", "write to this file; its name ends in .csv or .json")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  bioxen vm create c1 --record-every 10 --start\n  bioxen vm course c1 --fields r,growthRatePerMinute --out c1.csv",
+    )
+    .action(async (vmId: string, options: CourseOptions, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const extension = extensionOf(options, json === true);
+        const course = await session.ask("courseGet", requestOf(vmId, options));
+        const text = FORMATS[extension](course);
+        if (options.out === undefined) process.stdout.write(text);
+        else await save(options.out, text, course.rows.length);
+      });
+    });
+}
+
+function requestOf(vmId: string, options: CourseOptions): RequestOf<"courseGet"> {
+  const { fields, incarnation, fromMinute, toMinute } = options;
+  return { vmId, ...given({ fields, incarnation, fromMinute, toMinute }) };
+}
+
+/** Returns the format: that of the file's name, else that of the options. */
+function extensionOf({ out, csv }: CourseOptions, json: boolean): Extension {
+  const asked = json ? ".json" : ".csv";
+  if (out === undefined) return asked;
+  const extension = extname(out).toLowerCase();
+  if (!Object.hasOwn(FORMATS, extension)) {
+    throw usage(`--out ${out}: the name of the file must end in ${Object.keys(FORMATS).join(" or ")}`);
+  }
+  if ((csv === true || json) && extension !== asked) {
+    throw usage(`--out ${out} contradicts ${json ? "--json" : "--csv"}: leave one of them out`);
+  }
+  return extension as Extension;
+}
+
+async function save(file: string, text: string, rows: number): Promise<void> {
+  try {
+    await writeFile(file, text);
+  } catch (thrown) {
+    throw new CommandEnd(EXIT_REFUSED, `cannot write ${file}: ${messageOf(thrown)}`);
+  }
+  note(`${rows} rows in ${file}`);
+}

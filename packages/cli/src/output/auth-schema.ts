@@ -1,0 +1,34 @@
+/**
+ * The schemas of `bioxen auth --json`.
+ */
+import * as z from "zod";
+import { errorOutput } from "./error-schema.ts";
+
+const keyShape = {
+  name: z.string(),
+  role: z.enum(["admin", "operator", "observer", "tenant", "agent"]),
+  /** For the role `agent`: the id of the agent. */
+  agentId: z.string().optional(),
+  publicKey: z.string(),
+  file: z.string().meta({ description: "the file with the secret seed" }),
+  password: z.boolean(),
+  passwordFile: z.string().optional(),
+};
+const key = z.object(keyShape);
+const ok = z.literal(true);
+
+export const authKey = z.object({ ok, ...keyShape });
+/** `inForce`: false when no local stack runs with these keys, so that the change is in the files only. */
+export const authChange = authKey.extend({ revoked: z.boolean(), inForce: z.boolean() });
+export const authList = z.object({ ok, dir: z.string(), keys: z.array(key) });
+export const authInit = authList.extend({ accounts: z.string() });
+
+export const authProvision = z.object({ ok, server: z.string() });
+
+const transferred = z.object({ vmId: z.string() });
+export const authTransfer = z.object({
+  ok: z.boolean(),
+  from: z.string(),
+  to: z.string(),
+  results: z.array(z.union([transferred.extend({ ok }), errorOutput.extend({ vmId: z.string() })])),
+});

@@ -1,0 +1,37 @@
+/** What a user of the basic driver gives and gets. */
+import type { CellEnvironment, CellModel } from "@bioxen/cell-models";
+import type { DriverCapabilities, VmDriver } from "@bioxen/vm-driver";
+import { MAX_EXEC_TIMEOUT_MS } from "./limits.ts";
+
+export interface BasicDriverOptions {
+  /** Time scale: simulated minutes per second of host time, above 0 and at most `MAX_TIME_SCALE`. Default 1. */
+  readonly timeScaleMinutesPerSecond?: number | undefined;
+  /**
+   * Returns the time of a monotonic clock in ms, which measures the time budget of a tick. Default: `performance.now`.
+   */
+  readonly now?: (() => number) | undefined;
+  /** The cell model; default: the built-in `WEISSE`. */
+  readonly model?: CellModel | undefined;
+  /** URL of a script that replaces the Lua worker, for tests. */
+  readonly workerUrl?: URL | undefined;
+}
+
+export const CAPABILITIES: DriverCapabilities = {
+  vmType: "basic",
+  exec: true,
+  pause: true,
+  liveResize: true,
+  snapshot: true,
+  clock: "host",
+  keepsStopped: false,
+  meters: ["ribosomes", "atpPerSecond", "rnaPolymerases"],
+  maxExecTimeoutMs: MAX_EXEC_TIMEOUT_MS,
+};
+
+export interface BasicDriver extends VmDriver {
+  /**
+   * Replaces the whole environment of a running or paused guest; absent fields return to the default of the type.
+   * Rejects with the errors of `pause`, and with `BAD_REQUEST`.
+   */
+  setEnvironment(vmId: string, fence: number, environment: CellEnvironment): Promise<void>;
+}

@@ -1,0 +1,35 @@
+/**
+ * The command set-environment: the agent names the minute and keeps the guest there, the change of this minute is
+ * recorded, and the agent lets it act when it sees the event.
+ */
+import type { Handled, ParsedRequestOf, ResultOf } from "@bioxen/contracts";
+import type { Causation } from "@bioxen/kernel";
+import { admit } from "../domain/vm.ts";
+import { type CommandPorts, executeOn } from "./command-ports.ts";
+import { changedAtMinute, heldGuest } from "./held-minute.ts";
+
+export class EnvironmentCommandHandler {
+  readonly #ports: CommandPorts;
+
+  constructor(ports: CommandPorts) {
+    this.#ports = ports;
+  }
+
+  async setEnvironment(
+    { vmId, environment, atMinute }: ParsedRequestOf<"vmSetEnvironment">,
+    causation: Causation,
+  ): Promise<Handled<ResultOf<"vmSetEnvironment">>> {
+    const { vms } = this.#ports;
+    const admitted = admit(vmId, (await vms.refresh(vmId)).state, "set-environment");
+    if ("answer" in admitted) {
+      return changedAtMinute(vmId, await vms.execute(vmId, causation, () => admitted.answer));
+    }
+    const at = await heldGuest(this.#ports, vmId, admitted.vm, atMinute, causation);
+    if ("ok" in at) return at;
+    const fields = Object.entries(environment).filter(
+      (field): field is [string, number] => field[1] !== undefined,
+    );
+    const command = { type: "set-environment", vmId, environment: Object.fromEntries(fields), at } as const;
+    return changedAtMinute(vmId, await executeOn(this.#ports, vmId, causation, command));
+  }
+}
