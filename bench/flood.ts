@@ -1,7 +1,7 @@
 /**
  * Benchmark of back-pressure: one client floods the service `lifecycle` while another client sends its usual requests.
  *
- * Client A sends `vm.pause` of one VM, or creates new VMs, as fast as it can. Client B reads a VM ten times a second,
+ * Client A sends `vm.pause` of one VM, or creates new VMs, as fast as it can. Client B reads a VM 50 times a second,
  * and each second creates, starts and destroys a VM. The benchmark shows the outcomes of A's requests, the delays and
  * failures of B, the memory growth of each service, and the time until the services answer as fast as before.
  */
