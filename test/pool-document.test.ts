@@ -4,9 +4,10 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { DEFAULT_EXEC_TIMEOUT_MS, endsWithAgent } from "@bioxen/contracts";
+import { DEFAULT_EXEC_TIMEOUT_MS, endsWithAgent, XCPNG_DEMAND } from "@bioxen/contracts";
+import { backoffDelayMs } from "@bioxen/kernel";
 import { describe, expect, it } from "vitest";
-import { identityOf } from "../packages/driver-xcpng/src/driver/cell-settings.ts";
+import { CELL_SETTINGS, identityOf } from "../packages/driver-xcpng/src/driver/cell-settings.ts";
 import {
   DEFAULT_POOL_CHASSIS,
   DEFAULT_TEMPLATE,
@@ -16,7 +17,7 @@ import * as pool from "../packages/driver-xcpng/src/driver/limits.ts";
 import { machineSettingsOf } from "../packages/driver-xcpng/src/driver/machine-settings.ts";
 import { SUFFICIENT_ROLE } from "../packages/driver-xcpng/src/driver/permissions.ts";
 import * as ssh from "../packages/driver-xcpng/src/ssh/limits.ts";
-import { SAVE_MS } from "../packages/guest-agent/src/limits.ts";
+import { MAX_GAP_MS, SAVE_MS } from "../packages/guest-agent/src/limits.ts";
 import {
   AGENT_KEY,
   CELL_COMMAND,
@@ -25,6 +26,7 @@ import {
   XENSTORE_FOLDER,
 } from "../packages/guest-agent/src/protocol.ts";
 import { ORPHAN_AGE_MS } from "../services/chassis-agent/src/app/kept-snapshots.ts";
+import { MAX_START_TRIES, TRY_BACKOFF } from "../services/lifecycle/src/domain/vm-start.ts";
 import { ROOT } from "./examples/blocks.ts";
 
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
@@ -64,6 +66,12 @@ const keptMs = constantIn("services/chassis-agent/src/app/exec.ts", KEPT_OUTCOME
 
 describe("docs/how-to/xcpng.md", () => {
   it.each([
+    [
+      "size of a machine",
+      `\`vcpus\` (default ${XCPNG_DEMAND["vcpus"]}) and \`memoryMiB\` (default ${XCPNG_DEMAND["memoryMiB"]})`,
+    ],
+    ["settings of a cell", CELL_SETTINGS.map((name) => `\`config.${name}\``).join(" or ")],
+    ["pauses without SSH", `a pause of less than ${seconds(MAX_GAP_MS)} s is time of the cell`],
     ["reading of the capacity", `reads the capacity every ${seconds(capacityMs)} s`],
     ["memory of domains", `without ${pool.DOMAIN_OVERHEAD_PERMILLE / 10} % for the overhead`],
     ["high availability", `counts as running for ${words[minutes(pool.HA_RESTART_MS)]} minutes`],
@@ -174,6 +182,14 @@ describe("docs/how-to/xcpng.md", () => {
     );
     expect(commands.length).toBeGreaterThan(10);
     expect(commands.filter((command) => !help.includes(`## \`bioxen ${command}\``))).toEqual([]);
+  });
+
+  it("has a page of errors that says how often a start is tried, and how long", () => {
+    const waits = Array.from({ length: MAX_START_TRIES - 1 }, (_, i) => backoffDelayMs(TRY_BACKOFF, i + 1));
+    const takenMs = waits.reduce((sum, wait) => sum + wait, 0);
+    expect(read("docs/how-to/xcpng-errors.md")).toContain(
+      `After the last of ${MAX_START_TRIES} tries, about ${words[Math.round(minutes(takenMs))]} minutes after the first,`,
+    );
   });
 
   it("has a page of errors that names only commands that exist", () => {

@@ -161,6 +161,14 @@ describe("a machine's life in the pool", () => {
         "needs a restart: memory above 2048 MiB (its config.maxMemoryMiB)",
         "needs a restart: more than 4 vCPUs (its config.maxVcpus)",
       ]);
+      await driver.stop("x1", 10);
+      const allocation = { vcpus: 8, memoryMiB: 4_096 };
+      await driver.start(machineSpec("x1", 20, { allocation, config: { maxVcpus: 4 } }));
+      expect(machine(fake, "x1"), "the restart gives it all").toMatchObject({
+        VCPUs_at_startup: 8,
+        VCPUs_max: 8,
+        memory_dynamic_max: 4_096 * MIB,
+      });
     });
   });
 

@@ -202,6 +202,25 @@ describe("an operator's decision about an orphan", () => {
     });
   });
 
+  it("takes it from an owner that still runs: the owner observes a deletion, and its guest has failed", async () => {
+    await withDriver(async ({ fake, driver, again }) => {
+      const seen: string[] = [];
+      driver.onGuestEvent((event) => void (event.kind === "observed" && seen.push(event.seen)));
+      await driver.start(machineSpec("x1", 10));
+      const [ref, { uuid }] = only(fake, "x1");
+      const next = again({ owner: ownerOf("test", OTHER_CLUSTER) });
+      await next.whenReady();
+      await next.start(machineSpec("y1", 21, { config: { machine: uuid } }));
+      await eventually("the owner has lost it", () => seen.length > 0 || undefined);
+      expect(seen).toEqual(["deleted"]);
+      expect(driver.list()).toMatchObject([{ vmId: "x1", fence: 10, state: "failed" }]);
+      await driver.stop("x1", 10);
+      await driver.discard("x1", 1);
+      expect(fake.pool.db.get("VM", ref)).toMatchObject({ power_state: "Running" });
+      expect(next.list()).toMatchObject([{ vmId: "y1", state: "running" }]);
+    });
+  });
+
   it("adopts a halted one at the VM's first start: the same machine boots with its disk and the VM's size", async () => {
     await withDriver(async ({ fake, driver, again }) => {
       await driver.start(machineSpec("x1", 10));

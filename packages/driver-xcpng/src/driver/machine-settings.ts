@@ -45,7 +45,10 @@ const KNOWN = [
   "shutdownGraceMs",
 ];
 
-/** Reads the settings of `spec`. Throws a `BAD_REQUEST` error that lists every problem. */
+/**
+ * Reads the settings of `spec`. The maxima of its config limit live growth only: a VM that was resized above them has as
+ * much as it was granted from its next start on. Throws a `BAD_REQUEST` error that lists every problem.
+ */
 export function machineSettingsOf(spec: GuestSpec, defaults: { readonly template: string }): MachineSettings {
   const problems: string[] = [];
   const { config, allocation } = spec;
@@ -67,6 +70,8 @@ export function machineSettingsOf(spec: GuestSpec, defaults: { readonly template
   };
   const vcpus = integer("vcpus", allocation["vcpus"], 1, MAX_VCPUS);
   const memoryMiB = integer("memoryMiB", allocation["memoryMiB"], MIN_MEMORY_MIB, MAX_MEMORY_MIB);
+  const mostMiB = config["maxMemoryMiB"] ?? memoryMiB;
+  const maxMemoryMiB = integer("config.maxMemoryMiB", mostMiB, MIN_MEMORY_MIB, MAX_MEMORY_MIB);
   const share = integer("config.cpuSharePercent", config["cpuSharePercent"] ?? 100, 1, 100);
   const how = config["shutdown"] ?? "clean";
   if (how !== "clean" && how !== "hard") problems.push('config.shutdown must be "clean" or "hard"');
@@ -79,13 +84,8 @@ export function machineSettingsOf(spec: GuestSpec, defaults: { readonly template
     machine: text("machine"),
     vcpus,
     memoryMiB,
-    maxVcpus: integer("config.maxVcpus", config["maxVcpus"] ?? vcpus, vcpus, MAX_VCPUS),
-    maxMemoryMiB: integer(
-      "config.maxMemoryMiB",
-      config["maxMemoryMiB"] ?? memoryMiB,
-      memoryMiB,
-      MAX_MEMORY_MIB,
-    ),
+    maxVcpus: Math.max(vcpus, integer("config.maxVcpus", config["maxVcpus"] ?? vcpus, 1, MAX_VCPUS)),
+    maxMemoryMiB: Math.max(memoryMiB, maxMemoryMiB),
     weight: WEIGHT_OF_PRIORITY_1 * 2 ** (priority - 1),
     cap: share === 100 ? 0 : share * vcpus,
     graceMs: integer("config.shutdownGraceMs", how === "hard" ? 0 : grace, 0, MAX_SHUTDOWN_GRACE_MS),

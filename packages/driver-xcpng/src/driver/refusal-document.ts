@@ -23,8 +23,8 @@ const CLASSES: Readonly<Record<RefusalClass, { readonly title: string; readonly 
   transient: {
     title: "Temporary",
     text:
-      "The VM stays `starting`, and the start is repeated with growing waits. After the last try the VM goes to `error`. The same holds for\n" +
-      "every code that is not listed here.",
+      "The VM stays `starting`, and the start is repeated with growing waits. After the last of 8 tries, about two minutes after the first,\n" +
+      "the VM goes to `error`. The same holds for every code that is not listed here.",
   },
   connection: {
     title: "Connection",

@@ -18,11 +18,13 @@ async function world({
   state,
   isClaimed = true,
   refusal,
+  isPool = false,
 }: {
   owner?: string;
   state: string;
   isClaimed?: boolean;
   refusal?: ReplyError["code"];
+  isPool?: boolean;
 }) {
   const present = { owner, state, isClaimed, refusal };
   const clock = new FakeClock();
@@ -52,7 +54,8 @@ async function world({
   const ports = { clock, timers: clock, bus, logger } as unknown as ServicePorts;
   await new EventFeed(log, [view.vms, view.chassis], clock).start();
   const claim = { isHeld: () => present.isClaimed };
-  const chassis = [{ chassisId: "c", chassisType: "ecoli" }];
+  const pool = { chassisType: "xcpng", hosts: async () => [] };
+  const chassis = [{ chassisId: "c", ...(isPool ? pool : { chassisType: "ecoli" }) }];
   const registrations = new Registrations({ ports, claim, view, agentId: "own", chassis });
   registrations.begin();
   await settle();
@@ -89,6 +92,14 @@ describe("an agent", () => {
       expect(registrations.refused()).toEqual([]);
     },
   );
+
+  it("names the variable of its pool when another agent has the same chassis id", async () => {
+    const { registered, registrations } = await world({ owner: "other", state: "ready", isPool: true });
+    expect(registered).toEqual([]);
+    expect(registrations.refused()).toMatchObject([
+      { reason: expect.stringContaining("give one of the two another BIOXEN_XCPNG_CHASSIS, or stop") },
+    ]);
+  });
 
   it("registers again when the scheduler cannot read the chassis, and not when the chassis is refused", async () => {
     const { present, clock, registered } = await world({ state: "unknown", refusal: "UNAVAILABLE" });

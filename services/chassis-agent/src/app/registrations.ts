@@ -77,10 +77,14 @@ export class Registrations {
     if (!claim.isHeld()) return lookAgain;
     const rival = await this.#rivalOf(chassisId);
     if (rival !== undefined) {
+      // Only a pool has hosts. Its chassis id is a setting of its own.
+      const remedy =
+        own.hosts === undefined
+          ? "remove it from the BIOXEN_CHASSIS of one of the two"
+          : "give one of the two another BIOXEN_XCPNG_CHASSIS";
       this.#refuse(
         chassisId,
-        `${chassisId} is run by agent ${rival}, so agent ${agentId} does not register it: ` +
-          "remove it from the BIOXEN_CHASSIS of one of the two, or stop the other agent",
+        `${chassisId} is run by agent ${rival}, so agent ${agentId} does not register it: ${remedy}, or stop the other agent`,
       );
       return lookAgain;
     }
