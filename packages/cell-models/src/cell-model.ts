@@ -10,7 +10,9 @@
 import type { CellAllocation, CellEnvironment } from "./allocation.ts";
 import { Cell, type CellOptions, type CellSample } from "./cell.ts";
 import type { CellSnapshot } from "./snapshot.ts";
-import { GENERATIONS, STATE_NAMES } from "./state.ts";
+import { STATE_NAMES, type StateVariable, variablesOf } from "./state.ts";
+
+export type { StateVariable } from "./state.ts";
 
 /** An environment in which every field has a value. */
 export type Medium = Readonly<Record<keyof CellEnvironment, number>>;
@@ -33,6 +35,8 @@ export interface LivingCell {
    * the model names state variables.
    */
   stateValues?(): readonly number[];
+  /** The state variables of this cell, if it has others than {@link CellModel.stateVariables}. */
+  readonly stateVariables?: readonly StateVariable[] | undefined;
   /** Returns plain JSON from which {@link CellModel.restore} makes a cell that continues exactly like this one. */
   snapshot(): ModelSnapshot;
 }
@@ -43,12 +47,6 @@ export interface LivingCell {
  */
 export type ModelSnapshot = Pick<CellSnapshot, "biologicalType" | "parameterSet" | "partitionNoise"> &
   Readonly<Record<string, unknown>>;
-
-/** A state variable of a model: its name, and its unit; the unit of a pure number is `1`. */
-export interface StateVariable {
-  readonly name: string;
-  readonly unit: string;
-}
 
 export interface CellModel {
   /**
@@ -76,7 +74,7 @@ export interface CellModel {
 export const WEISSE: CellModel = {
   name: "weisse",
   version: 1,
-  stateVariables: STATE_NAMES.map((name, i) => ({ name, unit: i === GENERATIONS ? "1" : "molecules" })),
+  stateVariables: variablesOf(STATE_NAMES),
   boot: (options) => Cell.boot(options),
   restore: (snapshot, options) => Cell.restore(snapshot as CellSnapshot, options),
 };

@@ -3,7 +3,7 @@
  * divides.
  *
  * A new cell starts in the settled state under its allocation and environment, like an inoculum from a culture under
- * the same conditions. Afterwards only partition noise makes a variable jump, because a new allocation or environment
+ * the same conditions. The genes of a circuit enter this cell at minute 0. Afterwards only partition noise makes a variable jump, because a new allocation or environment
  * changes only the rates. The energy responds within seconds, the ribosomes over a generation or more.
  *
  * The quantum is fixed, because the sixth digit of a result depends on the times at which the solver's intervals end.
@@ -12,12 +12,22 @@
  */
 import { type CellAllocation, type CellEnvironment, limitsOf, surroundingsOf } from "./allocation.ts";
 import { type BiologicalType, type CellType, cellTypeOf, type ParameterSetName } from "./cell-types.ts";
+import { type Circuit, circuitOf, outputsOf, withGenes } from "./circuit.ts";
+import type { GeneSpec } from "./genes.ts";
 import { partition } from "./partition.ts";
 import { type RandomState, seedRandom } from "./random.ts";
 import type { Rosenbrock } from "./rosenbrock.ts";
-import { type CellSnapshot, SNAPSHOT_FORMAT, snapshotProblems } from "./snapshot.ts";
+import { type CellSnapshot, SNAPSHOT_FORMAT, SNAPSHOT_FORMAT_GENES, snapshotProblems } from "./snapshot.ts";
 import { createSolver, FIRST_STEP_MINUTES } from "./solver.ts";
-import { A, createState, GENERATIONS, type StateVector } from "./state.ts";
+import {
+  A,
+  createState,
+  GENERATIONS,
+  STATE_NAMES,
+  type StateVariable,
+  type StateVector,
+  variablesOf,
+} from "./state.ts";
 import { atpPerSecond, doublingTime, referenceState, settle } from "./steady-state.ts";
 import {
   engagedRibosomes,
@@ -50,6 +60,8 @@ export interface CellOptions {
   readonly seed: number;
   /** Whether a division splits the macromolecules at random. Default false: both daughters get exactly half. */
   readonly partitionNoise?: boolean | undefined;
+  /** Genes of a circuit; default none. */
+  readonly genes?: readonly GeneSpec[] | undefined;
 }
 
 export interface CellSample {
@@ -71,10 +83,16 @@ export interface CellSample {
   readonly health: number;
   /** Ribosomal share φ_R of the protein mass, 0..1. */
   readonly ribosomalMassFraction: number;
+  /**
+   * Amounts of each gene, molecules: `<name>.mrna`, `<name>.complex` and `<name>.protein`. Absent in a cell without
+   * genes.
+   */
+  readonly outputs?: Readonly<Record<string, number>>;
 }
 
 interface CellParts {
   readonly type: CellType;
+  readonly circuit: Circuit | undefined;
   readonly allocation: CellAllocation;
   readonly limits: Limits;
   readonly surroundings: Surroundings;
@@ -91,7 +109,7 @@ export class Cell {
   readonly #model: { -readonly [K in keyof WeisseModel]: WeisseModel[K] };
   readonly #solver: Rosenbrock<StateVector>;
   readonly #state: StateVector;
-  readonly #before = createState();
+  readonly #before: StateVector;
   readonly #random: RandomState;
   readonly #partitionNoise: boolean;
   #allocation: CellAllocation;
@@ -105,9 +123,11 @@ export class Cell {
       parameters: parts.type.parameters,
       surroundings: parts.surroundings,
       limits: parts.limits,
+      circuit: parts.circuit,
     };
     this.#solver = createSolver(this.#model);
     this.#state = parts.state;
+    this.#before = createState(parts.state.length);
     this.#random = parts.random;
     this.#partitionNoise = parts.partitionNoise;
     this.#allocation = { ...parts.allocation };
@@ -119,11 +139,12 @@ export class Cell {
   /**
    * Makes a cell at minute 0, in its settled state and without past divisions. Takes milliseconds.
    *
-   * Throws a `RangeError` for an unknown type, or for an invalid allocation or environment. The message then lists
-   * every problem of the allocation or environment.
+   * Throws a `RangeError` for an unknown type, or for invalid genes, an invalid allocation or environment. The message
+   * then lists every problem of the genes, allocation or environment.
    */
   static boot(options: CellOptions): Cell {
     const type = cellTypeOf(options.biologicalType, options.parameterSet);
+    const circuit = circuitOf(type.parameters, options.genes);
     const limits = limitsOf(type, options.allocation);
     const surroundings = surroundingsOf(type, options.environment ?? {});
     const random = seedRandom(checkedSeed(options.seed));
@@ -131,10 +152,11 @@ export class Cell {
     settle({ parameters: type.parameters, surroundings, limits }, type, state);
     return new Cell({
       type,
+      circuit,
       allocation: options.allocation,
       limits,
       surroundings,
-      state,
+      state: circuit === undefined ? state : withGenes(state, circuit),
       random,
       partitionNoise: options.partitionNoise ?? false,
       stepMinutes: FIRST_STEP_MINUTES,
@@ -154,10 +176,11 @@ export class Cell {
     const problems = snapshotProblems(snapshot);
     if (problems.length > 0) throw new RangeError(problems.join("; "));
     const type = cellTypeOf(snapshot.biologicalType, snapshot.parameterSet);
-    const state = createState();
+    const state = createState(snapshot.state.length);
     state.set(snapshot.state);
     return new Cell({
       type,
+      circuit: circuitOf(type.parameters, snapshot.genes),
       allocation: snapshot.allocation,
       limits: limitsOf(type, snapshot.allocation),
       surroundings: surroundingsOf(type, snapshot.environment),
@@ -207,6 +230,7 @@ export class Cell {
     const p = this.#type.parameters;
     const y = this.#state;
     const lambda = growthRate(p, y);
+    const { circuit } = this.#model;
     return {
       simMinutes: this.#simMinutes,
       growthRatePerMinute: lambda,
@@ -222,14 +246,20 @@ export class Cell {
         capPerSecond: this.#allocation.atpPerSecond ?? 0,
       },
       rnaPolymerases: { cap: this.#allocation.rnaPolymerases ?? 0 },
-      proteinAminoAcids: proteinAminoAcids(p, y),
+      proteinAminoAcids: proteinAminoAcids(p, y, circuit?.genes),
       divisions: this.#divisions,
       health: Math.round(100 * Math.min(1, lambda / this.#type.referenceGrowthRate)),
-      ribosomalMassFraction: ribosomalMassFraction(p, y),
+      ribosomalMassFraction: ribosomalMassFraction(p, y, circuit?.genes),
+      ...(circuit === undefined ? {} : { outputs: outputsOf(circuit, y) }),
     };
   }
 
-  /** Returns the state variables in the order of `STATE_NAMES`, in new storage. */
+  /** The state variables: those of every cell, then those of the genes of this cell. */
+  get stateVariables(): readonly StateVariable[] {
+    return variablesOf([...STATE_NAMES, ...(this.#model.circuit?.variables ?? [])]);
+  }
+
+  /** Returns the values of {@link stateVariables}, in new storage. */
   stateValues(): readonly number[] {
     return [...this.#state];
   }
@@ -260,8 +290,9 @@ export class Cell {
   }
 
   snapshot(): CellSnapshot {
+    const genes = this.#model.circuit?.specs;
     return {
-      format: SNAPSHOT_FORMAT,
+      format: genes === undefined ? SNAPSHOT_FORMAT : SNAPSHOT_FORMAT_GENES,
       biologicalType: this.#type.biologicalType,
       parameterSet: this.#type.parameterSet,
       allocation: { ...this.#allocation },
@@ -272,6 +303,7 @@ export class Cell {
       stepMinutes: this.#stepMinutes,
       simMinutes: this.#simMinutes,
       divisions: this.#divisions,
+      ...(genes === undefined ? {} : { genes: structuredClone(genes) }),
     };
   }
 

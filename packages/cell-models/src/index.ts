@@ -34,11 +34,24 @@ export {
   type ResourceDemand,
 } from "./cell-types.ts";
 export {
+  GENE_BOUNDS,
+  GENE_NAME,
+  type GeneProblem,
+  type GeneSpec,
+  geneProblems,
+  MAX_GENES,
+  MAX_HILL,
+  MAX_REGULATORS,
+  type Regulation,
+  type RegulationKind,
+  THRESHOLD_BOUNDS,
+} from "./genes.ts";
+export {
   OPTIMISE_TOLERANCE_PERMILLE,
   type OptimiseOptions,
   type Optimum,
   optimiseAllocation,
 } from "./optimise.ts";
-export { type CellSnapshot, SNAPSHOT_FORMAT, snapshotProblems } from "./snapshot.ts";
+export { type CellSnapshot, SNAPSHOT_FORMAT, SNAPSHOT_FORMAT_GENES, snapshotProblems } from "./snapshot.ts";
 export { type SteadyState, type SteadyStateOptions, steadyState } from "./steady-state.ts";
 export { StepLimitError } from "./step-limit-error.ts";

@@ -14,12 +14,17 @@ import {
   C_T,
   E_M,
   E_T,
+  FIRST_GENE,
+  GENE_COMPLEX,
+  GENE_MRNA,
+  GENE_VARIABLES,
   M_M,
   M_Q,
   M_R,
   M_T,
   Q,
   R,
+  STATE_SIZE,
   type StateVector,
   Z_M,
   Z_Q,
@@ -47,12 +52,16 @@ const COMPLEXES = [
  */
 export function partition(y: StateVector, random: RandomState, ribosomeCap: number): void {
   const limit = Math.max(ribosomeCap, engagedRibosomes(y));
-  for (const i of MACROMOLECULES) {
-    const held = y[i];
-    const coins = Math.round(2 * held);
-    y[i] = Math.max(0, held + fairBinomial(random, coins) - coins / 2);
-  }
+  for (const i of MACROMOLECULES) y[i] = shareOf(y[i], random);
+  // All variables of genes are macromolecules.
+  for (let i = STATE_SIZE; i < y.length; i++) y[i] = shareOf(y[i] as number, random);
   releaseAbove(limit, y);
+}
+
+/** Returns the amount of one daughter, if the mother has twice the amount `held`. */
+function shareOf(held: number, random: RandomState): number {
+  const coins = Math.round(2 * held);
+  return Math.max(0, held + fairBinomial(random, coins) - coins / 2);
 }
 
 /**
@@ -66,6 +75,13 @@ function releaseAbove(limit: number, y: StateVector): void {
     const freed = y[complex] * released;
     y[complex] -= freed;
     y[messenger] += freed;
+    y[R] += freed;
+  }
+  for (let gene = FIRST_GENE; gene < y.length; gene += GENE_VARIABLES) {
+    const [complex, messenger] = [gene + GENE_COMPLEX, gene + GENE_MRNA];
+    const freed = (y[complex] as number) * released;
+    y[complex] = (y[complex] as number) - freed;
+    y[messenger] = (y[messenger] as number) + freed;
     y[R] += freed;
   }
 }

@@ -154,7 +154,8 @@ describe("what is no snapshot is refused with every problem", () => {
 
   test.each([
     [null, ["snapshot"]],
-    [{ ...good, format: 2 }, ["format"]],
+    [{ ...good, format: 3 }, ["format"]],
+    [{ ...good, format: 2 }, ["genes"]],
     [{ ...good, biologicalType: "yeast", parameterSet: "mine" }, ["biologicalType", "parameterSet"]],
     [{ ...good, simMinutes: -1, divisions: 0.5, stepMinutes: 0 }, ["simMinutes", "divisions", "stepMinutes"]],
     [

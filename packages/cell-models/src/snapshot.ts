@@ -7,33 +7,37 @@
  */
 import { allocationProblems, type CellAllocation, environmentProblems } from "./allocation.ts";
 import { type BiologicalType, biologicalTypes, type ParameterSetName, parameterSets } from "./cell-types.ts";
+import { type GeneSpec, geneProblems, geneVariables } from "./genes.ts";
 import type { RandomState } from "./random.ts";
-import { STATE_NAMES, STATE_SIZE } from "./state.ts";
+import { STATE_NAMES } from "./state.ts";
 import type { Surroundings } from "./weisse.ts";
 
 /**
- * Version of the snapshot format. It changes when the order or meaning of `state` changes; a snapshot of another format
- * is rejected.
+ * Versions of the snapshot format: of cells without genes, and of cells with genes. A version changes when the order or
+ * meaning of `state` changes; a snapshot of another format is rejected.
  */
 export const SNAPSHOT_FORMAT = 1;
+export const SNAPSHOT_FORMAT_GENES = 2;
 
 /**
  * Snapshot of one cell. It is a type alias and not an interface, because it must be assignable to `ModelSnapshot`. That
  * type has an index signature, and TypeScript assigns no interface to such a type.
  */
 export type CellSnapshot = {
-  readonly format: typeof SNAPSHOT_FORMAT;
+  readonly format: typeof SNAPSHOT_FORMAT | typeof SNAPSHOT_FORMAT_GENES;
   readonly biologicalType: BiologicalType;
   readonly parameterSet: ParameterSetName;
   readonly allocation: CellAllocation;
   readonly environment: Readonly<Surroundings>;
   readonly partitionNoise: boolean;
   readonly random: Readonly<RandomState>;
-  /** The state variables in the order of `STATE_NAMES`. */
+  /** The state variables in the order of `STATE_NAMES`, then those of the genes. */
   readonly state: readonly number[];
   readonly stepMinutes: number;
   readonly simMinutes: number;
   readonly divisions: number;
+  /** The genes of a cell with genes; absent in format 1. */
+  readonly genes?: readonly GeneSpec[];
 };
 
 /**
@@ -42,10 +46,15 @@ export type CellSnapshot = {
  */
 export function snapshotProblems(snapshot: CellSnapshot): string[] {
   if (typeof snapshot !== "object" || snapshot === null) return ["snapshot: is not an object"];
-  if (snapshot.format !== SNAPSHOT_FORMAT) {
-    return [`format: ${snapshot.format} is not ${SNAPSHOT_FORMAT}, the only one this version reads`];
+  const { format } = snapshot;
+  if (format !== SNAPSHOT_FORMAT && format !== SNAPSHOT_FORMAT_GENES) {
+    return [
+      `format: ${format} is not ${SNAPSHOT_FORMAT} or ${SNAPSHOT_FORMAT_GENES}, which this version reads`,
+    ];
   }
-  const problems: string[] = [];
+  const problems = genesProblems(snapshot);
+  // Which numbers the state has is known only if the genes are valid.
+  const names = problems.length > 0 ? undefined : [...STATE_NAMES, ...geneVariables(snapshot.genes ?? [])];
   if (!biologicalTypes.includes(snapshot.biologicalType)) problems.push("biologicalType: is not known");
   if (!parameterSets.includes(snapshot.parameterSet)) problems.push("parameterSet: is not known");
   if (typeof snapshot.partitionNoise !== "boolean") problems.push("partitionNoise: is not a boolean");
@@ -54,7 +63,7 @@ export function snapshotProblems(snapshot: CellSnapshot): string[] {
   if (!(Number.isFinite(snapshot.stepMinutes) && snapshot.stepMinutes > 0)) {
     problems.push("stepMinutes: is not a number above 0");
   }
-  problems.push(...wordProblems(snapshot.random), ...stateProblems(snapshot.state));
+  problems.push(...wordProblems(snapshot.random), ...stateProblems(snapshot.state, names));
   problems.push(...nested("allocation", snapshot.allocation, allocationProblems));
   problems.push(...nested("environment", snapshot.environment, environmentProblems));
   return problems;
@@ -72,10 +81,19 @@ function wordProblems(words: unknown): string[] {
   return valid ? [] : ["random: is not four 32-bit words"];
 }
 
-function stateProblems(state: unknown): string[] {
-  if (!Array.isArray(state) || state.length !== STATE_SIZE) return [`state: is not ${STATE_SIZE} numbers`];
+function genesProblems({ format, genes }: CellSnapshot): string[] {
+  if (format === SNAPSHOT_FORMAT)
+    return genes === undefined ? [] : [`genes: are not part of format ${format}`];
+  const problems = geneProblems(genes).map(({ path, message }) => `${path}: ${message}`);
+  return Array.isArray(genes) && genes.length === 0 ? ["genes: is an empty list"] : problems;
+}
+
+function stateProblems(state: unknown, names: readonly string[] | undefined): string[] {
+  if (names === undefined) return [];
+  if (!Array.isArray(state) || state.length !== names.length)
+    return [`state: is not ${names.length} numbers`];
   return state.flatMap((value, i) =>
-    Number.isFinite(value) && value >= 0 ? [] : [`state.${STATE_NAMES[i]}: is not a number of 0 or more`],
+    Number.isFinite(value) && value >= 0 ? [] : [`state.${names[i]}: is not a number of 0 or more`],
   );
 }
 

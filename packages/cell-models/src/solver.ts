@@ -4,7 +4,9 @@
  * The solver reads the model's surroundings and limits at every evaluation of the rates. The caller may replace
  * surroundings and limits between two calls of `integrate`, but not during a call. The next call uses the new values.
  */
-import { Rosenbrock } from "./rosenbrock.ts";
+import type { Circuit } from "./circuit.ts";
+import { circuitJacobian, circuitRates } from "./circuit-rates.ts";
+import { Rosenbrock, type StiffSystem } from "./rosenbrock.ts";
 import { createState, GENERATIONS, STATE_SIZE, type StateVector } from "./state.ts";
 import { isAdmissible, type WeisseModel, weisseRates } from "./weisse.ts";
 import { weisseJacobian } from "./weisse-jacobian.ts";
@@ -31,18 +33,32 @@ const REFERENCE_MASS = 1e8;
 export const FIRST_STEP_MINUTES = 1 / 1_048_576;
 
 export function createSolver(model: WeisseModel): Rosenbrock<StateVector> {
-  const absolute = new Float64Array(STATE_SIZE).fill(
-    (ABSOLUTE_TOLERANCE * model.parameters.mass) / REFERENCE_MASS,
-  );
+  const { circuit } = model;
+  const size = circuit?.stateSize ?? STATE_SIZE;
+  const absolute = new Float64Array(size).fill((ABSOLUTE_TOLERANCE * model.parameters.mass) / REFERENCE_MASS);
   absolute[GENERATIONS] = GENERATION_TOLERANCE;
   return new Rosenbrock<StateVector>(
-    {
-      size: STATE_SIZE,
-      rates: (y, out) => weisseRates(model, y, out),
-      jacobian: (y, out) => weisseJacobian(model, y, out),
-      admissible: (from, to) => isAdmissible(model, from, to),
-    },
+    circuit === undefined ? systemOf(model) : systemWithGenes(model, circuit),
     { relative: RELATIVE_TOLERANCE, absolute },
-    createState,
+    () => createState(size),
   );
+}
+
+function systemOf(model: WeisseModel): StiffSystem<StateVector> {
+  return {
+    size: STATE_SIZE,
+    rates: (y, out) => weisseRates(model, y, out),
+    jacobian: (y, out) => weisseJacobian(model, y, out),
+    admissible: (from, to) => isAdmissible(model, from, to),
+  };
+}
+
+function systemWithGenes(model: WeisseModel, circuit: Circuit): StiffSystem<StateVector> {
+  const own = new Float64Array(STATE_SIZE * STATE_SIZE);
+  return {
+    size: circuit.stateSize,
+    rates: (y, out) => circuitRates(model, circuit, y, out),
+    jacobian: (y, out) => circuitJacobian(model, circuit, y, out, own),
+    admissible: (from, to) => isAdmissible(model, from, to),
+  };
 }

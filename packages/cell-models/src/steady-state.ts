@@ -16,8 +16,10 @@
  */
 import { type CellAllocation, type CellEnvironment, limitsOf, surroundingsOf } from "./allocation.ts";
 import { type BiologicalType, type CellType, cellTypeOf, type ParameterSetName } from "./cell-types.ts";
+import { circuitOf, outputsOf, withGenes } from "./circuit.ts";
+import type { GeneSpec } from "./genes.ts";
 import { createSolver, FIRST_STEP_MINUTES } from "./solver.ts";
-import { A, createState, E_M, E_T, GENERATIONS, Q, R, type StateVector } from "./state.ts";
+import { A, createState, E_M, E_T, GENERATIONS, Q, R, STATE_SIZE, type StateVector } from "./state.ts";
 import { StepLimitError } from "./step-limit-error.ts";
 import {
   engagedRibosomes,
@@ -39,6 +41,11 @@ const SECONDS_PER_MINUTE = 60;
  * `SETTLED_PERIODS` consecutive periods.
  */
 const SETTLED_CHANGE = 1e-10;
+/**
+ * Largest change of an amount of a gene per period at which it counts as settled, relative to the amount plus one
+ * molecule. A gene with little burden moves long after λ has settled.
+ */
+const SETTLED_GENE_CHANGE = 1e-8;
 /**
  * Number of consecutive periods in which λ must be settled. One period is not enough, because λ is also momentarily
  * constant at a turning point.
@@ -66,7 +73,8 @@ const LONGEST_DOUBLING = 1e9;
 const MAX_PERIODS = 200;
 /**
  * Maximum number of solver steps of a boot. This number of steps takes about 45 ms. Every tested cell that settles
- * needs at most 9200 steps.
+ * needs at most 9200 steps. A cell with genes has fewer, because its steps take longer: the number falls with the square
+ * of the number of variables.
  */
 const MAX_STEPS = 20_000;
 
@@ -78,6 +86,8 @@ export interface SteadyStateOptions {
    */
   readonly allocation?: CellAllocation | undefined;
   readonly environment?: CellEnvironment | undefined;
+  /** Genes of a circuit; default none. They start with the amounts of a new cell, so the state is the one it settles in. */
+  readonly genes?: readonly GeneSpec[] | undefined;
 }
 
 export interface SteadyState {
@@ -96,17 +106,22 @@ export interface SteadyState {
    * Whether λ settled within the limits of time and work. If false, the cell oscillates, and all figures are momentary.
    */
   readonly settled: boolean;
+  /** Amounts of each gene, molecules, as in a sample; absent in a cell without genes. */
+  readonly outputs?: Readonly<Record<string, number>>;
 }
 
 /** Predicts growth under constant conditions. Throws a `RangeError` that lists every problem of the options. */
 export function steadyState(options: SteadyStateOptions): SteadyState {
   const type = cellTypeOf(options.biologicalType, options.parameterSet);
+  const circuit = circuitOf(type.parameters, options.genes);
   const model: WeisseModel = {
     parameters: type.parameters,
     surroundings: surroundingsOf(type, options.environment ?? {}),
     limits: limitsOf(type, options.allocation ?? type.fullDemand),
+    circuit,
   };
-  const y = referenceState(type);
+  const reference = referenceState(type);
+  const y = circuit === undefined ? reference : withGenes(reference, circuit);
   const settled = settle(model, type, y);
   const p = type.parameters;
   const lambda = growthRate(p, y);
@@ -116,11 +131,12 @@ export function steadyState(options: SteadyStateOptions): SteadyState {
     doublingTimeMinutes: doublingTime(lambda),
     relativeGrowthRate: lambda / type.referenceGrowthRate,
     ribosomes: { total: totalRibosomes(y), engaged },
-    ribosomalMassFraction: ribosomalMassFraction(p, y),
+    ribosomalMassFraction: ribosomalMassFraction(p, y, circuit?.genes),
     atpPerSecond: atpPerSecond(p, y),
-    proteinAminoAcids: proteinAminoAcids(p, y),
+    proteinAminoAcids: proteinAminoAcids(p, y, circuit?.genes),
     elongationPerSecond: engaged > 0 ? translationRate(p, y) / engaged / SECONDS_PER_MINUTE : 0,
     settled,
+    ...(circuit === undefined ? {} : { outputs: outputsOf(circuit, y) }),
   };
 }
 
@@ -151,10 +167,11 @@ export function settle(model: WeisseModel, type: CellType, y: StateVector): bool
 function growOn(model: WeisseModel, type: CellType, y: StateVector): boolean {
   const solver = createSolver(model);
   let step = FIRST_STEP_MINUTES;
-  let stepsLeft = MAX_STEPS;
+  let stepsLeft = Math.floor((MAX_STEPS * STATE_SIZE * STATE_SIZE) / (y.length * y.length));
   // The first period takes its length from the reference rate, because the λ of an inoculum is zero at first.
   let before = type.referenceGrowthRate;
   let still = 0;
+  const genesBefore = y.slice(STATE_SIZE);
   for (let period = 0; period < MAX_PERIODS; period++) {
     try {
       step = solver.integrate(y, Math.max(SHORTEST_PERIOD, 1 / before), step, stepsLeft);
@@ -166,11 +183,22 @@ function growOn(model: WeisseModel, type: CellType, y: StateVector): boolean {
     y[GENERATIONS] = 0;
     const now = growthRate(model.parameters, y);
     if (now < VANISHED * type.referenceGrowthRate) return true;
-    still = Math.abs(now - before) <= SETTLED_CHANGE * now ? still + 1 : 0;
+    const isStill = Math.abs(now - before) <= SETTLED_CHANGE * now && areStill(genesBefore, y);
+    still = isStill ? still + 1 : 0;
+    if (genesBefore.length > 0) genesBefore.set(y.subarray(STATE_SIZE));
     if (still === SETTLED_PERIODS) return true;
     before = now;
   }
   return false;
+}
+
+/** Returns whether no variable of genes has changed by more than `SETTLED_GENE_CHANGE`. */
+function areStill(before: Float64Array, y: StateVector): boolean {
+  for (let i = 0; i < before.length; i++) {
+    const [was, is] = [before[i] as number, y[STATE_SIZE + i] as number];
+    if (Math.abs(is - was) > SETTLED_GENE_CHANGE * (1 + Math.abs(is))) return false;
+  }
+  return true;
 }
 
 const references = new Map<CellType, StateVector>();

@@ -14,6 +14,7 @@
  * solver must therefore reject steps that leave the admissible region (`isAdmissible`). When the equations
  * in this file change, `weisse-jacobian.ts` must change too; a test compares both files.
  */
+import type { Circuit, Gene } from "./circuit.ts";
 import {
   A,
   C_M,
@@ -22,6 +23,9 @@ import {
   C_T,
   E_M,
   E_T,
+  FIRST_GENE,
+  GENE_COMPLEX,
+  GENE_VARIABLES,
   GENERATIONS,
   M_M,
   M_Q,
@@ -32,6 +36,7 @@ import {
   S_I,
   STATE_SIZE,
   type StateVector,
+  Z_G,
   Z_M,
   Z_Q,
   Z_R,
@@ -108,6 +113,8 @@ export interface WeisseModel {
   readonly parameters: WeisseParameters;
   readonly surroundings: Surroundings;
   readonly limits: Limits;
+  /** The genes of a circuit; their part of the equations is in `circuit-rates.ts`. */
+  readonly circuit?: Circuit | undefined;
 }
 
 /** Returns the elongation rate γ(a), amino acids per minute per ribosome. */
@@ -119,12 +126,20 @@ export function elongationRate(p: WeisseParameters, energy: number): number {
  * Returns the number of translating ribosomes, Σc_x, molecules. Ribosomes bound by chloramphenicol do not translate.
  */
 export function engagedRibosomes(y: StateVector): number {
-  return y[C_R] + y[C_T] + y[C_M] + y[C_Q];
+  const engaged = y[C_R] + y[C_T] + y[C_M] + y[C_Q];
+  return y.length === STATE_SIZE ? engaged : engaged + engagedByGenes(y);
+}
+
+function engagedByGenes(y: StateVector): number {
+  let engaged = 0;
+  for (let i = FIRST_GENE + GENE_COMPLEX; i < y.length; i += GENE_VARIABLES) engaged += y[i] as number;
+  return engaged;
 }
 
 /** Returns the number of free, engaged and chloramphenicol-bound ribosomes together, molecules. */
 export function totalRibosomes(y: StateVector): number {
-  return y[R] + engagedRibosomes(y) + y[Z_R] + y[Z_T] + y[Z_M] + y[Z_Q];
+  const total = y[R] + engagedRibosomes(y) + y[Z_R] + y[Z_T] + y[Z_M] + y[Z_Q];
+  return y.length === STATE_SIZE ? total : total + (y[Z_G] as number);
 }
 
 /** Returns the number of amino acids that the whole cell elongates per minute. */
@@ -138,16 +153,22 @@ export function growthRate(p: WeisseParameters, y: StateVector): number {
 }
 
 /**
- * Returns the protein mass of the cell as a number of amino acids. This mass includes the ribosomes, and approaches
- * `mass` at rate λ.
+ * Returns the protein mass of the cell as a number of amino acids. This mass includes the ribosomes and the proteins of
+ * `genes`, and approaches `mass` at rate λ. If proteins decay, it stays below `mass`.
  */
-export function proteinAminoAcids(p: WeisseParameters, y: StateVector): number {
-  return p.ribosomeLength * totalRibosomes(y) + p.proteinLength * (y[E_T] + y[E_M] + y[Q]);
+export function proteinAminoAcids(p: WeisseParameters, y: StateVector, genes: readonly Gene[] = []): number {
+  let sum = p.ribosomeLength * totalRibosomes(y) + p.proteinLength * (y[E_T] + y[E_M] + y[Q]);
+  for (const { protein, length } of genes) sum += length * (y[protein] as number);
+  return sum;
 }
 
 /** Returns φ_R, the ribosomal share of the protein mass, 0..1. */
-export function ribosomalMassFraction(p: WeisseParameters, y: StateVector): number {
-  return (p.ribosomeLength * totalRibosomes(y)) / proteinAminoAcids(p, y);
+export function ribosomalMassFraction(
+  p: WeisseParameters,
+  y: StateVector,
+  genes: readonly Gene[] = [],
+): number {
+  return (p.ribosomeLength * totalRibosomes(y)) / proteinAminoAcids(p, y, genes);
 }
 
 /**
@@ -176,7 +197,7 @@ export function importPerTransporter(model: WeisseModel, energy: number): number
   return limits.atpShare * p.importRate * saturation * importThrottle(p, energy);
 }
 
-/** Writes dy/dt, the rate of change of each state variable per minute, into `out`. */
+/** Writes dy/dt, the rate of change of each variable of the cell itself per minute, into `out`. */
 export function weisseRates(model: WeisseModel, y: StateVector, out: StateVector): void {
   const { parameters: p, surroundings, limits } = model;
   const energy = y[A];
@@ -241,7 +262,7 @@ export function weisseRates(model: WeisseModel, y: StateVector, out: StateVector
  * have finished translating. Until then the number may only fall.
  */
 export function isAdmissible(model: WeisseModel, from: StateVector, to: StateVector): boolean {
-  for (let i = 0; i < STATE_SIZE; i++) {
+  for (let i = 0; i < to.length; i++) {
     if (!((to[i] as number) >= 0)) return false;
   }
   return engagedRibosomes(to) <= Math.max(model.limits.ribosomeCap, engagedRibosomes(from));
