@@ -1,7 +1,6 @@
 /**
  * Sends the bytes of an HTTP request and reads all that comes back until the connection ends.
  */
-import { once } from "node:events";
 import { connect } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { HttpRequest } from "./http-requests.ts";
@@ -31,7 +30,7 @@ async function exchanged(url: string, pieces: readonly Buffer[]): Promise<string
   socket.on("data", (data) => received.push(data));
   // A server may reset the connection of a request that it refused before reading it to the end.
   socket.on("error", () => socket.destroy());
-  const closed = once(socket, "close");
+  const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
   let isLate = false;
   const timer = setTimeout(() => {
     isLate = true;
