@@ -253,7 +253,9 @@ describe("--json", () => {
     const rows = (await bioxenHere(["vm", "ps", "--no-headers"])).stdout.trim().split("\n");
     expect(rows.map((row) => row.split(" ")[0])).toEqual(ids);
     const wide = (await bioxenHere(["vm", "ls", "-o", "wide"])).stdout;
-    expect(wide.split("\n")[0]).toMatch(/VM .*VM TYPE +GUEST +RNAP +ATP\/S +DNA KB +VERSION +LABELS/);
+    expect(wide.split("\n")[0]).toMatch(
+      /VM .*VM TYPE +GUEST +RNAP +ATP\/S +DNA KB +VCPUS +MEM MIB +VERSION +LABELS/,
+    );
     expect((await bioxenHere(["chassis", "list", "-q"])).stdout).toContain("ecoli-1");
     for (const [words, code] of [
       ["vm rm absent", 1],

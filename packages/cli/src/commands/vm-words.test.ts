@@ -1,10 +1,30 @@
-import type { VmSample } from "@bioxen/contracts";
+import type { VmSample, VmView } from "@bioxen/contracts";
 import { describe, expect, it } from "vitest";
-import { cellNeedLines } from "./vm-words.ts";
+import { cellNeedLines, vmTable } from "./vm-words.ts";
 
 const machine = (agent: object | null): VmSample =>
   ({ simMinutes: 1, machine: { vcpus: 2, agent } }) as unknown as VmSample;
 const AGENT = { version: "0.2.0", model: "weisse", state: "running" };
+
+/** The cells of the wide table for a VM with this allocation, by the heads of their columns. */
+function wideRow(allocation: VmView["allocation"]): Record<string, string> {
+  const state = { state: "running", chassisId: "xcpng-1", priority: 1, version: 1, createdAtMs: 0 };
+  const kind = { vmId: "x1", vmType: "xcpng", biologicalType: "ecoli", labels: {}, reason: null };
+  const vm = { ...kind, ...state, allocation } as unknown as VmView;
+  const [heads = [], values = []] = vmTable([vm], 0, new Map(), { isWide: true })
+    .split("\n")
+    .map((line) => line.split(/ {2,}/));
+  return Object.fromEntries(heads.map((head, i) => [head, values[i] ?? ""]));
+}
+
+describe("the table of VMs", () => {
+  it("has the ribosomes of a cell in a machine, and none for a machine without one", () => {
+    const machineOnly = wideRow({ vcpus: 2, memoryMiB: 2_048 });
+    expect(machineOnly).toMatchObject({ RIBOSOMES: "–", VCPUS: "2", "MEM MIB": "2048" });
+    const withCell = wideRow({ vcpus: 4, memoryMiB: 1_024, ribosomes: 252 });
+    expect(withCell).toMatchObject({ RIBOSOMES: "252", VCPUS: "4", "MEM MIB": "1024" });
+  });
+});
 
 describe("what `vm explain` says about the cell of a machine", () => {
   it("is nothing for a VM that is no machine", () => {

@@ -32,7 +32,17 @@ const VM_COLUMNS = [
 ] as const;
 
 /** Columns of the wide table beside {@link VM_COLUMNS}. */
-const WIDE_COLUMNS = ["VM TYPE", "GUEST", "RNAP", "ATP/S", "DNA KB", "VERSION", "LABELS"] as const;
+const WIDE_COLUMNS = [
+  "VM TYPE",
+  "GUEST",
+  "RNAP",
+  "ATP/S",
+  "DNA KB",
+  "VCPUS",
+  "MEM MIB",
+  "VERSION",
+  "LABELS",
+] as const;
 
 /**
  * Returns a table of VMs; without VMs, a text that says so. `samples` has the latest measurements by VM id; absent: the
@@ -54,7 +64,7 @@ export function vmTable(
       vm.chassisId ?? "–",
       doublingTime(sample?.doublingTimeMinutes),
       sample === undefined ? "–" : healthWord(sample, "–"),
-      String(vm.allocation?.["ribosomes"] ?? vm.allocation?.["vcpus"] ?? "–"),
+      String(vm.allocation?.["ribosomes"] ?? "–"),
       String(vm.priority),
       ago(nowMs - vm.createdAtMs),
       vm.reason ?? "",
@@ -86,6 +96,8 @@ function wideCells(vm: VmView | undefined, sample: VmSample | undefined): string
     amount("rnaPolymerases"),
     amount("atpPerSecond"),
     amount("dnaKilobases"),
+    amount("vcpus"),
+    amount("memoryMiB"),
     String(vm.version),
     labels.join(","),
   ];
