@@ -1,6 +1,9 @@
 /**
  * Time courses of cells on a real stack: through kills of the agent, a restore and a stop, by the query and the command.
  */
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type Cell, WEISSE } from "@bioxen/cell-models";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { eventually, type Json, World } from "./world.ts";
@@ -115,6 +118,24 @@ it("is printed as CSV and JSON, and written to a file", async () => {
   const unknown = await world.bioxen("vm", "course", "course-1", "--fields", "growthRate");
   expect(unknown).toMatchObject({ code: 1, stdout: "" });
   expect(unknown.stderr).toContain("growthRate");
+});
+
+it("is drawn in the terminal and as a picture, which has the same bytes each time", async () => {
+  const fields = ["--fields", "r,growthRatePerMinute"];
+  const text = await world.bioxen("vm", "plot", "course-1", ...fields);
+  expect(text).toMatchObject({ code: 0, stderr: "" });
+  expect(text.stdout).toContain("growthRatePerMinute [1/min]");
+  expect(text.stdout).not.toContain("\u001b");
+  const folder = await mkdtemp(join(tmpdir(), "bioxen-plot-"));
+  const pictures = [];
+  for (const name of ["a.svg", "b.svg"]) {
+    const out = join(folder, name);
+    expect((await world.bioxen("vm", "plot", "course-1", ...fields, "--out", out)).code).toBe(0);
+    pictures.push(await readFile(out, "utf8"));
+  }
+  await rm(folder, { recursive: true });
+  expect(pictures[1]).toBe(pictures[0]);
+  expect(pictures[0]).toContain(">r [molecules]<");
 });
 
 it("has a branch for each restore, and for each start after a stop", async () => {

@@ -184,8 +184,11 @@ describe("--json", () => {
     expect(ids.stdout.split("\n")).toContain("c1-fork");
     for (const words of ["vm history", "vm explain", "vm optimise"]) await runBoth(words, ["c1"]);
     await run("vm course", ["c1"], 1);
+    await run("vm plot", ["c1"], 1);
     await run("vm create", ["recorded", "--record-every", "10", "--record-fields", "r,a"]);
     await runBoth("vm course", ["recorded"]);
+    await runBoth("vm plot", ["recorded", "--fields", "r"]);
+    await run("vm plot", ["recorded", "--out", "recorded.pdf"], 2);
     await runBoth("vm explain", ["c4"]);
     await runBoth("vm plan", ["--type", "ecoli"]);
     await runBoth("vm predict", ["--ribosomes", "50%,100%", "--nutrient", "0.3"]);

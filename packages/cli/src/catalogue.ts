@@ -38,6 +38,7 @@ const VM_MODULES: readonly CommandModule[] = [
   { names: ["show", "info"], load: async () => (await import("./commands/vm.ts")).addShowCommand },
   { names: ["history"], load: async () => (await import("./commands/vm-history.ts")).addHistoryCommand },
   { names: ["course"], load: async () => (await import("./commands/vm-course.ts")).addCourseCommand },
+  { names: ["plot"], load: async () => (await import("./commands/vm-plot.ts")).addPlotCommand },
   { names: ["explain"], load: async () => (await import("./commands/vm.ts")).addExplainCommand },
   {
     names: ["watch", "logs"],

@@ -1,21 +1,17 @@
 /**
  * `bioxen vm course`: the recorded time course of a VM as CSV or JSON.
  */
-import { writeFile } from "node:fs/promises";
-import { extname } from "node:path";
-import { type RequestOf, type ResultOf, simMinute } from "@bioxen/contracts";
-import { messageOf } from "@bioxen/kernel";
+import type { RequestOf, ResultOf } from "@bioxen/contracts";
 import { type Command, Option } from "commander";
 import { csvOf } from "../course-csv.ts";
-import { CommandEnd, EXIT_REFUSED, usage } from "../outcome.ts";
-import { fieldNames, given, integerIn, numberOf } from "../parse.ts";
-import { note, withSession } from "../run.ts";
+import { extensionIn, type RangeOptions, save, withRangeOptions } from "../course-options.ts";
+import { usage } from "../outcome.ts";
+import { fieldNames, given, integerIn } from "../parse.ts";
+import { withSession } from "../run.ts";
 
-interface CourseOptions {
+interface CourseOptions extends RangeOptions {
   readonly fields?: string[];
   readonly incarnation?: number;
-  readonly fromMinute?: number;
-  readonly toMinute?: number;
   readonly csv?: true;
   readonly out?: string;
 }
@@ -29,12 +25,12 @@ const FORMATS = {
 type Extension = keyof typeof FORMATS;
 
 export function addCourseCommand(vm: Command): void {
-  vm.command("course <id>")
+  const course = vm
+    .command("course <id>")
     .description("print the recorded time course of a VM as CSV, with --json as JSON")
     .option("--fields <names>", "columns after minute and branch, by commas; default: all", fieldNames)
-    .option("--incarnation <n>", "earlier VM with this id; default: the latest", integerIn({ min: 1 }))
-    .option("--from-minute <n>", "first simulated minute; default 0", numberOf(simMinute))
-    .option("--to-minute <n>", "last simulated minute; default: the last recorded one", numberOf(simMinute))
+    .option("--incarnation <n>", "earlier VM with this id; default: the latest", integerIn({ min: 1 }));
+  withRangeOptions(course)
     .addOption(new Option("--csv", "CSV, the default on standard output").conflicts("json"))
     .option("--out <file>", "write to this file; its name ends in .csv or .json")
     .addHelpText(
@@ -47,7 +43,7 @@ export function addCourseCommand(vm: Command): void {
         const course = await session.ask("courseGet", requestOf(vmId, options));
         const text = FORMATS[extension](course);
         if (options.out === undefined) process.stdout.write(text);
-        else await save(options.out, text, course.rows.length);
+        else await save(options.out, text, `${course.rows.length} rows`);
       });
     });
 }
@@ -61,21 +57,9 @@ function requestOf(vmId: string, options: CourseOptions): RequestOf<"courseGet">
 function extensionOf({ out, csv }: CourseOptions, json: boolean): Extension {
   const asked = json ? ".json" : ".csv";
   if (out === undefined) return asked;
-  const extension = extname(out).toLowerCase();
-  if (!Object.hasOwn(FORMATS, extension)) {
-    throw usage(`--out ${out}: the name of the file must end in ${Object.keys(FORMATS).join(" or ")}`);
-  }
+  const extension = extensionIn(out, Object.keys(FORMATS) as Extension[]);
   if ((csv === true || json) && extension !== asked) {
     throw usage(`--out ${out} contradicts ${json ? "--json" : "--csv"}: leave one of them out`);
   }
-  return extension as Extension;
-}
-
-async function save(file: string, text: string, rows: number): Promise<void> {
-  try {
-    await writeFile(file, text);
-  } catch (thrown) {
-    throw new CommandEnd(EXIT_REFUSED, `cannot write ${file}: ${messageOf(thrown)}`);
-  }
-  note(`${rows} rows in ${file}`);
+  return extension;
 }

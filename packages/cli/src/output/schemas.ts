@@ -20,7 +20,9 @@ import { authChange, authInit, authKey, authList, authProvision, authTransfer } 
 import { certificates, tlsFiles } from "./certs-schema.ts";
 import { errorOutput } from "./error-schema.ts";
 import { experimentPlan } from "./experiment-schema.ts";
+import { consoleOutput, guestLine } from "./guest-output-schema.ts";
 import { orphansOutput } from "./orphans-schema.ts";
+import { plotOutput } from "./plot-schema.ts";
 import { predictOutput } from "./predict-schema.ts";
 import { placementOutcome, replaySummary } from "./replay-schema.ts";
 import { statusOutput } from "./status-schema.ts";
@@ -203,18 +205,11 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
   "vm show": document(replyOf("vmGet").extend({ sample: vmSample.nullable(), left: leftInPool.optional() })),
   "vm history": reply("vmHistory"),
   "vm course": reply("courseGet"),
+  "vm plot": document(plotOutput),
   "vm explain": reply("placementExplain"),
   "vm watch": lines(vmSample),
-  "vm logs": lines(
-    z.object({ vmId: z.string(), chassisId: z.string().nullable(), atMs: z.int(), line: z.string() }),
-  ),
-  "vm console": lines(
-    z.union([
-      z.object({ ok, result: z.unknown(), stdout: z.string() }),
-      errorOutput,
-      z.object({ line: z.string() }),
-    ]),
-  ),
+  "vm logs": lines(guestLine),
+  "vm console": lines(consoleOutput),
   "vm snapshot": each("vmSnapshot"),
   "vm snapshots": document(
     z.union([z.object({ ok, snapshots: z.array(snapshotView) }), replyOf("vmDeleteSnapshot")]),
