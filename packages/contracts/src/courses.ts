@@ -7,6 +7,7 @@
  */
 import type { CourseBatchName, CourseName } from "@bioxen/kernel";
 import * as z from "zod";
+import { streamOfObjects } from "./stream-declaration.ts";
 
 /** Longest interval between two recorded minutes, simulated minutes: 70 days. */
 export const MAX_RECORD_INTERVAL_MINUTES = 100_000;
@@ -114,18 +115,9 @@ export function courseBatchName(subject: string): CourseBatchName | undefined {
   return { agentId, vmId, incarnation, branch, run, firstMinute };
 }
 
-/** Configuration of the stream of courses. A course is purged explicitly, so the stream has no limit of age. */
-export const COURSE_STREAM_CONFIG = {
+/** Configuration of the stream of courses. */
+export const COURSE_STREAM_CONFIG = streamOfObjects({
   name: COURSE_STREAM,
   subjects: [coursesOfAgent("*")],
   description: "Recorded time courses of VMs, in batches of rows",
-  retention: "limits",
-  storage: "file",
-  discard: "new",
-  max_age: 0,
-  max_msgs: -1,
-  max_bytes: -1,
-  max_msgs_per_subject: 1,
-  compression: "s2",
-  allow_direct: true,
-} as const;
+});

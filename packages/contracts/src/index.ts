@@ -108,6 +108,7 @@ export * from "./sizes.ts";
 export * from "./skipped-messages.ts";
 export * from "./state-pages.ts";
 export * from "./stored.ts";
+export type { StreamDeclaration } from "./stream-declaration.ts";
 export * from "./subjects.ts";
 export * from "./telemetry.ts";
 export * from "./tenants.ts";

@@ -4,6 +4,7 @@
 import type { BlobName } from "@bioxen/kernel";
 import { COURSE_STREAM_CONFIG } from "./courses.ts";
 import { mappedParts, mappedSubject } from "./identities.ts";
+import { type StreamDeclaration, streamOfObjects } from "./stream-declaration.ts";
 
 export const EVENT_STREAM = "BIOXEN_EVENTS";
 export const EVENT_SUBJECTS = "bioxen.evt.>";
@@ -175,16 +176,6 @@ const MAX_DEAD_LETTERS = 100_000;
  */
 export const MAX_STORED_JOB_BYTES = 786_432;
 
-/**
- * The required configuration of a stream. If a stream differs at boot, the service repairs it where the server allows
- * that; otherwise the service does not start.
- */
-export interface StreamDeclaration {
-  readonly name: string;
-  readonly subjects: readonly string[];
-  readonly [setting: string]: unknown;
-}
-
 /** The required configuration of the event stream. */
 export const EVENT_STREAM_CONFIG = {
   name: EVENT_STREAM,
@@ -245,24 +236,12 @@ export const DEAD_LETTER_STREAM_CONFIG = {
   allow_direct: true,
 } as const satisfies StreamDeclaration;
 
-/**
- * Configuration of the stream of guest states. The content of a blob name never changes. Unreferenced blobs are purged
- * explicitly, so the stream has no age limit and no delete markers.
- */
-export const GUEST_STATE_STREAM_CONFIG = {
+/** Configuration of the stream of guest states. */
+export const GUEST_STATE_STREAM_CONFIG = streamOfObjects({
   name: GUEST_STATE_STREAM,
   subjects: [UNSIGNED_BLOBS, blobsOfAgent("*")],
   description: "States of guests to go on from; the log says which are in use, and with which digest",
-  retention: "limits",
-  storage: "file",
-  discard: "new",
-  max_age: 0,
-  max_msgs: -1,
-  max_bytes: -1,
-  max_msgs_per_subject: 1,
-  compression: "s2",
-  allow_direct: true,
-} as const satisfies StreamDeclaration;
+});
 
 /** Name of the stream of the feed of tenants (feed.ts). */
 export const FEED_STREAM = "BIOXEN_FEED";
