@@ -30,7 +30,9 @@ export default defineConfig({
     reporters: ["default", new RetriedTests()],
     sequence: { sequencer: LongFilesFirst },
     projects: [
-      { test: { name: "tidy", include: ["test/{tidy,documents,symptoms}.test.ts"] } },
+      {
+        test: { name: "tidy", include: ["test/{tidy,documents,symptoms}.test.ts"], testTimeout: 300_000 },
+      },
       {
         test: {
           name: "unit",
