@@ -36,6 +36,7 @@ const NEVER_CAPTURED = [
   "bioxen.vm.start-refused.v1",
   "bioxen.vm.environment-changed.v1",
   "bioxen.vm.executed.v1",
+  "bioxen.vm.until-reached.v1",
   "bioxen.vm.start-progressed.v1",
   "bioxen.vm.transferred.v1",
   "bioxen.chassis.lost.v1",

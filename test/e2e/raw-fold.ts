@@ -87,6 +87,11 @@ const VM_CHANGES: Record<string, (d: Json, ms: number) => Json> = {
   // The view has no minutes of changes.
   resized: ({ simMinute: _simMinute, given: _given, ...d }) => ({ ...d, guarantee: d.request }),
   executed: () => ({}),
+  "until-reached": ({ simMinute, then }) => ({
+    state: then === "pause" ? "paused" : "stopping",
+    reason: `its cell reached minute ${simMinute}, the last one of the VM`,
+    until: { simMinutes: simMinute, then, reached: true },
+  }),
   // The agent of these tests undoes a change from outside, so the VM keeps its state.
   observed: () => ({}),
   destroyed: ({ reason }) => ({
@@ -102,7 +107,7 @@ function applyVmEvent(vms: Map<string, Json>, vmId: string, what: string, data: 
   const seen = { version: at.n, updatedAtMs: at.ms };
   if (what === "created") {
     // The event contains the program; no view does.
-    const { program: _program, ...shown } = data;
+    const { program: _program, until, ...shown } = data;
     const fresh = { state: "created", reason: null, failure: null, refusals: [], pendingSinceMs: null };
     const whole = {
       guarantee: data.request,
@@ -112,7 +117,8 @@ function applyVmEvent(vms: Map<string, Json>, vmId: string, what: string, data: 
       migration: null,
     };
     const born = { owner: at.by, createdAtMs: at.ms };
-    vms.set(vmId, { vmId, ...shown, ...fresh, ...whole, ...WITHOUT_PLACE, ...seen, ...born });
+    const last = until === undefined ? {} : { until: { ...until, reached: false } };
+    vms.set(vmId, { vmId, ...shown, ...last, ...fresh, ...whole, ...WITHOUT_PLACE, ...seen, ...born });
     return;
   }
   const change = VM_CHANGES[what];

@@ -27,7 +27,7 @@ export class Causes {
     const { id, type, subject, causationid, correlationid } = envelope;
     this.#known.set(id, { subject, correlationId: correlationid });
     if (type === "bioxen.vm.migration-requested.v1") this.#moves.set(subject, id);
-    else if (MOVE_ENDS.includes(type)) this.#moves.delete(subject);
+    else if (MOVE_ENDS.includes(type) || isStopAtLastMinute(envelope)) this.#moves.delete(subject);
     const move = this.#moves.get(subject);
     if (type === "bioxen.vm.deferred.v1" && move !== undefined && causationid !== move) {
       problem(
@@ -41,6 +41,11 @@ export class Causes {
       problem(`${type} at ${seq} has the cause ${causationid} of ${cause?.subject ?? "an unknown subject"}`);
     }
   }
+}
+
+/** Returns true for the event of a VM that stops at the last minute of its cell. */
+function isStopAtLastMinute({ type, data }: StoredEvent["envelope"]): boolean {
+  return type === "bioxen.vm.until-reached.v1" && (data as { then: string }).then === "stop";
 }
 
 /**

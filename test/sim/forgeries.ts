@@ -217,6 +217,7 @@ export class Forger {
       "checkpointed",
       "checkpoint-lost",
       "outside-change",
+      "until-reached",
     ]);
     // Only these reports can be checked; any other one under the true fence is the agent's word.
     const isChecked = ["checkpointed", "checkpoint-lost", "outside-change"].includes(observed);
@@ -234,6 +235,7 @@ export class Forger {
       code: this.#chance.pick(["MISSING", "DAMAGED"]),
       ...(observed === "checkpointed" || observed === "handed-over" ? { checkpoint, restores: 0 } : {}),
       ...(observed === "checkpoint-lost" ? { checkpointId } : {}),
+      ...(observed === "until-reached" ? { simMinute: this.#number(), restores: 0 } : {}),
       ...(observed === "outside-change" ? { outside: { ...outside, seenAtMs: this.#number() } } : {}),
     };
   }

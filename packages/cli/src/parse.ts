@@ -3,7 +3,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { text as readStream } from "node:stream/consumers";
-import { suggestion } from "@bioxen/contracts";
+import { suggestion, UNTIL_ACTIONS, type Until, until } from "@bioxen/contracts";
 import { InvalidArgumentError, Option } from "commander";
 import type * as z from "zod";
 import { usage } from "./outcome.ts";
@@ -129,6 +129,17 @@ export function rateOption(
     );
   }
   return { ...before, [RATES[name as keyof typeof RATES]]: amountOption(amount) };
+}
+
+/** Parses the last minute of a cell and what its VM does there, such as `600` or `600:stop`. */
+export function untilOption(text: string): Until {
+  const [minutes = "", action = "pause", ...rest] = text.split(":");
+  const then = UNTIL_ACTIONS.find((one) => one === action);
+  const simMinutes = numberOf(until.shape.simMinutes);
+  if (then !== undefined && rest.length === 0) return { simMinutes: simMinutes(minutes), then };
+  throw new InvalidArgumentError(
+    `must be minutes, or minutes and ${UNTIL_ACTIONS.join(" or ")}, as 600:stop.`,
+  );
 }
 
 /** Returns the text of the file at `path`; with `-`, the text of standard input. */

@@ -33,7 +33,7 @@ export {
   type OrphanView,
   orphanView,
 } from "./endpoints/orphans.ts";
-export { type CreateRequest, createRequest, type RecordedDecision } from "./endpoints/placement.ts";
+export { type CreateRequest, createRequest, type RecordedDecision, until } from "./endpoints/placement.ts";
 export * from "./endpoints/problem.ts";
 export * from "./errors.ts";
 export * from "./events/alert.ts";
@@ -46,6 +46,7 @@ export * from "./events/move.ts";
 export * from "./events/observed.ts";
 export * from "./events/quota.ts";
 export * from "./events/start.ts";
+export * from "./events/until.ts";
 export * from "./events/vm.ts";
 export * from "./experiments/experiment.ts";
 export * from "./experiments/experiment-file.ts";
@@ -112,6 +113,7 @@ export type { StreamDeclaration } from "./stream-declaration.ts";
 export * from "./subjects.ts";
 export * from "./telemetry.ts";
 export * from "./tenants.ts";
+export * from "./until.ts";
 export { isSuperseded, UPCASTERS, upcast } from "./upcasters.ts";
 export { BIOXEN_VERSION } from "./version.ts";
 export * from "./views.ts";

@@ -9,6 +9,7 @@ import { recorded } from "./courses.ts";
 import { leftObject } from "./events/chassis.ts";
 import { checkpointRecord } from "./events/guest-state.ts";
 import { MOVE_CODES } from "./events/move.ts";
+import { recordedUntil } from "./events/until.ts";
 import { placementRefusal, scheduledChange } from "./events/vm.ts";
 import type { Chassis } from "./fold/chassis.ts";
 import { heldAmounts, type Ledger } from "./fold/ledger.ts";
@@ -123,6 +124,11 @@ export const vmView = z
     config: z.record(z.string(), z.unknown()),
     /** What changes at minutes of the cell, in order; absent: nothing. If amounts change, the first entry has the initial. */
     schedule: z.array(scheduledChange).optional(),
+    /**
+     * The last minute of the cell, and what the VM does there; absent: the cell has none. `reached` is true from the event
+     * `until-reached` on, until the VM is started again or restored to an earlier minute.
+     */
+    until: z.object({ ...recordedUntil.shape, reached: z.boolean() }).optional(),
     /** The stored state that the VM's next guest continues from; null: the next guest starts from the beginning. */
     checkpoint: checkpointView.nullable(),
     snapshots: z.array(snapshotView),
@@ -173,6 +179,7 @@ export function viewOfVm(vmId: string, vm: Vm): VmView {
     placement: vm.placement,
     config: vm.config,
     ...(vm.schedule === undefined ? {} : { schedule: [...vm.schedule] }),
+    ...(vm.until === undefined ? {} : { until: { ...vm.until, reached: vm.untilReached === true } }),
     checkpoint: vm.checkpoint,
     snapshots: [...vm.snapshots],
     ...viewOfStart(vm),

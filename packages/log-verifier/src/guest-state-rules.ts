@@ -3,7 +3,8 @@
  *
  * A checkpoint belongs to the guest at the VM's present place and is later in simulated time than the one before. Only
  * the present checkpoint can be lost. A VM is restored only to one of its snapshots, with the same content. A change of
- * the environment or allocation is of the present guest, and of no minute before its checkpoint.
+ * the environment or allocation is of the present guest, and of no minute before its checkpoint. The same holds for the
+ * last minute of its cell, which its creation names.
  */
 import type { VmEvent } from "@bioxen/contracts";
 
@@ -18,6 +19,13 @@ interface Stored {
 export interface KeptState {
   readonly checkpoint: Stored | null;
   readonly snapshots: ReadonlyMap<string, Stored>;
+  /** The last minute of its cell, and what the VM does there; undefined: there is none. */
+  readonly until?: Until | undefined;
+}
+
+interface Until {
+  readonly simMinutes: number;
+  readonly then: string;
 }
 
 export const NOTHING_KEPT: KeptState = { checkpoint: null, snapshots: new Map() };
@@ -36,10 +44,10 @@ export interface GuestStateStep {
 export function guestStateStep(kept: KeptState, fence: number | null, body: VmEvent): GuestStateStep {
   switch (body.type) {
     case "bioxen.vm.created.v1": {
-      const { checkpoint = null, parent } = body.data;
+      const { checkpoint = null, parent, until } = body.data;
       const isOrphan = checkpoint !== null && parent === null;
       return step(
-        { ...NOTHING_KEPT, checkpoint },
+        { ...NOTHING_KEPT, checkpoint, until },
         isOrphan && "it starts from a stored state but has no parent",
       );
     }
@@ -92,6 +100,8 @@ export function guestStateStep(kept: KeptState, fence: number | null, body: VmEv
         body.data.fence !== fence &&
           `a program ran in the guest with fence ${body.data.fence}, but the VM has fence ${fence}`,
       );
+    case "bioxen.vm.until-reached.v1":
+      return step(kept, ...untilProblems(kept, fence, body.data));
     case "bioxen.vm.environment-changed.v1":
     case "bioxen.vm.resized.v1":
       return step(kept, ...changeProblems(kept, fence, body));
@@ -131,6 +141,22 @@ function changeProblems(
     isOther && `${type} at minute ${simMinute} is not of its guest with fence ${fence}`,
     simMinute < (checkpoint?.simMinutes ?? 0) &&
       `${type} of minute ${simMinute} follows a checkpoint of minute ${checkpoint?.simMinutes}`,
+  ];
+}
+
+/** Returns the rules that the end of a cell at its last minute violates. */
+function untilProblems(
+  { checkpoint, until }: KeptState,
+  fence: number | null,
+  reached: { readonly fence: number; readonly simMinute: number; readonly then: string },
+): readonly (string | false)[] {
+  const isOwn = until?.simMinutes === reached.simMinute && until.then === reached.then;
+  return [
+    reached.fence !== fence &&
+      `the cell with fence ${reached.fence} reached its last minute, but the VM has fence ${fence}`,
+    !isOwn && `${reached.then} at minute ${reached.simMinute}, which its creation does not name`,
+    reached.simMinute < (checkpoint?.simMinutes ?? 0) &&
+      `minute ${reached.simMinute} was reached after a checkpoint of minute ${checkpoint?.simMinutes}`,
   ];
 }
 

@@ -61,6 +61,9 @@ export function moveStep(
       return next.fence !== null && next.move !== "requested"
         ? ["it has a place and waits for no other"]
         : [];
+    case "bioxen.vm.until-reached.v1":
+      if (body.data.then === "stop") next.move = null;
+      return [];
     case "bioxen.vm.preempted.v1":
     case "bioxen.vm.stop-requested.v1":
     case "bioxen.vm.displaced.v2":

@@ -67,6 +67,12 @@ export function preemptionStep(next: Preemptable, before: string, body: VmEvent)
       return preempted(next, body.data.mode, body.data.allocation);
     case "bioxen.vm.reinstated.v1":
       return reinstated(next, body.data.state, body.data.allocation);
+    case "bioxen.vm.until-reached.v1":
+      if (body.data.then === "pause") {
+        next.userPaused = next.gaveUp === "pause";
+        return [];
+      }
+      return ended(next);
     case "bioxen.vm.paused.v1":
       return paused(next, before);
     case "bioxen.vm.resumed.v1":
@@ -76,11 +82,15 @@ export function preemptionStep(next: Preemptable, before: string, body: VmEvent)
       resized(next, body.data.request, body.data.allocation);
       return [];
     default:
-      if (["running", "paused"].includes(next.state)) return [];
-      Object.assign(next, { gaveUp: null, userPaused: false });
-      if (next.state !== "starting" && next.state !== "stopping") next.allocation = null;
-      return [];
+      return ["running", "paused"].includes(next.state) ? [] : ended(next);
   }
+}
+
+/** Applies an event that ends the run of the VM, and with it its preemption. */
+function ended(next: Preemptable): string[] {
+  Object.assign(next, { gaveUp: null, userPaused: false });
+  if (next.state !== "starting" && next.state !== "stopping") next.allocation = null;
+  return [];
 }
 
 function preempted(next: Preemptable, mode: "starve" | "pause", kept: Amounts): string[] {

@@ -187,6 +187,7 @@ function stateAfter(before: string, body: VmEvent, report: ReportViolation): str
     report("transition", `${body.type} of a VM that is ${before}`);
   }
   if (body.type === "bioxen.vm.start-refused.v1" && body.data.code === "CAPACITY_EXCEEDED") return "pending";
+  if (body.type === "bioxen.vm.until-reached.v1" && body.data.then === "stop") return "stopping";
   if (transition === undefined || transition.to === "same") return before;
   return body.type === "bioxen.vm.started.v1" && body.data.paused === true ? "paused" : transition.to;
 }

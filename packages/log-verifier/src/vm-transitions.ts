@@ -31,6 +31,8 @@ export const TRANSITIONS: Readonly<Record<string, Transition>> = {
     from: ["pending", ...PLACED, "stopping", "stopped", "error"],
     to: "stopping",
   },
+  // A VM that stops at its last minute is stopping; see `stateAfter`.
+  "bioxen.vm.until-reached.v1": { from: ["running", "paused"], to: "paused" },
   "bioxen.vm.stopped.v1": { from: ["stopping"], to: "stopped" },
   "bioxen.vm.failed.v1": { from: PLACED, to: "error" },
   // Both versions are listed, because a reader of the log may deliver the stored version or the upcast one.

@@ -81,6 +81,8 @@ function happeningOf(vmId: string, vm: Vm, event: VmEvent, atMs: number): Happen
       return { kind: "held", vm: waitingVm(vmId, vm, atMs), amounts: event.data.allocation };
     case "bioxen.vm.stop-requested.v1":
       return { kind: "withdrew", vmId };
+    case "bioxen.vm.until-reached.v1":
+      return event.data.then === "stop" ? { kind: "withdrew", vmId } : undefined;
     case "bioxen.vm.stopped.v1":
     case "bioxen.vm.failed.v1":
     case "bioxen.vm.destroyed.v1":

@@ -18,6 +18,7 @@ import {
   requestParts,
   resourceProblems,
   scheduleProblems,
+  untilProblems,
   withCell,
 } from "@bioxen/contracts";
 import { type Amounts, ID_PATTERN } from "@bioxen/kernel";
@@ -144,7 +145,11 @@ async function requestOf(
   const { resources } = parsed.data;
   const parts = requestParts(parsed.data, resources);
   const { request } = recordedSchedule(parsed.data, parts.request, parsed.data.schedule);
-  const others = [...configProblems(parsed.data, parsed.data.config), ...scheduleProblems(parsed.data)];
+  const others = [
+    ...configProblems(parsed.data, parsed.data.config),
+    ...scheduleProblems(parsed.data),
+    ...untilProblems(parsed.data),
+  ];
   const problems = [
     ...resourceProblems(parsed.data, resources, `${path}.resources`),
     ...others.map((one) => ({

@@ -99,6 +99,7 @@ function fixedDifferences({ create }: WantedVm, vm: VmView): Difference[] {
     ...differing("restartPolicy", vm.restartPolicy, create.restartPolicy),
     ...differing("config", vm.config, create.config),
     ...differing("schedule", vm.schedule ?? [], scheduled(create)),
+    ...differing("until", untilOf(vm), create.until ?? {}),
     ...differing("burst", vm.burst ?? {}, burst ?? {}),
     ...differing("guarantee", Object.fromEntries(guaranteed), guarantee),
   ];
@@ -107,6 +108,10 @@ function fixedDifferences({ create }: WantedVm, vm: VmView): Difference[] {
 function scheduled(create: WantedVm["create"]): unknown {
   const { request } = requestParts(create, create.resources);
   return recordedSchedule(create, request, create.schedule).schedule ?? [];
+}
+
+function untilOf({ until }: VmView): object {
+  return until === undefined ? {} : { simMinutes: until.simMinutes, then: until.then };
 }
 
 function zeroes(named: object): Record<string, number> {
@@ -144,9 +149,12 @@ function asJson(value: Record<string, unknown>): Record<string, unknown> {
 
 /**
  * Returns the state that a VM will reach without a further command. A pending VM will run, and so will a VM that
- * preemption paused. A failed VM stays in `error`; this counts as stopped when the file wants the VM stopped.
+ * preemption paused. A failed VM stays in `error`; this counts as stopped when the file wants the VM stopped. A VM that
+ * has reached its last minute has run as the file wants.
  */
 function settledState(vm: VmView, wanted: FleetState): string {
+  const hasEnded = ["paused", "stopping", "stopped"].includes(vm.state) && vm.until?.reached === true;
+  if (wanted === "running" && hasEnded) return "running";
   switch (vm.state) {
     case "pending":
     case "starting":

@@ -119,6 +119,8 @@ const HAPPENED: Happened = {
     const at = d.simMinute === undefined ? "" : ` at ${simTime(d.simMinute)}`;
     return `ran a program of ${plural(d.source.length, "character")}${at}: ${d.outcome}`;
   },
+  "bioxen.vm.until-reached.v1": (d) =>
+    `reached ${simTime(d.simMinute)}, its last minute: ${d.then === "pause" ? "paused" : "stops"}`,
   "bioxen.vm.environment-changed.v1": (d) =>
     `its medium changes at ${simTime(d.simMinute)}: ${Object.entries(d.environment)
       .map(([name, value]) => `${name} ${value}`)
@@ -292,6 +294,7 @@ const CAUSES: Readonly<Record<string, string>> = {
   "vm.resized": "was resized",
   "vm.environment-changed": "had its medium changed",
   "vm.executed": "ran a program",
+  "vm.until-reached": "reached its last minute",
   "vm.transferred": "was given to another owner",
   "vm.observed": "was changed in its pool",
   "vm.start-refused": "was refused by its host",

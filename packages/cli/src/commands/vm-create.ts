@@ -21,7 +21,16 @@ import type { Command } from "commander";
 import { versionOf, withExpectedVersion } from "../expected-version.ts";
 import { type SelectOptions, toEach, withSelector } from "../many-vms.ts";
 import { refused, usage } from "../outcome.ts";
-import { amountOption, given, labelOption, numberOf, oneOf, rateOption, readSource } from "../parse.ts";
+import {
+  amountOption,
+  given,
+  labelOption,
+  numberOf,
+  oneOf,
+  rateOption,
+  readSource,
+  untilOption,
+} from "../parse.ts";
 import { type PlacementOptions, placementOf, withPlacementOptions } from "../placement-options.ts";
 import { simTime } from "../quantities.ts";
 import { type RecordOptions, recordOf, withRecordOptions } from "../record-options.ts";
@@ -56,6 +65,7 @@ interface CreateOptions extends ResourceOptions, EnvironmentOptions, PlacementOp
   readonly seed?: number;
   readonly program?: string;
   readonly schedule?: string;
+  readonly until?: RequestOf<"vmCreate">["until"];
   readonly label?: Record<string, string>;
   readonly restart?: "never" | "on-failure" | "always";
   readonly parameterSet?: string;
@@ -132,6 +142,7 @@ async function requestOf(vmId: string | undefined, o: CreateOptions): Promise<Re
     record: recordOf(o),
     restartPolicy: o.restart === undefined ? undefined : { mode: o.restart },
     schedule: o.schedule === undefined ? undefined : scheduleFrom(o.schedule, await readSource(o.schedule)),
+    until: o.until,
     config: given({
       parameterSet: o.parameterSet,
       template: o.template,
@@ -179,6 +190,11 @@ function withCreateOptions(command: Command): Command {
     .option(
       "--schedule <file>",
       "JSON file of what changes at minutes of the cell: [{atMinute, environment?, resources?}, …]; - reads standard input",
+    )
+    .option(
+      "--until <minutes[:action]>",
+      "last minute of the cell, at which the VM is paused (:pause, the default) or stops (:stop), such as 600:stop",
+      untilOption,
     )
     .option("--label <name=value>", "label; repeatable", labelOption)
     .addOption(oneOf("--restart <mode>", "when to restart it automatically; default never", RESTART_MODES))

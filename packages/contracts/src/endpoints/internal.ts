@@ -96,6 +96,7 @@ export const INTERNAL_ENDPOINTS = {
         "outside-change",
         "start-refused",
         "start-progressed",
+        "until-reached",
       ]),
       reason: z.string().max(4_096).default(""),
       code: z.string().max(63).default("INTERNAL"),
@@ -104,7 +105,7 @@ export const INTERNAL_ENDPOINTS = {
        * states.
        */
       checkpoint: reportedCheckpoint.optional(),
-      /** With `checkpoint`: the number of restores that the VM had when this guest started. */
+      /** With `checkpoint` and `until-reached`: the number of restores that the VM had when this guest started. */
       restores: z.int().min(0).optional(),
       /** With `checkpoint-lost`: the id of the checkpoint that cannot be used; `code` says why. */
       checkpointId: z.string().max(MAX_CHECKPOINT_ID_LENGTH).optional(),
@@ -113,6 +114,8 @@ export const INTERNAL_ENDPOINTS = {
       /** With `start-refused`: the host's own code, and the number of this try; `code` is one of START_REFUSAL_CODES. */
       hostCode: z.string().max(127).optional(),
       tries: z.int().min(1).optional(),
+      /** With `until-reached`: the last minute of the cell, which it has reached. */
+      simMinute: simMinute.optional(),
       /** With `start-progressed`: the progress of the start, permille. */
       permille: z.int().min(1).max(1000).optional(),
     }),

@@ -4,6 +4,7 @@
 import * as z from "zod";
 import { record } from "../courses.ts";
 import { placementDecision } from "../events/ledger.ts";
+import { UNTIL_ACTIONS } from "../events/until.ts";
 import { placementRefusal } from "../events/vm.ts";
 import { PREEMPTION_MODES } from "../fold/vm-state.ts";
 import { pageRequest, pageResult } from "../pages.ts";
@@ -45,6 +46,8 @@ const scheduleEntry = z
     "must have an environment or resources",
   );
 
+export const until = z.strictObject({ simMinutes: simMinute.min(1), then: z.enum(UNTIL_ACTIONS) });
+
 const newVm = z.strictObject({
   vmId: id.optional(),
   biologicalType: z.enum(BIOLOGICAL_TYPES),
@@ -75,6 +78,11 @@ const newVm = z.strictObject({
    * start.
    */
   schedule: z.array(scheduleEntry).max(MAX_SCHEDULE_ENTRIES).optional(),
+  /**
+   * The last minute of the cell, for cells only: there the VM is paused or stops, whatever its restart policy is. The
+   * hooks and the scheduled changes of this minute act before. Absent: the cell has none.
+   */
+  until: until.optional(),
   /** Rows of the cell's time course that are stored; absent: none. `basic` VMs only. */
   record: record.optional(),
 });

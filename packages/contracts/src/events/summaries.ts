@@ -41,6 +41,8 @@ export const EVENT_SUMMARIES: Readonly<Record<EventTypeName, string>> = {
   "bioxen.vm.resized.v1": "The request of the VM changed, and its allocation with it when it has a place.",
   "bioxen.vm.environment-changed.v1":
     "The environment of the guest changes at a minute of its simulated time.",
+  "bioxen.vm.until-reached.v1":
+    "The cell has reached its last minute (`until`): the VM is paused or stops, and is not restarted.",
   "bioxen.vm.executed.v1": "A program of a user ran in the guest, and may have changed it.",
   "bioxen.vm.transferred.v1": "The VM has another owner; its guest goes on.",
   "bioxen.vm.destroyed.v1": "The VM was destroyed.",

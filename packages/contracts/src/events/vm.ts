@@ -13,6 +13,7 @@ import { checkpointRecord, GUEST_STATE_EVENTS } from "./guest-state.ts";
 import { MOVE_EVENTS } from "./move.ts";
 import { OBSERVED_EVENTS } from "./observed.ts";
 import { START_EVENTS } from "./start.ts";
+import { recordedUntil, UNTIL_EVENTS } from "./until.ts";
 
 const empty = z.object({});
 
@@ -77,6 +78,8 @@ export const vmCreated = z.object({
    * beginning, and `request` has the largest amount of each resource.
    */
   schedule: z.array(scheduledChange).optional(),
+  /** The last minute of the cell, and what the VM does there; absent: the cell has none. */
+  until: recordedUntil.optional(),
   /** In a fork: the stored state that its first guest continues from; absent: that guest starts from the beginning. */
   checkpoint: checkpointRecord.optional(),
   /** What is recorded of the cell at simulated minutes; absent: nothing. */
@@ -223,6 +226,7 @@ export const VM_EVENTS = {
   ...MOVE_EVENTS,
   ...OBSERVED_EVENTS,
   ...START_EVENTS,
+  ...UNTIL_EVENTS,
 } as const;
 
 export type VmEvent = {

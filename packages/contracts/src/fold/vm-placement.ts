@@ -6,6 +6,7 @@ import type { EventPosition } from "@bioxen/kernel";
 import type { PlacementRefusal, VmEvent } from "../events/vm.ts";
 import { endedPreemption, isPausedByUser } from "../preemption.ts";
 import { endsWithAgent } from "../resources.ts";
+import { isBeyondUntil } from "../until.ts";
 import type { LedgerEntry } from "./ledger.ts";
 import type { Vm, VmState } from "./vm-state.ts";
 
@@ -37,6 +38,7 @@ export function evolvePlacement(vm: Vm, event: PlacementEvent, at: EventPosition
         refusedStart: undefined,
         ...waitingSince(at),
         automaticStarts: event.data.automatic ? vm.automaticStarts + 1 : 0,
+        untilReached: isBeyondUntil(vm, vm.checkpoint?.simMinutes ?? 0) || undefined,
       };
     case "bioxen.vm.deferred.v1":
       // If the VM has a move in progress, the refusals are about that move, not about the VM's present place.

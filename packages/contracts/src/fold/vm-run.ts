@@ -16,6 +16,7 @@ export type RunEvent = Extract<
       | "bioxen.vm.paused.v1"
       | "bioxen.vm.resumed.v1"
       | "bioxen.vm.stop-requested.v1"
+      | "bioxen.vm.until-reached.v1"
       | "bioxen.vm.stopped.v1"
       | "bioxen.vm.failed.v1"
       | "bioxen.vm.destroyed.v1";
@@ -37,9 +38,14 @@ export function evolveRun(vm: Vm, event: RunEvent, at: EventPosition): Vm {
     case "bioxen.vm.guest-restarted.v1":
       return { ...vm, reason: event.data.reason, refusedStart: undefined };
     case "bioxen.vm.paused.v1":
-      return vm.preemption !== null && isHeldByPreemption(vm)
-        ? { ...vm, preemption: { ...vm.preemption, heldByUser: true } }
-        : { ...vm, state: "paused", reason: remainingReason(vm) };
+      return paused(vm, remainingReason(vm));
+    case "bioxen.vm.until-reached.v1": {
+      const reached = { ...vm, untilReached: true } as const;
+      const reason = untilReason(event.data);
+      return event.data.then === "pause"
+        ? paused(reached, reason)
+        : { ...reached, ...stopping(vm, reason, false) };
+    }
     case "bioxen.vm.resumed.v1":
       return { ...vm, state: "running", reason: remainingReason(vm) };
     case "bioxen.vm.stop-requested.v1":
@@ -73,6 +79,18 @@ export function evolveRun(vm: Vm, event: RunEvent, at: EventPosition): Vm {
         preemption: endedPreemption(vm),
       };
   }
+}
+
+/** Returns why a VM has ended at the last minute of its cell. */
+export function untilReason({ simMinute }: { readonly simMinute: number }): string {
+  return `its cell reached minute ${simMinute}, the last one of the VM`;
+}
+
+/** Returns the paused VM. A VM that preemption has paused stays paused when it is reinstated. */
+function paused(vm: Vm, reason: string | null): Vm {
+  return vm.preemption !== null && isHeldByPreemption(vm)
+    ? { ...vm, preemption: { ...vm.preemption, heldByUser: true } }
+    : { ...vm, state: "paused", reason };
 }
 
 function ended(state: "stopped" | "error", reason: string): Partial<Vm> {

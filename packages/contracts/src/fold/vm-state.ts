@@ -6,10 +6,12 @@
  * With them, a reader recognises a reservation that comes too late, and a guest that still runs after its reservation
  * has ended.
  */
+
 import type { Amounts, CauseEvent } from "@bioxen/kernel";
 import type { Recorded } from "../courses.ts";
 import type { MoveCode } from "../events/move.ts";
 import type { SeenChange } from "../events/observed.ts";
+import type { Until } from "../events/until.ts";
 import type { PlacementRefusal, ProgramAgain, ScheduledChange } from "../events/vm.ts";
 import type { BiologicalType, VmType } from "../resources.ts";
 import type { GuestState } from "./guest-state.ts";
@@ -208,6 +210,10 @@ export interface Vm extends GuestState {
   readonly preemption: Preemption | null;
   /** What the creation of the VM lets change at minutes of its cell, in order; absent: nothing. */
   readonly schedule?: readonly ScheduledChange[] | undefined;
+  /** The last minute of the cell, and what the VM does there; absent: none. */
+  readonly until?: Until | undefined;
+  /** Whether the present cell has this minute behind it; absent: it has not. */
+  readonly untilReached?: true | undefined;
   /** Changes at minutes that a guest may still have to get, in order of their events; absent: none. */
   readonly changes?: readonly CellChange[] | undefined;
   /** What the cell has while its allocation changes at minutes; absent: it has `allocation`. */

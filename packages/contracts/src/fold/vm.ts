@@ -7,6 +7,7 @@
 import { beginnerOf, type EventPosition, type Fold } from "@bioxen/kernel";
 import type { VmEvent } from "../events/vm.ts";
 import { endedPreemption, isPausedByUser } from "../preemption.ts";
+import { isBeyondUntil } from "../until.ts";
 import { evolveGuestState, NO_GUEST_STATE } from "./guest-state.ts";
 import { evolveMove } from "./move.ts";
 import { evolveObserved } from "./observed.ts";
@@ -65,6 +66,7 @@ function evolveExisting(vm: Vm, event: Exclude<VmEvent, Created>, at: EventPosit
     case "bioxen.vm.paused.v1":
     case "bioxen.vm.resumed.v1":
     case "bioxen.vm.stop-requested.v1":
+    case "bioxen.vm.until-reached.v1":
     case "bioxen.vm.stopped.v1":
     case "bioxen.vm.failed.v1":
     case "bioxen.vm.destroyed.v1":
@@ -87,8 +89,11 @@ function evolveExisting(vm: Vm, event: Exclude<VmEvent, Created>, at: EventPosit
     case "bioxen.vm.checkpoint-lost.v1":
     case "bioxen.vm.snapshotted.v1":
     case "bioxen.vm.snapshot-deleted.v1":
-    case "bioxen.vm.restored.v1":
       return { ...vm, ...evolveGuestState(vm, event, at.atMs) };
+    case "bioxen.vm.restored.v1": {
+      const untilReached = isBeyondUntil(vm, event.data.simMinutes) || undefined;
+      return { ...vm, ...evolveGuestState(vm, event, at.atMs), untilReached };
+    }
     case "bioxen.vm.moved.v1":
       return {
         ...vm,
@@ -104,7 +109,7 @@ function evolveExisting(vm: Vm, event: Exclude<VmEvent, Created>, at: EventPosit
 }
 
 export const vmFold: Fold<VmState> = {
-  schema: 18,
+  schema: 19,
   initial: NO_VM,
   evolve(state, untyped, at) {
     const event = untyped as VmEvent;

@@ -45,6 +45,8 @@ const CHANGES_PLAN: Readonly<Record<(VmEvent | LedgerEvent | QuotaEvent)["type"]
   // The VM may be waiting for a place on another chassis.
   "bioxen.vm.resized.v1": true,
   "bioxen.vm.environment-changed.v1": false,
+  // The VM stops, or waits no longer for the place of its move.
+  "bioxen.vm.until-reached.v1": true,
   "bioxen.vm.executed.v1": false,
   "bioxen.vm.destroyed.v1": true,
   // The VM may wait because of the quota of its former owner.

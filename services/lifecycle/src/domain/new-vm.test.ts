@@ -29,6 +29,15 @@ describe("a new VM", () => {
     expect(newVmOf(request({ seed: 7 }), DEFAULT_SEED)).toMatchObject({ vm: { seed: 7 } });
   });
 
+  it("records the last minute of a cell, which a machine does not have", () => {
+    const until = { simMinutes: 600, then: "stop" } as const;
+    expect(newVmOf(request({ until }), DEFAULT_SEED)).toMatchObject({ vm: { until } });
+    const machine = request({ until, vmType: "xcpng" });
+    expect(newVmOf(machine, DEFAULT_SEED)).toMatchObject({
+      rejection: { code: "BAD_REQUEST", details: { problems: [{ path: "until" }] } },
+    });
+  });
+
   it("requests the largest amounts of its schedule, and records the whole schedule", () => {
     const schedule = [{ atMinute: 60, resources: { ribosomes: 400 } }];
     const created = newVmOf(request({ resources: { ribosomes: 300 }, schedule }), DEFAULT_SEED);

@@ -8,6 +8,7 @@ import {
   configProblems,
   foreignResources,
   fullDemand,
+  isBeyondUntil,
   type ParsedRequestOf,
   type Problem,
   RATE_RESOURCES,
@@ -18,6 +19,8 @@ import {
   requestParts,
   resourceProblems,
   scheduleProblems,
+  type Until,
+  untilProblems,
   type Vm,
   type VmEvent,
   type VmType,
@@ -50,6 +53,7 @@ export function newVmOf(request: CreateRequest, defaultSeed: number): { readonly
     ...(guarantee === undefined ? [] : guaranteeProblems(vmType, amounts, guarantee)),
     ...configProblems(request, request.config),
     ...scheduleProblems(request),
+    ...untilProblems(request),
     ...recordProblems(request),
   ];
   if (problems.length > 0) return badRequest(problems);
@@ -70,6 +74,7 @@ export function newVmOf(request: CreateRequest, defaultSeed: number): { readonly
     config: request.config,
     parent: null,
     ...(schedule === undefined ? {} : { schedule }),
+    ...ofUntil(request.until),
     ...(request.record === undefined ? {} : { record: asStored(request.record) }),
   };
   return { vm };
@@ -97,9 +102,15 @@ export function forkOf(
     config: asRecorded(parent.config),
     parent: parentId,
     ...(parent.schedule === undefined ? {} : { schedule: [...parent.schedule] }),
+    ...(isBeyondUntil(parent, checkpoint.simMinutes) ? {} : ofUntil(parent.until)),
     checkpoint,
     ...(parent.record === undefined ? {} : { record: parent.record }),
   };
+}
+
+/** Returns the field `until` of a VM that has a last minute. */
+function ofUntil(until: Until | undefined): Pick<NewVm, "until"> {
+  return until === undefined ? {} : { until };
 }
 
 /** Returns the burst ceilings as amounts. A VM cannot borrow a resource that `requested` does not name. */

@@ -20,6 +20,7 @@ import { decideCheckpointed, decideCheckpointLost } from "./vm-guest-state.ts";
 import { decideHandedOver, decideNotHandedOver } from "./vm-move.ts";
 import { decideObserved } from "./vm-observed.ts";
 import { decideStartProgressed, decideStartRefused } from "./vm-start.ts";
+import { decideUntilReached } from "./vm-until.ts";
 
 export interface ReportCommand {
   readonly type: "report";
@@ -79,6 +80,8 @@ function decideReport(state: VmState, { report, entry, targetEntry, nowMs }: Rep
       return state.state === "stopping" ? UNCHANGED : decideStartRefused(state, report, nowMs);
     case "start-progressed":
       return decideStartProgressed(state, report, nowMs);
+    case "until-reached":
+      return decideUntilReached(state, report);
     case "handed-over":
       return decideHandedOver(state, report, targetEntry, nowMs);
     case "not-handed-over":

@@ -159,11 +159,11 @@ function decideSettle(state: VmState, { hasRemover }: { readonly hasRemover: boo
 const LONGEST_RESTART_BACKOFF_MS = 600_000;
 
 /**
- * Returns the instant at which the restart policy starts a failed VM again; undefined when it never does. The wait
- * doubles with each attempt.
+ * Returns the instant at which the restart policy starts a failed VM again; undefined when it never does, as for a VM that
+ * has reached its last minute. The wait doubles with each attempt.
  */
 export function restartDueAtMs(state: VmState): number | undefined {
-  if (!state.exists || state.state !== "error") return undefined;
+  if (!state.exists || state.state !== "error" || state.untilReached === true) return undefined;
   const { mode, maxAttempts, backoffMs } = state.restartPolicy;
   if (mode === "never" || state.automaticStarts >= maxAttempts) return undefined;
   const backoff: Backoff = { firstMs: backoffMs, ceilingMs: LONGEST_RESTART_BACKOFF_MS };
