@@ -180,6 +180,8 @@ export class Clients {
     const guarantee = this.#universe.chance(0.5) ? { ribosomes: "1%" } : undefined;
     const isScheduled = guarantee === undefined && this.#universe.chance(0.4);
     const schedule = isScheduled ? this.#schedule() : undefined;
+    const then = this.#universe.pick(["pause", "stop"]);
+    const until = this.#universe.chance(0.2) ? { simMinutes: this.#universe.between(1, 30), then } : undefined;
     const placement = this.#isCrowded || this.#universe.chance(0.5) ? { chassisTypes: ["ecoli"] } : {};
     // Two genomes of E. coli (4 642 kb) leave 916 kb of the 10 200 kb offered. Genome space is freed by an eviction only,
     // not by starving or pausing.
@@ -194,6 +196,7 @@ export class Clients {
       ...(guarantee === undefined ? {} : { guarantee }),
       ...(restart === undefined ? {} : { restartPolicy: restart }),
       ...(schedule === undefined ? {} : { schedule }),
+      ...(until === undefined ? {} : { until }),
     };
   }
   /** Returns a schedule of amounts, of the medium, or of both, at minutes that most cells reach. */

@@ -41,6 +41,22 @@ export async function checkBlobs(
   }
 }
 
+/** Checks that no guest has passed a last minute that its VM has not reached in the log. */
+export function checkLastMinutes(
+  processes: readonly SimProcess[],
+  vms: readonly [string, Vm][],
+  problem: (text: string) => void,
+): void {
+  for (const [vmId, { until, untilReached }] of vms) {
+    if (until === undefined || untilReached === true) continue;
+    for (const { driver } of processes) {
+      const minute = driver?.sample(vmId)?.simMinutes ?? 0;
+      if (minute > until.simMinutes)
+        problem(`the guest of ${vmId} is at minute ${minute}, its last one is ${until.simMinutes}`);
+    }
+  }
+}
+
 /**
  * Checks that a restored VM has advanced by no more than the time since its restore: a scripted guest lives a minute a
  * second.

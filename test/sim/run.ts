@@ -20,7 +20,7 @@ import { Flood } from "./floods.ts";
 import { Folds } from "./folds.ts";
 import { Forger } from "./forgeries.ts";
 import { GrowthWatch } from "./growth.ts";
-import { checkBlobs, checkRestored } from "./guest-states.ts";
+import { checkBlobs, checkLastMinutes, checkRestored } from "./guest-states.ts";
 import { SimLog } from "./log.ts";
 import { CUT_HEAL_MS, type CutScene, LogCut } from "./log-cuts.ts";
 import { OwnerChanges } from "./owners.ts";
@@ -171,6 +171,7 @@ export async function run(seed: number, { plan = planOf(seed), watch }: RunOptio
   const excused = cut?.lostBlobs ?? new Set<string>();
   await checkBlobs({ blobs: cluster.blobs, excused }, processes, folds.existing(), universe.nowMs, problem);
   checkRestored(log.events, universe.nowMs, processes, problem);
+  checkLastMinutes(processes, folds.existing(), problem);
   for (const { envelope } of log.events) {
     faults.count(envelope.type);
     const { mode, code } = envelope.data as { mode?: string; code?: string };

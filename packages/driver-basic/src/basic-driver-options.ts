@@ -22,6 +22,7 @@ export const CAPABILITIES: DriverCapabilities = {
   pause: true,
   liveResize: true,
   snapshot: true,
+  lastMinute: true,
   clock: "host",
   keepsStopped: false,
   meters: ["ribosomes", "atpPerSecond", "rnaPolymerases"],

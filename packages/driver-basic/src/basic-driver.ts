@@ -22,6 +22,7 @@ import {
   type HoldOptions,
   type KeptGuest,
   type ResizeOptions,
+  type ResumeOptions,
   type StopOptions,
 } from "@bioxen/vm-driver";
 import { type BasicDriver, type BasicDriverOptions, CAPABILITIES } from "./basic-driver-options.ts";
@@ -173,8 +174,10 @@ class Basic implements BasicDriver {
     this.#alive(vmId, fence).state = "paused";
   }
 
-  async resume(vmId: string, fence: number): Promise<void> {
-    this.#alive(vmId, fence).state = "running";
+  async resume(vmId: string, fence: number, { beyondLastMinute }: ResumeOptions = {}): Promise<void> {
+    const guest = this.#alive(vmId, fence);
+    if (beyondLastMinute === true) guest.lastMinute = undefined;
+    guest.state = "running";
   }
 
   async stop(vmId: string, fence: number, { graceMs = 0 }: StopOptions = {}): Promise<void> {
@@ -277,6 +280,7 @@ class Basic implements BasicDriver {
     if (guest === undefined || guest.state === "starting" || guest.state === "ended") return undefined;
     const { state, reason } = guest;
     const status = { vmId, fence: guest.spec.fence, state };
+    if (guest.hasEnded()) return { ...status, atLastMinute: true };
     return reason === undefined ? status : { ...status, reason };
   }
 

@@ -76,6 +76,9 @@ export class CellGuest implements Clocked {
   /** What has to act on the guest at a coming minute: changes, and what had acted before the guest went back. */
   replay: readonly JournalEntry[] = [];
   readonly changes = new GuestChanges();
+  /** The last minute of the guest; undefined: it has none. */
+  lastMinute: number | undefined;
+  isEndReported = false;
   /** Divisions up to this minute have been reported before the guest went back. */
   reportedMinutes = 0;
   /** The recorded time course; undefined if the guest records nothing. */
@@ -100,6 +103,7 @@ export class CellGuest implements Clocked {
     this.cell = cell;
     this.kept = kept;
     const { checkpoint, allocation, record } = spec;
+    this.lastMinute = spec.lastMinute;
     this.course = GuestCourse.of(record, model);
     this.points = new RestartPoints({ checkpoint, allocation, simMinutes: cell.simMinutes });
   }
@@ -142,7 +146,7 @@ export class CellGuest implements Clocked {
     guest.changes.restore(checkpoint.changed ?? [], checkpoint.programs ?? 0, cell.simMinutes);
     guest.resize(guest.#allocationNow());
     guest.points.take({ checkpoint: bytes, allocation: cell.allocation, simMinutes: cell.simMinutes });
-    guest.owedMinutes = checkpoint.owedMinutes;
+    guest.owedMinutes = guest.isAtLastMinute() ? 0 : checkpoint.owedMinutes;
     guest.luaInstructions = checkpoint.luaInstructions;
     guest.hooksOff = checkpoint.hooks.off;
     guest.hookErrorsInARow = checkpoint.hooks.errorsInARow;
@@ -173,7 +177,16 @@ export class CellGuest implements Clocked {
   }
 
   isRunning(): boolean {
-    return this.state === "running";
+    return this.state === "running" && !this.isAtLastMinute();
+  }
+
+  isAtLastMinute(): boolean {
+    return this.lastMinute !== undefined && this.cell.simMinutes >= this.lastMinute;
+  }
+
+  /** Returns true if the guest stays at its last minute, and everything of this minute has acted. */
+  hasEnded(): boolean {
+    return this.isAlive() && this.isAtLastMinute() && this.isSettled();
   }
 
   /** Returns true if the guest runs or is paused. */
@@ -257,6 +270,8 @@ export class CellGuest implements Clocked {
       this.fail(messageOf(error));
       return;
     }
+    // No time is owed that the guest will not compute.
+    if (this.isAtLastMinute()) this.owedMinutes = 0;
     // A hook that is defined later gets no minutes from before.
     this.minutesForHook = this.hooks.includes("on_minute") ? 1 : 0;
     this.divisionsForHook = this.hooks.includes("on_division") ? divisions : 0;

@@ -75,6 +75,7 @@ export class GuestRewinds {
     guest.owedMinutes = before.owedMinutes + undone;
     guest.reportedMinutes = Math.max(before.reportedMinutes, before.cell.simMinutes);
     if (before.course !== undefined) guest.course?.follow(before.course);
+    guest.lastMinute = before.lastMinute;
     guest.replay = [...before.journal.entries(), ...before.replay];
     guest.changes.takeOver(before.changes);
     const from = `minute ${before.cell.simMinutes}`;

@@ -108,7 +108,16 @@ export class GuestTurns {
     if (guest.isAlive() && guest.isFree()) hasActed = this.#startDue(guest);
     guest.noteSettled();
     if (guest.isAlive()) this.#ports.acted(guest);
+    this.#reportEnd(guest);
     return hasActed;
+  }
+
+  /** Tells once that the guest stays at its last minute. Its rows up to this minute have been emitted before. */
+  #reportEnd(guest: CellGuest): void {
+    if (guest.isEndReported || !guest.hasEnded()) return;
+    guest.isEndReported = true;
+    const { vmId, fence } = guest.spec;
+    this.#ports.emit({ kind: "changed", vmId, fence });
   }
 
   #startDue(guest: CellGuest): boolean {

@@ -8,6 +8,7 @@
  */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { changesAtMinutes } from "./conformance-changes.ts";
+import { lastMinute } from "./conformance-last-minute.ts";
 import { checkpoints, goingOn } from "./conformance-checkpoints.ts";
 import {
   capIn,
@@ -65,6 +66,7 @@ export function driverConformance(
     describe("checkpoints", () => checkpoints(fixture));
     describe("starting from a checkpoint", () => goingOn(fixture));
     describe("changes at minutes", () => changesAtMinutes(fixture));
+    describe("the last minute of a guest", () => lastMinute(fixture));
     describe("kept snapshots", () => keptSnapshots(fixture));
     describe("clock and close", () => clockAndClose(fixture));
   });

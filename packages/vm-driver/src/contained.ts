@@ -145,8 +145,8 @@ class Contained implements VmDriver {
     return this.#guard("pause", "UNAVAILABLE", () => this.#driver.pause(vmId, fence));
   }
 
-  resume(vmId: string, fence: number): Promise<void> {
-    return this.#guard("resume", "UNAVAILABLE", () => this.#driver.resume(vmId, fence));
+  resume(...args: Parameters<VmDriver["resume"]>): Promise<void> {
+    return this.#guard("resume", "UNAVAILABLE", () => this.#driver.resume(...args));
   }
 
   async stop(...args: Parameters<VmDriver["stop"]>): Promise<void> {

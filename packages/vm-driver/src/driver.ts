@@ -34,6 +34,8 @@ export interface DriverCapabilities {
   readonly liveResize: boolean;
   /** Whether guests provide checkpoints and can start from them. */
   readonly snapshot: boolean;
+  /** Present if guests stop at the {@link GuestSpec.lastMinute} of their spec. */
+  readonly lastMinute?: true | undefined;
   /** `host`: simulated time passes only in {@link VmDriver.tick}; `own`: the guests have their own clocks. */
   readonly clock: "host" | "own";
   /** Whether the driver keeps a stopped guest's disks for the guest's next start; see {@link VmDriver.kept}. */
@@ -80,6 +82,12 @@ export interface GuestSpec {
    * this number has grown.
    */
   readonly restores?: number | undefined;
+  /**
+   * The last simulated minute of the guest, which it has not passed; absent: none. Once it is there and everything of this
+   * minute has acted, it computes no further minute, its status has `atLastMinute`, and the driver emits `changed`. Only
+   * for drivers with the capability `lastMinute`.
+   */
+  readonly lastMinute?: number | undefined;
   /** The rows of its time course that the guest records; absent: none. Ignored by a driver without cells. */
   readonly record?: GuestRecord | undefined;
 }
@@ -113,6 +121,8 @@ export interface GuestStatus {
    * before. A `start` with the same fence completes it.
    */
   readonly unfinished?: true | undefined;
+  /** Present while the guest stays at its {@link GuestSpec.lastMinute}; what it has recorded up to there is emitted. */
+  readonly atLastMinute?: true | undefined;
 }
 
 /** A snapshot that is stored with its guest. */
@@ -174,6 +184,11 @@ export type GuestEvent =
   /** The guest or its kept parts changed, but no call to the driver caused it: the agent should reconcile the VM. */
   | { readonly kind: "changed"; readonly vmId: string; readonly fence: number };
 
+export interface ResumeOptions {
+  /** Whether the guest has no last minute from now on. Default false. */
+  readonly beyondLastMinute?: boolean | undefined;
+}
+
 export interface StopOptions {
   /**
    * Time that the guest has to end by itself, ms: a machine shuts down, and a cell completes its running calls. 0 ends
@@ -214,7 +229,8 @@ export interface VmDriver extends ChangesAtMinutes {
    * or with `UNSUPPORTED`.
    */
   pause(vmId: string, fence: number): Promise<void>;
-  resume(vmId: string, fence: number): Promise<void>;
+  /** Resumes the guest; rejects with the errors of `pause`. */
+  resume(vmId: string, fence: number, options?: ResumeOptions): Promise<void>;
 
   /**
    * Ends the guest and its running calls. An absent guest counts as stopped. A further stop during the grace of an

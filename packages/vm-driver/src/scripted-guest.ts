@@ -11,6 +11,8 @@ export interface Guest {
   allocation: Readonly<Record<string, number>>;
   simMinutes: number;
   instructions: number;
+  /** The last minute of the guest; undefined: it has none. */
+  lastMinute: number | undefined;
   /** The largest number of a change that the guest has got. */
   changed: number;
   /** Changes of the allocation that the guest has got and not reached. */
@@ -28,6 +30,7 @@ export function newGuest(spec: GuestSpec): Guest {
     allocation,
     simMinutes,
     instructions,
+    lastMinute: spec.lastMinute,
     changed,
     coming: [],
   };
@@ -45,7 +48,7 @@ export function expectChange(guest: Guest, change: GuestChange): void {
 
 /** Lets simulated minutes pass, and the changes of these minutes act. */
 export function pass(guest: Guest, minutes: number): void {
-  guest.simMinutes += minutes;
+  guest.simMinutes = Math.min(guest.simMinutes + minutes, guest.lastMinute ?? Number.POSITIVE_INFINITY);
   const due = guest.coming.filter(({ simMinute }) => simMinute <= guest.simMinutes);
   guest.coming = guest.coming.slice(due.length);
   guest.allocation = due.at(-1)?.allocation ?? guest.allocation;
@@ -69,6 +72,13 @@ export function sampleOf(guest: Guest): GuestSample {
   };
 }
 
-export function statusOf({ spec: { vmId, fence }, state, reason }: Guest): GuestStatus {
-  return reason === undefined ? { vmId, fence, state } : { vmId, fence, state, reason };
+export function isAtLastMinute({ state, simMinutes, lastMinute }: Guest): boolean {
+  return state !== "failed" && lastMinute !== undefined && simMinutes >= lastMinute;
+}
+
+export function statusOf(guest: Guest): GuestStatus {
+  const { spec, state, reason } = guest;
+  const status = { vmId: spec.vmId, fence: spec.fence, state };
+  if (isAtLastMinute(guest)) return { ...status, atLastMinute: true };
+  return reason === undefined ? status : { ...status, reason };
 }

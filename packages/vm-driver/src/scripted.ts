@@ -15,6 +15,7 @@ import type {
   GuestEvent,
   GuestSpec,
   GuestStatus,
+  ResumeOptions,
   StopOptions,
   VmDriver,
 } from "./driver.ts";
@@ -24,7 +25,7 @@ import { Fences } from "./fences.ts";
 import type { GuestSample } from "./guest-sample.ts";
 import type { KeptGuest } from "./remains.ts";
 import { scriptedCheckpoint } from "./scripted-checkpoint.ts";
-import { expectChange, type Guest, newGuest, pass, sampleOf, statusOf } from "./scripted-guest.ts";
+import { expectChange, type Guest, isAtLastMinute, newGuest, pass, sampleOf, statusOf } from "./scripted-guest.ts";
 
 export type ScriptedVerb = "start" | "pause" | "resume" | "stop" | "resize" | "exec" | "snapshot" | "restart";
 
@@ -92,6 +93,7 @@ const CAPABILITIES: DriverCapabilities = {
   pause: true,
   liveResize: true,
   snapshot: true,
+  lastMinute: true,
   clock: "host",
   keepsStopped: false,
   meters: ["ribosomes", "atpPerSecond", "rnaPolymerases"],
@@ -143,10 +145,12 @@ class Scripted implements ScriptedDriver {
     });
   }
 
-  resume(vmId: string, fence: number): Promise<void> {
+  resume(vmId: string, fence: number, { beyondLastMinute = false }: ResumeOptions = {}): Promise<void> {
     return this.#carryOut("resume", vmId, fence, () => {
       this.#require("pause");
-      this.#alive(vmId, fence).state = "running";
+      const guest = this.#alive(vmId, fence);
+      if (beyondLastMinute) guest.lastMinute = undefined;
+      guest.state = "running";
     });
   }
 
@@ -244,7 +248,10 @@ class Scripted implements ScriptedDriver {
 
   tick(elapsedMs: number): void {
     for (const guest of this.#guests.values()) {
-      if (guest.state === "running") pass(guest, (elapsedMs / 1000) * SCRIPTED_MINUTES_PER_SECOND);
+      if (guest.state !== "running" || isAtLastMinute(guest)) continue;
+      pass(guest, (elapsedMs / 1000) * SCRIPTED_MINUTES_PER_SECOND);
+      const { vmId, fence } = guest.spec;
+      if (isAtLastMinute(guest)) this.emit({ kind: "changed", vmId, fence });
     }
   }
 

@@ -3,7 +3,7 @@
  *
  * A VM may be on a chassis whose agent has no driver for the VM's type. A start of this VM fails, and a stop succeeds.
  */
-import { amountsAt, type CheckpointLoss, type StopDeadline, type Vm } from "@bioxen/contracts";
+import { amountsAt, type CheckpointLoss, comingUntil, type StopDeadline, type Vm } from "@bioxen/contracts";
 import { type Amounts, type ServicePorts, traceOf } from "@bioxen/kernel";
 import { DriverError, type GuestSpec, type VmDriver } from "@bioxen/vm-driver";
 import {
@@ -25,6 +25,7 @@ import type { Reports } from "./reports.ts";
 import { refusalReport } from "./start-reports.ts";
 
 type GuestVerbs = Pick<VmDriver, "start" | "restart" | "stop" | "pause" | "resume" | "resize" | "change"> &
+  Partial<Pick<VmDriver, "capabilities">> &
   Remover;
 
 const unsupported = () =>
@@ -130,7 +131,7 @@ export class GuestActions {
       case "pause":
         return driver.pause(vmId, action.fence);
       case "resume":
-        return driver.resume(vmId, action.fence);
+        return driver.resume(vmId, action.fence, { beyondLastMinute: action.beyondLastMinute });
       case "resize":
         await driver.resize(vmId, action.fence, action.allocation, { endsChanges: true });
         this.#allocations.set(vmId, action.allocation);
@@ -142,6 +143,8 @@ export class GuestActions {
         return reports.enqueue(await this.#handOvers.handOver(driver, vmId, action.fence));
       case "report-handed-over":
         return reports.enqueue({ vmId, fence: action.fence, observed: "handed-over" });
+      case "report-until-reached":
+        return this.#reportUntil(vmId, action);
       case "report-started":
         return reports.enqueue({ vmId, fence: action.fence, observed: "started" });
       case "report-failed": {
@@ -161,12 +164,17 @@ export class GuestActions {
     const { kind, vm, fence, allocation } = action;
     const checkpoint = await this.#checkpointOf(vmId, vm, fence);
     if (checkpoint === "lost") return;
+    const lastMinute = comingUntil(vm);
+    if (lastMinute !== undefined && driver.capabilities?.lastMinute !== true) {
+      const reason = "the driver of its type has no last minute (`until`)";
+      return reports.enqueue({ vmId, fence, observed: "failed", reason, code: "UNSUPPORTED" });
+    }
     const record = courses.recordOf(vmId, vm);
     try {
       const trace = traceOf(view.vms.last(vmId) ?? {});
       const span = { kind: "internal", ...trace, attributes: { "bioxen.vm.id": vmId } } as const;
       const changes = await withSources(ports.log, vmId, vm.changes ?? []);
-      const spec = { ...specOf(vmId, vm, fence, allocation), checkpoint, changes, record };
+      const spec = { ...specOf(vmId, vm, fence, allocation), checkpoint, changes, lastMinute, record };
       this.#starting.set(vmId, fence);
       await ports.tracer.span(`${kind} guest`, span, () => driver[kind](spec));
     } catch (thrown) {
@@ -196,6 +204,23 @@ export class GuestActions {
     const from = vm.checkpoint === null ? "" : `; it continues from minute ${vm.checkpoint.simMinutes}`;
     reports.enqueue({ vmId, fence, observed: "restarted", reason: `${why}${from}` });
     if (vm.state === "paused") await driver.pause(vmId, fence);
+  }
+
+  /**
+   * Reports the last minute of a cell once its rows are stored. For a VM that will be paused, its state of this minute is
+   * recorded before, so that a guest which is started again later is at this minute as well.
+   */
+  async #reportUntil(
+    vmId: string,
+    { vm, fence, until }: AgentAction & { kind: "report-until-reached" },
+  ): Promise<void> {
+    const { states, courses, reports } = this.#options;
+    const above = vm.checkpoint?.simMinutes;
+    const taken = until.then === "pause" ? await states.takeCheckpoint(vmId, fence, above) : null;
+    await courses.flush(vmId);
+    if (taken !== null) await reports.send({ vmId, fence, observed: "checkpointed", ...taken });
+    const restores = states.restoresOf(vmId, fence);
+    reports.enqueue({ vmId, fence, observed: "until-reached", simMinute: until.simMinutes, restores });
   }
 
   /** Gives the guest the change. A guest that is beyond its minute continues from its checkpoint, which is before it. */

@@ -50,6 +50,8 @@ describe("a guest whose start cannot be reported", () => {
   const seqs = new Map<string, { version: number; seq: number }>();
   let answer: () => Promise<Reply>;
   let calls: number;
+  /** The payloads of the calls, as JSON. */
+  let sent: string[];
   let isHolding: boolean;
   let isClaimed: boolean;
   let clock: FakeClock;
@@ -78,13 +80,14 @@ describe("a guest whose start cannot be reported", () => {
   const states = () => [...driver.list(), ...pool.list()].map(({ vmId, state }) => `${vmId} ${state}`);
 
   beforeEach(async () => {
-    [calls, isHolding, isClaimed] = [0, false, true];
+    [calls, sent, isHolding, isClaimed] = [0, [], false, true];
     clock = new FakeClock();
     driver = createScriptedDriver({});
     pool = createScriptedDriver({ capabilities: { vmType: "xcpng" } });
     const bus = {
-      call: () => {
+      call: (_subject: string, payload: unknown) => {
         calls += 1;
+        sent.push(JSON.stringify(payload));
         return answer();
       },
     };
@@ -180,6 +183,33 @@ describe("a guest whose start cannot be reported", () => {
     await clock.advance(1_000);
     expect(states()).toEqual([]);
     expect(calls).toBeGreaterThan(before);
+  });
+
+  it("stays at its last minute, which is reported after its state, until the log lets it pass", async () => {
+    answer = async () => ({ ok: true, changed: true, seq: 0 });
+    await happens("chassis/c", registeredChassis());
+    await vm("last", "created", { ...CREATED, until: { simMinutes: 2, then: "pause" } });
+    await vm("last", "start-requested", { automatic: false });
+    await vm("last", "placed", { chassisId: "c", fence: 9, allocation: ALLOCATION });
+    await vm("last", "started", { fence: 9 });
+    const minute = () => driver.sample("last")?.simMinutes;
+    const reports = () => sent.filter((text) => /checkpointed|until-reached/.test(text));
+    driver.tick(1_000);
+    await settle();
+    expect([minute(), ...reports()]).toEqual([1]);
+    driver.tick(9_000);
+    await settle();
+    expect(minute()).toBe(2);
+    expect(reports().map((text) => /"observed":"([a-z-]+)"/.exec(text)?.[1])).toEqual([
+      "checkpointed",
+      "until-reached",
+    ]);
+    expect(reports()[1]).toMatch(/"simMinute":2/);
+    await vm("last", "until-reached", { fence: 9, simMinute: 2, then: "pause" });
+    expect(states()).toEqual(["last paused"]);
+    await vm("last", "resumed", {});
+    driver.tick(5_000);
+    expect([states(), minute()]).toEqual([["last running"], 7]);
   });
 
   it("has the time of the user's deadline, and a nearer deadline reaches a stop under way", async () => {

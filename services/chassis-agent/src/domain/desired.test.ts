@@ -16,6 +16,8 @@ const leaving = (state: string) =>
   ({ ...vm(state), migration: { target: { chassisId: "d", fence: 12 } } }) as unknown as VmState;
 const checkpointedAt = (simMinutes: number) =>
   ({ ...vm("running"), checkpoint: { simMinutes } }) as unknown as VmState;
+const ending = (state: string, untilReached?: true) =>
+  ({ ...vm(state), until: { simMinutes: 9, then: "pause" }, untilReached }) as unknown as VmState;
 const guest = (more: Partial<PresentGuest> = {}): PresentGuest => ({
   fence: 9,
   state: "running",
@@ -23,6 +25,8 @@ const guest = (more: Partial<PresentGuest> = {}): PresentGuest => ({
   restores: 1,
   ...more,
 });
+
+const AT_END = guest({ atLastMinute: true });
 
 describe("the time that a stop leaves a guest", () => {
   it("is what remains until the deadline, and at most what the user asked for", () => {
@@ -119,6 +123,11 @@ describe("an agent's next action", () => {
     ["reports a failure", vm("running"), true, guest({ state: "failed" }), "report-failed"],
     ["pauses", vm("paused"), true, guest(), "pause"],
     ["resumes", vm("running"), true, guest({ state: "paused" }), "resume"],
+    ["reports the last minute of a cell", ending("running"), true, AT_END, "report-until-reached"],
+    ["reports it of a paused VM too", ending("paused"), true, { ...AT_END, state: "paused" }, "report-until-reached"],
+    ["pauses a guest at a last minute that the log has", ending("paused", true), true, AT_END, "pause"],
+    ["lets a resumed cell pass it", ending("running", true), true, AT_END, "resume"],
+    ["leaves a cell before it", ending("running"), true, guest(), "none"],
     ["pauses before it resizes", vm("paused"), true, guest({ allocation: {} }), "pause"],
     ["resizes a paused guest", vm("paused"), true, guest({ state: "paused", allocation: {} }), "resize"],
     ["resizes before it resumes", vm("running"), true, guest({ state: "paused", allocation: {} }), "resize"],

@@ -4,7 +4,7 @@
  * Each decision yields one action; the next step decides again. A guest whose VM is on another chassis, stopped or on a
  * newer reservation is ended. A missing guest is started, and reported as restarted if the log says that the VM runs.
  */
-import { type CellChange, type StopDeadline, type Vm, type VmState, withCell } from "@bioxen/contracts";
+import { type CellChange, type StopDeadline, type Until, type Vm, type VmState, withCell } from "@bioxen/contracts";
 import { type Amounts, equalAmounts } from "@bioxen/kernel";
 
 /** A guest as the driver lists it, with the allocation that it was given last. */
@@ -17,6 +17,8 @@ export interface PresentGuest {
   readonly allocation: Amounts;
   /** The VM's restore count when this guest started. */
   readonly restores: number;
+  /** Whether the guest stays at the last minute of its cell. */
+  readonly atLastMinute?: true | undefined;
   /** The latest simulated minute that this guest is known to have reached; undefined when that is unknown. */
   readonly reachedMinutes?: number | undefined;
   /** Sequence of the newest change at a minute that this guest has got; undefined when that is unknown. */
@@ -39,12 +41,15 @@ export type AgentAction =
     }
   | { readonly kind: "end"; readonly fence: number }
   | { readonly kind: "pause"; readonly fence: number }
-  | { readonly kind: "resume"; readonly fence: number }
+  /** With `beyondLastMinute` the guest has no last minute from now on. */
+  | { readonly kind: "resume"; readonly fence: number; readonly beyondLastMinute: boolean }
   | { readonly kind: "resize"; readonly fence: number; readonly allocation: Amounts }
   /** Gives the guest a change of its environment or allocation at a minute. */
   | { readonly kind: "change"; readonly vm: Vm; readonly fence: number; readonly change: CellChange }
   | { readonly kind: "report-started"; readonly fence: number }
   | { readonly kind: "report-failed"; readonly fence: number; readonly reason: string }
+  /** Reports that the guest has reached the last minute of its cell. */
+  | { readonly kind: "report-until-reached"; readonly vm: Vm; readonly fence: number; readonly until: Until }
   /**
    * Ends the guest, if there is one, and reports it as stopped. With `removes`, which is the VM's incarnation, the VM is
    * destroyed: the report follows once nothing of the guest is left.
@@ -107,8 +112,21 @@ export function nextAction(
   const newest = guest.changedSeq ?? Number.POSITIVE_INFINITY;
   const change = vm.changes?.find(({ seq }) => seq > newest);
   if (change !== undefined) return { kind: "change", vm, fence, change };
-  if (vm.state === "running" && guest.state === "paused") return { kind: "resume", fence };
-  return NONE;
+  return atLastMinute(vm, fence, guest) ?? NONE;
+}
+
+/**
+ * Returns the action for a guest that may stay at the last minute of its cell. The log must have this minute before a user
+ * can let the cell pass it.
+ */
+function atLastMinute(vm: Vm, fence: number, guest: PresentGuest): AgentAction | undefined {
+  const { until, untilReached } = vm;
+  const stays = guest.atLastMinute === true;
+  if (stays && until !== undefined && untilReached !== true) {
+    return { kind: "report-until-reached", vm, fence, until };
+  }
+  if (vm.state !== "running" || (guest.state !== "paused" && !stays)) return undefined;
+  return { kind: "resume", fence, beyondLastMinute: untilReached === true };
 }
 
 /**
