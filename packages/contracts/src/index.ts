@@ -113,6 +113,7 @@ export type { StreamDeclaration } from "./stream-declaration.ts";
 export * from "./subjects.ts";
 export * from "./telemetry.ts";
 export * from "./tenants.ts";
+export * from "./time-scale.ts";
 export * from "./until.ts";
 export { isSuperseded, UPCASTERS, upcast } from "./upcasters.ts";
 export { BIOXEN_VERSION } from "./version.ts";

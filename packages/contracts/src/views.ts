@@ -124,6 +124,8 @@ export const vmView = z
     config: z.record(z.string(), z.unknown()),
     /** What changes at minutes of the cell, in order; absent: nothing. If amounts change, the first entry has the initial. */
     schedule: z.array(scheduledChange).optional(),
+    /** `max`: the cell lives as fast as its agent can compute it; absent: at the rate of its agent. */
+    timeScale: z.literal("max").optional(),
     /**
      * The last minute of the cell, and what the VM does there; absent: the cell has none. `reached` is true from the event
      * `until-reached` on, until the VM is started again or restored to an earlier minute.
@@ -179,6 +181,7 @@ export function viewOfVm(vmId: string, vm: Vm): VmView {
     placement: vm.placement,
     config: vm.config,
     ...(vm.schedule === undefined ? {} : { schedule: [...vm.schedule] }),
+    ...(vm.timeScale === undefined ? {} : { timeScale: vm.timeScale }),
     ...(vm.until === undefined ? {} : { until: { ...vm.until, reached: vm.untilReached === true } }),
     checkpoint: vm.checkpoint,
     snapshots: [...vm.snapshots],

@@ -10,6 +10,11 @@ export interface BasicDriverOptions {
    * Returns the time of a monotonic clock in ms, which measures the time budget of a tick. Default: `performance.now`.
    */
   readonly now?: (() => number) | undefined;
+  /**
+   * Calls a function after the event loop had its turn, so that cells at the time scale `max` compute in slices. Default:
+   * `setImmediate`.
+   */
+  readonly later?: ((body: () => void) => void) | undefined;
   /** The cell model; default: the built-in `WEISSE`. */
   readonly model?: CellModel | undefined;
   /** URL of a script that replaces the Lua worker, for tests. */

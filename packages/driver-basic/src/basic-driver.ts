@@ -24,6 +24,7 @@ import {
   type ResizeOptions,
   type ResumeOptions,
   type StopOptions,
+  type TickOptions,
 } from "@bioxen/vm-driver";
 import { type BasicDriver, type BasicDriverOptions, CAPABILITIES } from "./basic-driver-options.ts";
 import { CellClock } from "./cell-clock.ts";
@@ -96,6 +97,7 @@ class Basic implements BasicDriver {
       apply: (guest, act) => this.#calls.applyAgain(guest, act),
       execAgain: (guest, act) => this.#calls.execAgain(guest, act),
       emit: (event) => this.#emit(event),
+      later: options.later ?? ((body) => void setImmediate(body)),
       acted: (guest) => this.#refreshPoint(guest),
     });
     const [lua, calls, turns, model] = [this.#lua, this.#calls, this.#turns, this.#model];
@@ -298,12 +300,12 @@ class Basic implements BasicDriver {
     this.#listeners.push(listener);
   }
 
-  tick(elapsedMs: number): void {
+  tick(elapsedMs: number, { onlyAtRate }: TickOptions = {}): void {
     // If the clock went backwards, no simulated time passes.
     if (this.#closed || !(elapsedMs > 0)) return;
     this.#rewinds.tick();
     const guests = [...this.#held.values()].map(({ guest }) => guest);
-    this.#turns.tick(guests, elapsedMs);
+    this.#turns.tick(guests, elapsedMs, onlyAtRate);
   }
 
   async close(): Promise<void> {

@@ -76,6 +76,7 @@ export class CellGuest implements Clocked {
   /** What has to act on the guest at a coming minute: changes, and what had acted before the guest went back. */
   replay: readonly JournalEntry[] = [];
   readonly changes = new GuestChanges();
+  readonly atMax: boolean;
   /** The last minute of the guest; undefined: it has none. */
   lastMinute: number | undefined;
   isEndReported = false;
@@ -104,6 +105,7 @@ export class CellGuest implements Clocked {
     this.kept = kept;
     const { checkpoint, allocation, record } = spec;
     this.lastMinute = spec.lastMinute;
+    this.atMax = spec.timeScale === "max";
     this.course = GuestCourse.of(record, model);
     this.points = new RestartPoints({ checkpoint, allocation, simMinutes: cell.simMinutes });
   }
@@ -146,7 +148,7 @@ export class CellGuest implements Clocked {
     guest.changes.restore(checkpoint.changed ?? [], checkpoint.programs ?? 0, cell.simMinutes);
     guest.resize(guest.#allocationNow());
     guest.points.take({ checkpoint: bytes, allocation: cell.allocation, simMinutes: cell.simMinutes });
-    guest.owedMinutes = guest.isAtLastMinute() ? 0 : checkpoint.owedMinutes;
+    guest.owedMinutes = guest.isAtLastMinute() || guest.atMax ? 0 : checkpoint.owedMinutes;
     guest.luaInstructions = checkpoint.luaInstructions;
     guest.hooksOff = checkpoint.hooks.off;
     guest.hookErrorsInARow = checkpoint.hooks.errorsInARow;

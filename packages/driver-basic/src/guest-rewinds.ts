@@ -72,7 +72,7 @@ export class GuestRewinds {
       return;
     }
     const undone = before.cell.simMinutes - guest.cell.simMinutes;
-    guest.owedMinutes = before.owedMinutes + undone;
+    guest.owedMinutes = before.atMax ? 0 : before.owedMinutes + undone;
     guest.reportedMinutes = Math.max(before.reportedMinutes, before.cell.simMinutes);
     if (before.course !== undefined) guest.course?.follow(before.course);
     guest.lastMinute = before.lastMinute;

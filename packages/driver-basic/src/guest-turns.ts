@@ -17,6 +17,8 @@ export interface TurnPorts {
   /** Runs a program again that had run before the guest went back, or in an earlier guest of the VM. */
   readonly execAgain: (guest: CellGuest, act: ExecAct) => Promise<void>;
   readonly emit: (event: GuestEvent) => void;
+  /** Calls the function after the event loop had its turn. */
+  readonly later: (body: () => void) => void;
   /** Called after each call from outside and each minute: the guest may need a new restart point. */
   readonly acted: (guest: CellGuest) => void;
 }
@@ -25,6 +27,9 @@ export class GuestTurns {
   readonly #clock: CellClock;
   readonly #hooks: GuestHooks;
   readonly #ports: TurnPorts;
+  /** The guests of the last tick at the time scale `max`. */
+  #atMax: readonly CellGuest[] = [];
+  #isSliceDue = false;
 
   constructor(clock: CellClock, hooks: GuestHooks, ports: TurnPorts) {
     this.#clock = clock;
@@ -33,12 +38,31 @@ export class GuestTurns {
   }
 
   /** Computes the guests for this time of the host, and starts the hooks that are due. */
-  tick(guests: readonly CellGuest[], elapsedMs: number): void {
-    this.#clock.tick(guests, elapsedMs);
+  tick(guests: readonly CellGuest[], elapsedMs: number, onlyAtRate = false): void {
+    this.#clock.tick(guests, elapsedMs, onlyAtRate);
+    this.#atMax = guests.filter(({ atMax }) => atMax);
+    this.#follow(guests);
+    this.#sliceLater();
+  }
+
+  /** Starts what is due after these guests may have computed minutes. */
+  #follow(guests: readonly CellGuest[]): void {
     for (const guest of guests) {
       this.#report(guest);
       if (this.#attend(guest)) this.goOn(guest);
     }
+  }
+
+  /** Lets the guests at the time scale `max` compute a slice after the event loop had its turn. */
+  #sliceLater(): void {
+    if (this.#isSliceDue || !this.#clock.hasSlice(this.#atMax)) return;
+    this.#isSliceDue = true;
+    this.#ports.later(() => {
+      this.#isSliceDue = false;
+      this.#clock.slice(this.#atMax);
+      this.#follow(this.#atMax);
+      this.#sliceLater();
+    });
   }
 
   /**
@@ -99,6 +123,8 @@ export class GuestTurns {
     while (this.#clock.goOn(guest)) {
       this.#report(guest);
       this.#attend(guest);
+      // Others at this time scale have their turns before it goes on.
+      if (guest.atMax) return this.#sliceLater();
     }
   }
 

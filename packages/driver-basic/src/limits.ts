@@ -185,6 +185,12 @@ export const TICK_BUDGET_MS = 20;
  */
 export const BETWEEN_TICKS_BUDGET_MS = 30;
 /**
+ * Time between two ticks that cells at the time scale `max` may spend, in ms, and the longest slice of it, after which
+ * the agent's event loop gets its turn. With the budgets above, a core has time left for everything else.
+ */
+export const MAX_SCALE_BUDGET_MS = 40;
+export const MAX_SCALE_SLICE_MS = 5;
+/**
  * Maximum lag of a guest, in ms of host time. Lag beyond it is dropped, so that a long stall is not followed by a burst
  * of work.
  */

@@ -1,9 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CellClock, type Clocked } from "../src/cell-clock.ts";
-import { BETWEEN_TICKS_BUDGET_MS, MAX_LAG_MS, TICK_BUDGET_MS } from "../src/limits.ts";
+import {
+  BETWEEN_TICKS_BUDGET_MS,
+  MAX_LAG_MS,
+  MAX_SCALE_BUDGET_MS,
+  MAX_SCALE_SLICE_MS,
+  TICK_BUDGET_MS,
+} from "../src/limits.ts";
 
 class FakeCell implements Clocked {
+  atMax = false;
   owedMinutes = 0;
   lived = 0;
   running = true;
@@ -113,6 +120,70 @@ describe("the clock of the cells", () => {
     const inTick = TICK_BUDGET_MS / 10;
     clock.tick(cells, 1);
     expect(goOn()).toBe(2 * (BETWEEN_TICKS_BUDGET_MS / 10) + inTick);
+  });
+
+  describe("with cells at the time scale max", () => {
+    const QUANTUM_MS = 1;
+    let nowMs = 0;
+    const cellsOf = (count: number, atMax: boolean): FakeCell[] =>
+      Array.from({ length: count }, () => {
+        const cell = new FakeCell(() => {
+          nowMs += QUANTUM_MS;
+        });
+        cell.atMax = atMax;
+        return cell;
+      });
+    const livedBy = (cells: readonly FakeCell[]): number[] => cells.map(({ lived }) => lived);
+    /** Lets 100 ms pass, with all slices before the next tick. Returns how many slices there were. */
+    const pass = (clock: CellClock, cells: readonly FakeCell[], onlyAtRate = false): number => {
+      clock.tick(cells, 100, onlyAtRate);
+      let slices = 0;
+      for (; clock.hasSlice(cells); slices += 1) {
+        const beforeMs = nowMs;
+        clock.slice(cells);
+        expect(nowMs - beforeMs).toBeLessThanOrEqual(MAX_SCALE_SLICE_MS);
+      }
+      return slices;
+    };
+
+    it("the others keep their rate, and these have what is left in fair turns", () => {
+      const [atRate, atMax] = [cellsOf(4, false), cellsOf(3, true)];
+      const cells = [...atMax, ...atRate];
+      const clock = new CellClock(20, () => nowMs);
+      for (let tick = 1; tick <= 10; tick += 1) {
+        pass(clock, cells);
+        expect(livedBy(atRate)).toEqual(Array(4).fill(2 * tick));
+      }
+      const left = 10 * (TICK_BUDGET_MS - 4 * 2 + MAX_SCALE_BUDGET_MS);
+      const lived = livedBy(atMax);
+      expect(lived.reduce((a, b) => a + b)).toBe(left);
+      expect(Math.max(...lived) - Math.min(...lived)).toBeLessThanOrEqual(1);
+      expect(cells.map((cell) => clock.lagMs(cell))).toEqual(Array(7).fill(0));
+    });
+
+    it("these compute nothing while the others owe minutes, or while they must wait", () => {
+      const [atRate, atMax] = [cellsOf(30, false), cellsOf(2, true)];
+      const clock = new CellClock(10, () => nowMs);
+      expect(pass(clock, [...atMax, ...atRate])).toBe(0);
+      expect(livedBy(atMax)).toEqual([0, 0]);
+      expect(livedBy(atRate).reduce((a, b) => a + b)).toBe(TICK_BUDGET_MS);
+      expect(pass(clock, atMax, true)).toBe(0);
+      expect(livedBy(atMax)).toEqual([0, 0]);
+      expect(pass(clock, atMax)).toBe(MAX_SCALE_BUDGET_MS / MAX_SCALE_SLICE_MS);
+    });
+
+    it("one that its Lua holds goes on for a slice at a time", () => {
+      const [cell] = cellsOf(1, true) as [FakeCell];
+      const clock = new CellClock(1, () => nowMs);
+      cell.held = true;
+      clock.tick([cell], 100);
+      expect([cell.lived, clock.goOn(cell), clock.hasSlice([cell])]).toEqual([0, false, false]);
+      cell.held = false;
+      expect(clock.goOn(cell)).toBe(true);
+      expect(cell.lived).toBe(MAX_SCALE_SLICE_MS / QUANTUM_MS);
+      while (clock.goOn(cell));
+      expect(cell.lived).toBe(MAX_SCALE_BUDGET_MS / QUANTUM_MS);
+    });
   });
 
   it("works without cells", () => {

@@ -223,8 +223,8 @@ class Contained implements VmDriver {
     this.#driver.onGuestEvent(listener);
   }
 
-  tick(elapsedMs: number): void {
-    this.#guardNow("tick", undefined, () => this.#driver.tick(elapsedMs));
+  tick(...args: Parameters<VmDriver["tick"]>): void {
+    this.#guardNow("tick", undefined, () => this.#driver.tick(...args));
   }
 
   async close(): Promise<void> {

@@ -88,6 +88,11 @@ export interface GuestSpec {
    * for drivers with the capability `lastMinute`.
    */
   readonly lastMinute?: number | undefined;
+  /**
+   * `max`: simulated time passes as fast as the driver can compute the guest; absent: by {@link VmDriver.tick}. A driver
+   * that has no such guests ignores it. The course of a guest does not depend on it.
+   */
+  readonly timeScale?: "max" | undefined;
   /** The rows of its time course that the guest records; absent: none. Ignored by a driver without cells. */
   readonly record?: GuestRecord | undefined;
 }
@@ -187,6 +192,11 @@ export type GuestEvent =
 export interface ResumeOptions {
   /** Whether the guest has no last minute from now on. Default false. */
   readonly beyondLastMinute?: boolean | undefined;
+}
+
+export interface TickOptions {
+  /** Whether guests at the time scale `max` compute nothing until the next tick. Default false. */
+  readonly onlyAtRate?: boolean | undefined;
 }
 
 export interface StopOptions {
@@ -335,9 +345,9 @@ export interface VmDriver extends ChangesAtMinutes {
 
   /**
    * Advances the simulated time of running guests by `elapsedMs` of host time. Ignored if the guests have their own
-   * clocks.
+   * clocks. Guests at the time scale `max` use the time that the others leave.
    */
-  tick(elapsedMs: number): void;
+  tick(elapsedMs: number, options?: TickOptions): void;
 
   /**
    * Releases all resources. Afterwards no guest is listed and every verb rejects with `UNAVAILABLE`. All guests end,

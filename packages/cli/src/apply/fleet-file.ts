@@ -18,6 +18,7 @@ import {
   requestParts,
   resourceProblems,
   scheduleProblems,
+  timeScaleProblems,
   untilProblems,
   withCell,
 } from "@bioxen/contracts";
@@ -148,6 +149,7 @@ async function requestOf(
   const others = [
     ...configProblems(parsed.data, parsed.data.config),
     ...scheduleProblems(parsed.data),
+    ...timeScaleProblems(parsed.data),
     ...untilProblems(parsed.data),
   ];
   const problems = [

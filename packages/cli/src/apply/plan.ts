@@ -99,6 +99,7 @@ function fixedDifferences({ create }: WantedVm, vm: VmView): Difference[] {
     ...differing("restartPolicy", vm.restartPolicy, create.restartPolicy),
     ...differing("config", vm.config, create.config),
     ...differing("schedule", vm.schedule ?? [], scheduled(create)),
+    ...differing("timeScale", vm.timeScale ?? "agent", create.timeScale ?? "agent"),
     ...differing("until", untilOf(vm), create.until ?? {}),
     ...differing("burst", vm.burst ?? {}, burst ?? {}),
     ...differing("guarantee", Object.fromEntries(guaranteed), guarantee),

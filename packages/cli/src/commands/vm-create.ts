@@ -65,6 +65,7 @@ interface CreateOptions extends ResourceOptions, EnvironmentOptions, PlacementOp
   readonly seed?: number;
   readonly program?: string;
   readonly schedule?: string;
+  readonly timeScale?: "max";
   readonly until?: RequestOf<"vmCreate">["until"];
   readonly label?: Record<string, string>;
   readonly restart?: "never" | "on-failure" | "always";
@@ -142,6 +143,7 @@ async function requestOf(vmId: string | undefined, o: CreateOptions): Promise<Re
     record: recordOf(o),
     restartPolicy: o.restart === undefined ? undefined : { mode: o.restart },
     schedule: o.schedule === undefined ? undefined : scheduleFrom(o.schedule, await readSource(o.schedule)),
+    timeScale: o.timeScale,
     until: o.until,
     config: given({
       parameterSet: o.parameterSet,
@@ -190,6 +192,9 @@ function withCreateOptions(command: Command): Command {
     .option(
       "--schedule <file>",
       "JSON file of what changes at minutes of the cell: [{atMinute, environment?, resources?}, …]; - reads standard input",
+    )
+    .addOption(
+      oneOf("--time-scale <scale>", "max: as fast as its agent can; default: the rate of its agent", ["max"]),
     )
     .option(
       "--until <minutes[:action]>",

@@ -107,7 +107,7 @@ export function vmWords(vm: VmView, sample: VmSample | null, nowMs = Date.now())
   const place = vm.chassisId === null ? "" : ` on ${vm.chassisId}`;
   const lines = [`${vm.vmId}: ${vm.biologicalType} (${vm.vmType}), ${paintState(vm.state)}${place}`];
   if (vm.reason !== null) lines.push(`  reason      ${vm.reason}`);
-  lines.push(...startLines(vm, nowMs), ...resourceLines(vm), ...scheduleLines(vm), ...untilLines(vm));
+  lines.push(...startLines(vm, nowMs), ...resourceLines(vm), ...scheduleLines(vm), ...timeLines(vm));
   if (vm.preemption?.active === true) {
     const { mode, by, byPriority } = vm.preemption;
     lines.push(
@@ -148,11 +148,12 @@ function resourceLines({ request, allocation }: VmView): string[] {
 /** Number of entries of a schedule that are shown; `--json` has all of them. */
 const SHOWN_ENTRIES = 10;
 
-function untilLines({ until }: VmView): string[] {
-  if (until === undefined) return [];
+function timeLines({ timeScale, until }: VmView): string[] {
+  const scale = timeScale === undefined ? [] : ["  time scale  max: as fast as its agent can"];
+  if (until === undefined) return scale;
   const what = until.then === "pause" ? "pauses" : "stops";
   const then = until.reached ? "reached" : `${what} there`;
-  return [`  until       ${simTime(until.simMinutes)}, ${then}`];
+  return [...scale, `  until       ${simTime(until.simMinutes)}, ${then}`];
 }
 
 function scheduleLines({ schedule = [] }: VmView): string[] {

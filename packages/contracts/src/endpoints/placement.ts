@@ -79,6 +79,12 @@ const newVm = z.strictObject({
    */
   schedule: z.array(scheduleEntry).max(MAX_SCHEDULE_ENTRIES).optional(),
   /**
+   * `max`: the cell lives as fast as its agent can compute it, for cells only. It uses the time that the cells at the rate
+   * of the agent leave, in turn with other such cells, and has the same course as at any other time scale. Absent: the
+   * rate of the agent.
+   */
+  timeScale: z.enum(["max"]).optional(),
+  /**
    * The last minute of the cell, for cells only: there the VM is paused or stops, whatever its restart policy is. The
    * hooks and the scheduled changes of this minute act before. Absent: the cell has none.
    */

@@ -78,6 +78,8 @@ export const vmCreated = z.object({
    * beginning, and `request` has the largest amount of each resource.
    */
   schedule: z.array(scheduledChange).optional(),
+  /** `max`: the cell lives as fast as its agent can compute it; absent: at the rate of its agent. */
+  timeScale: z.literal("max").optional(),
   /** The last minute of the cell, and what the VM does there; absent: the cell has none. */
   until: recordedUntil.optional(),
   /** In a fork: the stored state that its first guest continues from; absent: that guest starts from the beginning. */

@@ -210,6 +210,8 @@ export interface Vm extends GuestState {
   readonly preemption: Preemption | null;
   /** What the creation of the VM lets change at minutes of its cell, in order; absent: nothing. */
   readonly schedule?: readonly ScheduledChange[] | undefined;
+  /** `max`: the cell lives as fast as its agent can compute it; absent: at the rate of its agent. */
+  readonly timeScale?: "max" | undefined;
   /** The last minute of the cell, and what the VM does there; absent: none. */
   readonly until?: Until | undefined;
   /** Whether the present cell has this minute behind it; absent: it has not. */

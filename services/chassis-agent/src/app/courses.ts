@@ -32,6 +32,11 @@ const MAX_BATCH_VALUES = 16_384;
  * of 1 000 guests at 100 minutes a second reach it after a second without a store.
  */
 export const MAX_WAITING_ROWS = 100_000;
+/**
+ * Number of waiting rows from which guests at the time scale `max` stand still. They compute rows faster than a store takes
+ * them, and must not hold the others up.
+ */
+const BUSY_WAITING_ROWS = MAX_WAITING_ROWS / 10;
 /** Longest wait for the store when the agent ends, ms. Rows after the last checkpoint are recorded again anyway. */
 const END_WITHIN_MS = 4_000;
 
@@ -120,6 +125,11 @@ export class Courses {
   /** Returns true while so many rows wait for the store that no guest may compute further ones. */
   isFull(): boolean {
     return this.#waitingRows >= MAX_WAITING_ROWS;
+  }
+
+  /** Returns true while so many rows wait that only guests at the rate of the agent may compute further ones. */
+  isBusy(): boolean {
+    return this.#waitingRows >= BUSY_WAITING_ROWS;
   }
 
   /** Resolves once every row that the VM's guests have recorded is stored. Rejects with `Fault` UNAVAILABLE. */

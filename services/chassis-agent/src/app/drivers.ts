@@ -58,8 +58,8 @@ export class Drivers {
     return this.all.flatMap((driver) => driver.orphans?.() ?? []);
   }
 
-  tick(elapsedMs: number): void {
-    for (const driver of this.all) driver.tick(elapsedMs);
+  tick(...args: Parameters<VmDriver["tick"]>): void {
+    for (const driver of this.all) driver.tick(...args);
   }
 
   async close(): Promise<void> {

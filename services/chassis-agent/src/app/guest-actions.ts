@@ -320,6 +320,7 @@ function specOf(vmId: string, vm: Vm, fence: number, allocation: Amounts): Guest
     biologicalType: vm.biologicalType,
     seed: vm.seed,
     priority: vm.priority,
+    timeScale: vm.timeScale,
     allocation,
     environment: vm.environment,
     program: vm.program ?? undefined,

@@ -40,7 +40,7 @@ export interface TelemetryOptions {
   readonly view: GuestView;
   readonly contact: Pick<LogContact, "isHolding" | "ask">;
   readonly orphans: Pick<PoolOrphans, "counts">;
-  readonly courses: Pick<Courses, "observe" | "isFull">;
+  readonly courses: Pick<Courses, "observe" | "isFull" | "isBusy">;
   readonly monotonicMs: () => number;
   /** Returns the hosts of a pool with the memory that is free now; undefined for a chassis without hosts. */
   readonly freeHosts: (chassisId: string) => readonly HostRoom[] | undefined;
@@ -111,7 +111,7 @@ export class AgentTelemetry {
     // Checked before each step too: after a sleep of this process, no guest may run on before the agent has paused it.
     if (contact.isHolding() || courses.isFull()) return;
     sharing.apply();
-    drivers.tick(Math.min(elapsedMs, MAX_TICK_MS));
+    drivers.tick(Math.min(elapsedMs, MAX_TICK_MS), { onlyAtRate: courses.isBusy() });
   }
 
   /** Publishes a sample of a guest that has just started, without waiting for the next interval. */

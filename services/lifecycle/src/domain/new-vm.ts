@@ -19,6 +19,7 @@ import {
   requestParts,
   resourceProblems,
   scheduleProblems,
+  timeScaleProblems,
   type Until,
   untilProblems,
   type Vm,
@@ -53,6 +54,7 @@ export function newVmOf(request: CreateRequest, defaultSeed: number): { readonly
     ...(guarantee === undefined ? [] : guaranteeProblems(vmType, amounts, guarantee)),
     ...configProblems(request, request.config),
     ...scheduleProblems(request),
+    ...timeScaleProblems(request),
     ...untilProblems(request),
     ...recordProblems(request),
   ];
@@ -74,6 +76,7 @@ export function newVmOf(request: CreateRequest, defaultSeed: number): { readonly
     config: request.config,
     parent: null,
     ...(schedule === undefined ? {} : { schedule }),
+    ...(request.timeScale === undefined ? {} : { timeScale: request.timeScale }),
     ...ofUntil(request.until),
     ...(request.record === undefined ? {} : { record: asStored(request.record) }),
   };
@@ -102,6 +105,7 @@ export function forkOf(
     config: asRecorded(parent.config),
     parent: parentId,
     ...(parent.schedule === undefined ? {} : { schedule: [...parent.schedule] }),
+    ...(parent.timeScale === undefined ? {} : { timeScale: parent.timeScale }),
     ...(isBeyondUntil(parent, checkpoint.simMinutes) ? {} : ofUntil(parent.until)),
     checkpoint,
     ...(parent.record === undefined ? {} : { record: parent.record }),
