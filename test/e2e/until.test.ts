@@ -35,7 +35,9 @@ const rowsOf = async (vmId: string): Promise<number[][]> =>
   (await world.done("qry.course.get", { vmId, fields: ["r"] })).rows;
 const reachedEvents = async (vmId: string): Promise<Json[]> => {
   const { events } = await world.done("qry.vm.history", { vmId });
-  return events.filter(({ type }: Json) => type === "bioxen.vm.until-reached.v1").map(({ data }: Json) => data);
+  return events
+    .filter(({ type }: Json) => type === "bioxen.vm.until-reached.v1")
+    .map(({ data }: Json) => data);
 };
 
 it("a cell stops at exactly its last minute, after a kill of its agent too, and has all its rows", async () => {
@@ -46,7 +48,11 @@ it("a cell stops at exactly its last minute, after a kill of its agent too, and 
   await world.done("cmd.vm.snapshot", { vmId, snapshotId: "early" });
   await killAgent();
   const there = { simMinutes: LAST, then: "pause", reached: true };
-  expect(await reaches(vmId)).toMatchObject({ state: "paused", until: there, checkpoint: { simMinutes: LAST } });
+  expect(await reaches(vmId)).toMatchObject({
+    state: "paused",
+    until: there,
+    checkpoint: { simMinutes: LAST },
+  });
   const minutes = Array.from({ length: LAST / 5 + 1 }, (_, i) => 5 * i);
   expect((await rowsOf(vmId)).map(([minute]) => minute)).toEqual(minutes);
   expect(await reachedEvents(vmId)).toMatchObject([{ simMinute: LAST, then: "pause" }]);

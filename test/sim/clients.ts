@@ -181,7 +181,9 @@ export class Clients {
     const isScheduled = guarantee === undefined && this.#universe.chance(0.4);
     const schedule = isScheduled ? this.#schedule() : undefined;
     const then = this.#universe.pick(["pause", "stop"]);
-    const until = this.#universe.chance(0.2) ? { simMinutes: this.#universe.between(1, 30), then } : undefined;
+    const until = this.#universe.chance(0.2)
+      ? { simMinutes: this.#universe.between(1, 30), then }
+      : undefined;
     const placement = this.#isCrowded || this.#universe.chance(0.5) ? { chassisTypes: ["ecoli"] } : {};
     // Two genomes of E. coli (4 642 kb) leave 916 kb of the 10 200 kb offered. Genome space is freed by an eviction only,
     // not by starving or pausing.

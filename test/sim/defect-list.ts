@@ -77,8 +77,8 @@ export const DEFECTS: readonly Defect[] = [
     changes: [
       {
         file: "packages/contracts/src/fold/vm-run.ts",
-        from: '        : { ...vm, state: "paused", reason: remainingReason(vm) };',
-        to: '        : Object.assign(vm, { state: "paused" as const, reason: remainingReason(vm) });',
+        from: '    : { ...vm, state: "paused", reason };',
+        to: '    : Object.assign(vm, { state: "paused" as const, reason });',
       },
     ],
     units: ["packages/contracts", "services/lifecycle"],

@@ -26,16 +26,21 @@ import {
   type StopOptions,
   type TickOptions,
 } from "@bioxen/vm-driver";
-import { type BasicDriver, type BasicDriverOptions, CAPABILITIES } from "./basic-driver-options.ts";
+import {
+  type BasicDriver,
+  type BasicDriverOptions,
+  CAPABILITIES,
+  timeScaleOf,
+} from "./basic-driver-options.ts";
 import { CellClock } from "./cell-clock.ts";
-import { CellGuest } from "./cell-guest.ts";
+import { CellGuest, isListed } from "./cell-guest.ts";
 import { cellView, luaEnvironmentBounds } from "./cell-view.ts";
 import { checkExec, GuestCalls } from "./guest-calls.ts";
 import { GuestCopies } from "./guest-copies.ts";
 import { GuestHooks } from "./guest-hooks.ts";
 import { GuestRewinds } from "./guest-rewinds.ts";
 import { GuestTurns } from "./guest-turns.ts";
-import { DEFAULT_TIME_SCALE, KEEP_TIMEOUT_MS, MAX_TIME_SCALE, QUEUE_GRACE_MS } from "./limits.ts";
+import { KEEP_TIMEOUT_MS, QUEUE_GRACE_MS } from "./limits.ts";
 import { LuaHost } from "./lua-host.ts";
 import type { GuestKey } from "./lua-protocol.ts";
 
@@ -66,14 +71,8 @@ class Basic implements BasicDriver {
   #closed = false;
 
   constructor(options: BasicDriverOptions) {
-    const scale = options.timeScaleMinutesPerSecond ?? DEFAULT_TIME_SCALE;
-    if (!(scale > 0 && scale <= MAX_TIME_SCALE)) {
-      throw new RangeError(
-        `time scale ${scale} is out of range: it must be above 0 and at most ${MAX_TIME_SCALE} min/s`,
-      );
-    }
     this.#model = options.model ?? WEISSE;
-    this.#clock = new CellClock(scale, options.now ?? (() => performance.now()));
+    this.#clock = new CellClock(timeScaleOf(options), options.now ?? (() => performance.now()));
     this.#lua = new LuaHost({
       workerUrl: options.workerUrl,
       onPrinted: (key, lines, leftOut) => {
@@ -347,8 +346,4 @@ class Basic implements BasicDriver {
   #emit(event: GuestEvent): void {
     for (const listener of this.#listeners) listener(event);
   }
-}
-
-function isListed(guest: CellGuest): guest is CellGuest & { state: GuestState } {
-  return guest.state !== "starting" && guest.state !== "ended";
 }

@@ -30,6 +30,7 @@ import { type Act, actOf, GuestJournal, type JournalEntry, RestartPoints, withAc
 import type { HookName } from "./lua-guest.ts";
 import type { KeptLua } from "./lua-kept.ts";
 import type { GuestKey } from "./lua-protocol.ts";
+import { badRequestUnless } from "./model-errors.ts";
 import { checkSource } from "./source-limit.ts";
 
 /** A call of a hook that the guest has not had yet, with its argument. */
@@ -146,7 +147,7 @@ export class CellGuest implements Clocked {
     const { checkpoint, cell } = openCheckpoint(bytes, spec, model);
     const guest = new CellGuest(spec, key, model, cell, checkpoint.lua);
     guest.changes.restore(checkpoint.changed ?? [], checkpoint.programs ?? 0, cell.simMinutes);
-    guest.resize(guest.#allocationNow());
+    guest.resize(guest.changes.allocationOf(spec, cell.simMinutes));
     guest.points.take({ checkpoint: bytes, allocation: cell.allocation, simMinutes: cell.simMinutes });
     guest.owedMinutes = guest.isAtLastMinute() || guest.atMax ? 0 : checkpoint.owedMinutes;
     guest.luaInstructions = checkpoint.luaInstructions;
@@ -319,16 +320,6 @@ export class CellGuest implements Clocked {
     this.replay = this.replay.filter(({ act }) => act.kind !== "change" || act.allocation === undefined);
   }
 
-  /** Returns the allocation of a guest that starts: that of its spec, and the changes that its checkpoint contains. */
-  #allocationNow(): CellAllocation {
-    const { allocation, changes = [] } = this.spec;
-    const acted = changes.filter(
-      ({ seq, simMinute }) => simMinute < this.cell.simMinutes || this.changes.has(seq),
-    );
-    const inOrder = acted.toSorted((a, b) => a.simMinute - b.simMinute || a.seq - b.seq);
-    return inOrder.reduce((before, change) => change.allocation ?? before, allocation);
-  }
-
   /** Makes this checkpoint, which is of the present moment, the state to which the guest can go back. */
   restartFrom(checkpoint: Uint8Array): void {
     const { allocation, simMinutes } = this.cell;
@@ -351,12 +342,7 @@ export class CellGuest implements Clocked {
   }
 }
 
-function badRequestUnless<T>(body: () => T): T {
-  try {
-    return body();
-  } catch (error) {
-    if (error instanceof RangeError) throw new DriverError("BAD_REQUEST", error.message, { cause: error });
-    // The model may be a third-party package. Its exception fails this guest, and a retry would not help.
-    throw new DriverError("GUEST_ERROR", `the cell model failed: ${messageOf(error)}`, { cause: error });
-  }
+/** Returns true if the guest is listed: its start is complete, and it has not ended. */
+export function isListed(guest: CellGuest): guest is CellGuest & { state: GuestState } {
+  return guest.state !== "starting" && guest.state !== "ended";
 }

@@ -2,7 +2,7 @@
  * The changes of one guest at minutes of its simulated time: which it has got, which have acted at the present minute,
  * and the minutes at which it waits for one. Also how many programs of users have run at the present minute.
  */
-import type { GuestChange, ProgramPlace } from "@bioxen/vm-driver";
+import type { GuestChange, GuestSpec, ProgramPlace } from "@bioxen/vm-driver";
 
 export class GuestChanges {
   #newest = Number.NEGATIVE_INFINITY;
@@ -66,6 +66,13 @@ export class GuestChanges {
     this.#actedNow = actedNow;
     this.#programsNow = programsNow;
     this.#minute = minute;
+  }
+
+  /** Returns the allocation of a guest that starts at this minute: that of its spec, and the changes that have acted. */
+  allocationOf({ allocation, changes = [] }: GuestSpec, minute: number): GuestSpec["allocation"] {
+    const acted = changes.filter(({ seq, simMinute }) => simMinute < minute || this.has(seq));
+    const inOrder = acted.toSorted((a, b) => a.simMinute - b.simMinute || a.seq - b.seq);
+    return inOrder.reduce((before, change) => change.allocation ?? before, allocation);
   }
 
   /** Takes over what another guest, which this one replaces, has got. */

@@ -123,9 +123,10 @@ export class GuestTurns {
     while (this.#clock.goOn(guest)) {
       this.#report(guest);
       this.#attend(guest);
-      // Others at this time scale have their turns before it goes on.
-      if (guest.atMax) return this.#sliceLater();
+      // Others at the time scale `max` have their turns before it goes on.
+      if (guest.atMax) break;
     }
+    if (guest.atMax) this.#sliceLater();
   }
 
   /** Starts what is due at the guest's present minute. Returns true if something has acted. */

@@ -39,14 +39,6 @@ import {
   WITH_RIVALS,
 } from "./testing.ts";
 
-const untilReached = (simMinute: number, more: object = {}): Line =>
-  vm("until-reached", { fence: 4, simMinute, then: "pause", ...more });
-const ENDING: readonly Line[] = RUNNING.map((line) => {
-  const [subject, type, data] = line;
-  const until = { simMinutes: 5, then: "pause" };
-  return type === "vm.created" ? [subject, type, { ...(data as object), until }] : line;
-});
-
 const OBJECT = { vmId: "a", kind: "disk", uuid: "d1" };
 const LEFT = chassis("removal-failed", { ...OBJECT, tries: 1, reason: "in use", nextTryAtMs: 5 });
 const GIVEN_UP = chassis("removal-failed", { ...OBJECT, tries: 11, reason: "in use", nextTryAtMs: null });
@@ -60,12 +52,6 @@ describe("the verifier", () => {
   it("accepts the whole life of a VM, and every beginning of it", () => {
     for (let length = 0; length <= WHOLE_LIFE.length; length += 1)
       expect(verify(WHOLE_LIFE.slice(0, length))).toEqual([]);
-  });
-
-  it("accepts a cell that reaches its last minute, and goes on when its user resumes it", () => {
-    const paused = [...ENDING, checkpointed(5), untilReached(5)];
-    expect(verify([...paused, vm("resumed"), checkpointed(6)])).toEqual([]);
-    expect(verify([...paused, vm("stop-requested", { destroy: false })])).toEqual([]);
   });
 
   it("accepts a displacement in both versions of the event", () => {
@@ -220,12 +206,6 @@ describe("the verifier", () => {
     ["guest-state", [["vm/a", "vm.created", { incarnation: 1, request: {}, checkpoint: {}, parent: null }]]],
     ["guest-state", [...RUNNING, checkpointed(5), environmentChanged(4)]],
     ["guest-state", [...RUNNING, environmentChanged(5, { fence: 3 })]],
-    ["guest-state", [...RUNNING, untilReached(5)]],
-    ["guest-state", [...ENDING, untilReached(6)]],
-    ["guest-state", [...ENDING, untilReached(5, { fence: 3 })]],
-    ["guest-state", [...ENDING, untilReached(5, { then: "stop" })]],
-    ["guest-state", [...ENDING, checkpointed(6), untilReached(5)]],
-    ["transition", [...ENDING, untilReached(5), vm("started", { fence: 4 })]],
     ["guest-state", [...RUNNING, snapshot("s", 5), snapshot("s", 6)]],
     ["guest-state", [...RUNNING, snapshot("s", 5, { fence: 3 })]],
     ["guest-state", [...RUNNING, ...Array.from({ length: 17 }, (_, i) => snapshot(`s${i}`, i))]],

@@ -8,7 +8,6 @@
  */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { changesAtMinutes } from "./conformance-changes.ts";
-import { lastMinute } from "./conformance-last-minute.ts";
 import { checkpoints, goingOn } from "./conformance-checkpoints.ts";
 import {
   capIn,
@@ -20,6 +19,7 @@ import {
   states,
   untilSampled,
 } from "./conformance-fixture.ts";
+import { lastMinute } from "./conformance-last-minute.ts";
 import { keptSnapshots } from "./conformance-snapshots.ts";
 import type { VmDriver } from "./driver.ts";
 import { capabilitiesOfGuest } from "./guest-capabilities.ts";

@@ -7,16 +7,10 @@
  * driver that blocks the thread cannot be contained.
  */
 import { messageOf } from "@bioxen/kernel";
-import type {
-  DriverCapabilities,
-  GuestEvent,
-  GuestSpec,
-  GuestStatus,
-  SnapshotKeeper,
-  VmDriver,
-} from "./driver.ts";
+import type { DriverCapabilities, GuestSpec, GuestStatus, SnapshotKeeper, VmDriver } from "./driver.ts";
 import { DriverError, type DriverErrorCode } from "./driver-error.ts";
 import { capabilitiesOfGuest, type GuestCapabilities } from "./guest-capabilities.ts";
+import type { GuestEvent } from "./guest-event.ts";
 import type { GuestSample } from "./guest-sample.ts";
 import type { KeptGuest, LeftBehind } from "./remains.ts";
 

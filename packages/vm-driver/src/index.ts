@@ -9,6 +9,7 @@ export * from "./driver-error.ts";
 export * from "./exec.ts";
 export * from "./fences.ts";
 export * from "./guest-capabilities.ts";
+export * from "./guest-event.ts";
 export * from "./guest-record.ts";
 export * from "./guest-sample.ts";
 export * from "./host-room.ts";

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { driverConformance } from "./conformance.ts";
-import type { GuestEvent, GuestSpec } from "./driver.ts";
+import type { GuestSpec } from "./driver.ts";
 import { DriverError, driverErrorCode } from "./driver-error.ts";
+import type { GuestEvent } from "./guest-event.ts";
 import { createScriptedDriver } from "./scripted.ts";
 
 function spec(vmId: string, fence: number): GuestSpec {

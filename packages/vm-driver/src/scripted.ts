@@ -12,7 +12,6 @@ import type { GuestChange, HoldOptions, ResizeOptions } from "./changes.ts";
 import type {
   DriverCapabilities,
   GuestCheckpoint,
-  GuestEvent,
   GuestSpec,
   GuestStatus,
   ResumeOptions,
@@ -22,10 +21,19 @@ import type {
 import { DriverError } from "./driver-error.ts";
 import type { ExecOptions, ExecOutcome } from "./exec.ts";
 import { Fences } from "./fences.ts";
+import type { GuestEvent } from "./guest-event.ts";
 import type { GuestSample } from "./guest-sample.ts";
 import type { KeptGuest } from "./remains.ts";
 import { scriptedCheckpoint } from "./scripted-checkpoint.ts";
-import { expectChange, type Guest, isAtLastMinute, newGuest, pass, sampleOf, statusOf } from "./scripted-guest.ts";
+import {
+  expectChange,
+  type Guest,
+  isAtLastMinute,
+  newGuest,
+  pass,
+  sampleOf,
+  statusOf,
+} from "./scripted-guest.ts";
 
 export type ScriptedVerb = "start" | "pause" | "resume" | "stop" | "resize" | "exec" | "snapshot" | "restart";
 

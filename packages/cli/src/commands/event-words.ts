@@ -1,7 +1,6 @@
 /**
  * Formats events as text: what happened, which service decided it, and why.
  */
-
 import {
   type AlertEvent,
   type ChassisEvent,
@@ -119,8 +118,7 @@ const HAPPENED: Happened = {
     const at = d.simMinute === undefined ? "" : ` at ${simTime(d.simMinute)}`;
     return `ran a program of ${plural(d.source.length, "character")}${at}: ${d.outcome}`;
   },
-  "bioxen.vm.until-reached.v1": (d) =>
-    `reached ${simTime(d.simMinute)}, its last minute: ${d.then === "pause" ? "paused" : "stops"}`,
+  "bioxen.vm.until-reached.v1": (d) => `reached ${simTime(d.simMinute)}, its last minute: ${d.then}`,
   "bioxen.vm.environment-changed.v1": (d) =>
     `its medium changes at ${simTime(d.simMinute)}: ${Object.entries(d.environment)
       .map(([name, value]) => `${name} ${value}`)

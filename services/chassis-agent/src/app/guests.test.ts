@@ -210,6 +210,8 @@ describe("a guest whose start cannot be reported", () => {
     await vm("last", "resumed", {});
     driver.tick(5_000);
     expect([states(), minute()]).toEqual([["last running"], 7]);
+    await vm("last", "displaced", LOST, 2);
+    expect(states()).toEqual([]);
   });
 
   it("has the time of the user's deadline, and a nearer deadline reaches a stop under way", async () => {

@@ -4,7 +4,14 @@
  * Each decision yields one action; the next step decides again. A guest whose VM is on another chassis, stopped or on a
  * newer reservation is ended. A missing guest is started, and reported as restarted if the log says that the VM runs.
  */
-import { type CellChange, type StopDeadline, type Until, type Vm, type VmState, withCell } from "@bioxen/contracts";
+import {
+  type CellChange,
+  type StopDeadline,
+  type Until,
+  type Vm,
+  type VmState,
+  withCell,
+} from "@bioxen/contracts";
 import { type Amounts, equalAmounts } from "@bioxen/kernel";
 
 /** A guest as the driver lists it, with the allocation that it was given last. */
