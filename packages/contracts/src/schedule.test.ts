@@ -2,7 +2,7 @@
 import { expect, it } from "vitest";
 import { scheduledFrom } from "./fold/vm-changes.ts";
 import { FULL_DEMAND } from "./resources.ts";
-import { recordedSchedule, scheduleProblems } from "./schedule.ts";
+import { partsOfCells, recordedSchedule, scheduleProblems } from "./schedule.ts";
 
 const TYPES = { biologicalType: "syn3a", vmType: "basic" } as const;
 const FULL = FULL_DEMAND.syn3a;
@@ -77,7 +77,15 @@ it("names every problem that the schema does not show", () => {
     "burst",
   ]);
   expect(scheduleProblems({ ...TYPES, schedule: [{ atMinute: 1, environment: {} }], burst: {} })).toEqual([]);
-  expect(scheduleProblems({ biologicalType: "syn3a", vmType: "xcpng", schedule })).toEqual([
-    { path: "schedule", message: "is for cells: a VM of type xcpng has no simulated time" },
+});
+
+it("names what only cells have", () => {
+  const parts = { schedule: SCHEDULE, record: { everyMinutes: 1 } };
+  expect(partsOfCells({ vmType: "basic", ...parts })).toEqual([]);
+  expect(partsOfCells({ vmType: "xcpng", schedule: [] })).toEqual([]);
+  const message = "is for cells: a VM of type xcpng has no simulated time";
+  expect(partsOfCells({ vmType: "xcpng", ...parts })).toEqual([
+    { path: "schedule", message },
+    { path: "record", message },
   ]);
 });

@@ -10,7 +10,7 @@ import type { Problem } from "./endpoints/problem.ts";
 import type { ScheduledChange } from "./events/vm.ts";
 import type { CellChange, Vm } from "./fold/vm-state.ts";
 import { type RequestedResources, resourceProblems } from "./resource-problems.ts";
-import { requestParts, type VmTypes } from "./resources.ts";
+import { requestParts, type VmType, type VmTypes } from "./resources.ts";
 
 /** Maximum number of entries of a schedule: the event of the creation and every state of the VM contain them. */
 export const MAX_SCHEDULE_ENTRIES = 1_000;
@@ -27,13 +27,34 @@ interface Scheduled extends VmTypes {
   readonly burst?: object | undefined;
 }
 
-/** Returns the problems of a schedule that its schema does not show, each with its path. */
+/**
+ * Returns what the request asks of a cell that a VM of its type does not have, each with its path: a schedule and a
+ * recorded course need simulated time. A create with such a part alone is UNSUPPORTED.
+ */
+export function partsOfCells({
+  vmType,
+  schedule = [],
+  record,
+}: {
+  readonly vmType: VmType;
+  readonly schedule?: readonly unknown[] | undefined;
+  readonly record?: object | undefined;
+}): Problem[] {
+  if (vmType === "basic") return [];
+  const message = `is for cells: a VM of type ${vmType} has no simulated time`;
+  return [
+    ...(schedule.length === 0 ? [] : [{ path: "schedule", message }]),
+    ...(record === undefined ? [] : [{ path: "record", message }]),
+  ];
+}
+
+/**
+ * Returns the problems of the schedule of a cell that its schema does not show, each with its path. The schedule of
+ * another VM is the subject of {@link partsOfCells}.
+ */
 export function scheduleProblems(request: Scheduled): Problem[] {
   const { schedule = [], vmType, guarantee, burst } = request;
-  if (schedule.length === 0) return [];
-  if (vmType !== "basic") {
-    return [{ path: "schedule", message: `is for cells: a VM of type ${vmType} has no simulated time` }];
-  }
+  if (schedule.length === 0 || vmType !== "basic") return [];
   const problems = schedule.flatMap(({ resources }, i) =>
     resources === undefined ? [] : resourceProblems(request, resources, `schedule.${i}.resources`),
   );

@@ -13,6 +13,7 @@ import {
   createRequest,
   type ParsedRequestOf,
   type Problem,
+  partsOfCells,
   problemsOf,
   recordedSchedule,
   requestParts,
@@ -151,6 +152,7 @@ async function requestOf(
     ...scheduleProblems(parsed.data),
     ...timeScaleProblems(parsed.data),
     ...untilProblems(parsed.data),
+    ...partsOfCells(parsed.data),
   ];
   const problems = [
     ...resourceProblems(parsed.data, resources, `${path}.resources`),

@@ -137,7 +137,7 @@ export const ENDPOINTS = {
   vmSetEnvironment: endpoint(
     "bioxen.cmd.vm.set-environment",
     "lifecycle",
-    "Change the medium of a running or paused cell: the given fields at minute `atMinute` of its simulated time, without it at the present minute. Other fields stay. A minute that the cell has passed is a BAD_REQUEST. `basic` VMs only.",
+    "Change the medium of a running or paused cell: the given fields at minute `atMinute` of its simulated time, without it at the present minute. Other fields stay. A minute that the cell has passed is a BAD_REQUEST. For a machine the command is UNSUPPORTED.",
     z.strictObject({
       vmId: id,
       environment: environment.refine((e) => Object.keys(e).length > 0, "must name at least one field"),

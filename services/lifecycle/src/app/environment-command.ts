@@ -4,7 +4,7 @@
  */
 import type { Handled, ParsedRequestOf, ResultOf } from "@bioxen/contracts";
 import type { Causation } from "@bioxen/kernel";
-import { admit } from "../domain/vm.ts";
+import { admitEnvironment } from "../domain/vm-environment.ts";
 import { type CommandPorts, executeOn } from "./command-ports.ts";
 import { changedAtMinute, heldGuest } from "./held-minute.ts";
 
@@ -20,7 +20,7 @@ export class EnvironmentCommandHandler {
     causation: Causation,
   ): Promise<Handled<ResultOf<"vmSetEnvironment">>> {
     const { vms } = this.#ports;
-    const admitted = admit(vmId, (await vms.refresh(vmId)).state, "set-environment");
+    const admitted = admitEnvironment(vmId, (await vms.refresh(vmId)).state);
     if ("answer" in admitted) {
       return changedAtMinute(vmId, await vms.execute(vmId, causation, () => admitted.answer));
     }

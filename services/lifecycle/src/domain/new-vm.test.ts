@@ -34,7 +34,7 @@ describe("a new VM", () => {
     expect(newVmOf(request({ until }), DEFAULT_SEED)).toMatchObject({ vm: { until } });
     const machine = request({ until, vmType: "xcpng" });
     expect(newVmOf(machine, DEFAULT_SEED)).toMatchObject({
-      rejection: { code: "BAD_REQUEST", details: { problems: [{ path: "until" }] } },
+      rejection: { code: "UNSUPPORTED", details: { problems: [{ path: "until" }] } },
     });
   });
 
@@ -118,6 +118,33 @@ describe("the resources of a machine with a cell", () => {
   it("have the genome of the type", () => {
     expect(ofMachine({ dnaKilobases: 543 })).toMatchObject({ vm: { cell: { dnaKilobases: 543 } } });
     expect(ofMachine({ dnaKilobases: 544 })).toMatchObject({ rejection: { code: "BAD_REQUEST" } });
+  });
+});
+
+describe("what a machine cannot have", () => {
+  const cellParts = {
+    schedule: [{ atMinute: 1, environment: { substrate: 1 } }],
+    record: { everyMinutes: 1 },
+  };
+
+  it("is UNSUPPORTED, with every part", () => {
+    expect(newVmOf(request({ vmType: "xcpng", ...cellParts }), DEFAULT_SEED)).toMatchObject({
+      rejection: {
+        code: "UNSUPPORTED",
+        retryable: false,
+        details: { problems: [{ path: "schedule" }, { path: "record" }] },
+      },
+    });
+  });
+
+  it("is named among the other problems of a wrong request", () => {
+    const wrong = request({ vmType: "xcpng", resources: { dnaKilobases: 544 }, ...cellParts });
+    expect(newVmOf(wrong, DEFAULT_SEED)).toMatchObject({
+      rejection: {
+        code: "BAD_REQUEST",
+        details: { problems: [{ path: "resources.dnaKilobases" }, { path: "schedule" }, { path: "record" }] },
+      },
+    });
   });
 });
 

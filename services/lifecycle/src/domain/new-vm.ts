@@ -11,6 +11,7 @@ import {
   isBeyondUntil,
   type ParsedRequestOf,
   type Problem,
+  partsOfCells,
   RATE_RESOURCES,
   type Recorded,
   type RequestedAmount,
@@ -27,7 +28,7 @@ import {
   type VmType,
 } from "@bioxen/contracts";
 import { type Amounts, amountOf, closestWord } from "@bioxen/kernel";
-import { badRequest } from "./requested-resources.ts";
+import { badRequest, unsupported } from "./requested-resources.ts";
 import type { VmRejection } from "./vm-decision.ts";
 
 /** The data of the event `created`, without the incarnation, which depends on earlier VMs with the same id. */
@@ -36,8 +37,8 @@ export type NewVm = Omit<Extract<VmEvent, { readonly type: "bioxen.vm.created.v1
 type CreateRequest = ParsedRequestOf<"vmCreate">;
 
 /**
- * Returns the VM that the request describes, or BAD_REQUEST with every problem. A request without a seed gets
- * `defaultSeed`.
+ * Returns the VM that the request describes, or BAD_REQUEST with every problem; UNSUPPORTED for a request that is right
+ * but for what a VM of its type cannot have. A request without a seed gets `defaultSeed`.
  */
 export function newVmOf(request: CreateRequest, defaultSeed: number): { readonly vm: NewVm } | VmRejection {
   const { biologicalType, vmType } = request;
@@ -46,6 +47,7 @@ export function newVmOf(request: CreateRequest, defaultSeed: number): { readonly
   const { schedule, request: amounts } = recordedSchedule(request, initial, request.schedule);
   const guarantee = request.guarantee && requestedAmounts(request.guarantee, full, amounts);
   const burst = request.burst && burstAmounts(request.burst, full);
+  const isCell = vmType === "basic";
   const problems = [
     ...resourceProblems(request, request.resources),
     ...foreignResources("burst", request.burst ?? {}, request),
@@ -54,11 +56,16 @@ export function newVmOf(request: CreateRequest, defaultSeed: number): { readonly
     ...(guarantee === undefined ? [] : guaranteeProblems(vmType, amounts, guarantee)),
     ...configProblems(request, request.config),
     ...scheduleProblems(request),
-    ...timeScaleProblems(request),
-    ...untilProblems(request),
+    ...(isCell ? timeScaleProblems(request) : []),
     ...recordProblems(request),
   ];
-  if (problems.length > 0) return badRequest(problems);
+  const missing = [
+    ...partsOfCells(request),
+    ...(isCell ? [] : timeScaleProblems(request)),
+    ...untilProblems(request),
+  ];
+  if (problems.length > 0) return badRequest([...problems, ...missing]);
+  if (missing.length > 0) return unsupported(missing);
   const vm: NewVm = {
     biologicalType,
     vmType,
@@ -167,12 +174,9 @@ export function guaranteeProblems(vmType: VmType, request: Amounts, guarantee: A
   return problems;
 }
 
-/** Returns the problems of a time course: only a cell has one, and each field must be one of a cell. */
+/** Returns the problems of the time course of a cell: each field must be one of a cell. */
 function recordProblems({ vmType, record }: CreateRequest): Problem[] {
-  if (record === undefined) return [];
-  if (vmType !== "basic") {
-    return [{ path: "record", message: `is for cells only: VMs of type ${vmType} record no time course` }];
-  }
+  if (record === undefined || vmType !== "basic") return [];
   return (record.fields ?? []).flatMap((name, i): Problem[] => {
     if (CELL_FIELD_NAMES.includes(name)) return [];
     const meant = closestWord(name, CELL_FIELD_NAMES);

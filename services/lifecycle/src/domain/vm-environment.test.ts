@@ -44,6 +44,13 @@ describe("a change of the environment", () => {
   });
 });
 
+it("is UNSUPPORTED for a machine, whether it runs or not", () => {
+  const created = LOGS.running[0] as Extract<VmEvent, { readonly type: "bioxen.vm.created.v1" }>;
+  const machine: VmEvent = { ...created, data: { ...created.data, vmType: "xcpng" } };
+  change([machine, ...LOGS.running.slice(1)]).thenRejected("UNSUPPORTED");
+  change([machine]).thenRejected("UNSUPPORTED");
+});
+
 describe("the changes that a guest may still have to get", () => {
   const minutesAfter = (...events: readonly VmEvent[]) => {
     const fold = [...RUNNING, ...events].reduce(
