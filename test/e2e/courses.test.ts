@@ -115,6 +115,11 @@ it("is printed as CSV and JSON, and written to a file", async () => {
   );
   const json = await world.bioxen("vm", "course", "course-1", ...range, "--json");
   expect(JSON.parse(json.stdout).rows).toEqual(rows);
+  const folder = await mkdtemp(join(tmpdir(), "bioxen-course-"));
+  const out = join(folder, "course.parquet");
+  expect((await world.bioxen("vm", "course", "course-1", ...range, "--out", out)).code).toBe(0);
+  expect((await readFile(out)).subarray(0, 4).toString()).toBe("PAR1");
+  await rm(folder, { recursive: true });
   const unknown = await world.bioxen("vm", "course", "course-1", "--fields", "growthRate");
   expect(unknown).toMatchObject({ code: 1, stdout: "" });
   expect(unknown.stderr).toContain("growthRate");
@@ -182,6 +187,8 @@ it("is refused for what cannot be recorded, with every problem", async () => {
     "record.fields.1",
     "record.fields.2",
   ]);
+  const machine = { ...request, vmType: "xcpng", record: { everyMinutes: 5 } };
+  expect((await world.ask("cmd.vm.create", machine)).error).toMatchObject({ code: "UNSUPPORTED" });
   await world.done("cmd.vm.create", request);
   const none = await world.ask("qry.course.get", { vmId: "course-3" });
   expect(none.error).toMatchObject({ code: "COURSE_NOT_FOUND" });

@@ -26,7 +26,9 @@ export function extensionIn<E extends string>(file: string, known: readonly E[])
   const extension = extname(file).toLowerCase();
   const found = known.find((one) => one === extension);
   if (found === undefined)
-    throw usage(`--out ${file}: the name of the file must end in ${known.join(" or ")}`);
+    throw usage(
+      `--out ${file}: the name of the file must end in ${new Intl.ListFormat("en", { type: "disjunction" }).format(known)}`,
+    );
   return found;
 }
 

@@ -1,5 +1,5 @@
 /**
- * `bioxen vm course`: the recorded time course of a VM as CSV or JSON.
+ * `bioxen vm course`: the recorded time course of a VM as CSV, JSON or Parquet.
  */
 import type { RequestOf, ResultOf } from "@bioxen/contracts";
 import { type Command, Option } from "commander";
@@ -19,8 +19,12 @@ interface CourseOptions extends RangeOptions {
 type Course = ResultOf<"courseGet">;
 
 const FORMATS = {
-  ".csv": (course: Course) => csvOf(course),
-  ".json": (course: Course) => `${JSON.stringify({ ok: true, ...course })}\n`,
+  ".csv": async (course: Course) => csvOf(course),
+  ".json": async (course: Course) => `${JSON.stringify({ ok: true, ...course })}\n`,
+  ".parquet": async (course: Course) => {
+    const { parquetOf } = await import("../course-parquet.ts");
+    return parquetOf(course);
+  },
 } as const;
 type Extension = keyof typeof FORMATS;
 
@@ -32,7 +36,7 @@ export function addCourseCommand(vm: Command): void {
     .option("--incarnation <n>", "earlier VM with this id; default: the latest", integerIn({ min: 1 }));
   withRangeOptions(course)
     .addOption(new Option("--csv", "CSV, the default on standard output").conflicts("json"))
-    .option("--out <file>", "write to this file; its name ends in .csv or .json")
+    .option("--out <file>", "write to this file; its name ends in .csv, .json or .parquet")
     .addHelpText(
       "after",
       "\nExamples:\n  bioxen vm create c1 --record-every 10 --start\n  bioxen vm course c1 --fields r,growthRatePerMinute --out c1.csv",
@@ -41,9 +45,9 @@ export function addCourseCommand(vm: Command): void {
       await withSession(command, async (session, { json }) => {
         const extension = extensionOf(options, json === true);
         const course = await session.ask("courseGet", requestOf(vmId, options));
-        const text = FORMATS[extension](course);
-        if (options.out === undefined) process.stdout.write(text);
-        else await save(options.out, text, `${course.rows.length} rows`);
+        const content = await FORMATS[extension](course);
+        if (options.out === undefined) process.stdout.write(content);
+        else await save(options.out, content, `${course.rows.length} rows`);
       });
     });
 }
