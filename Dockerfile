@@ -12,7 +12,7 @@ COPY packages packages
 COPY services services
 RUN ["npx", "-y", "pnpm@10.34.9", "install", "--frozen-lockfile", "--prod", "--no-optional", "--filter", "./services/*...", "--filter", "@bioxen/cli..."]
 COPY deploy/production-tree.ts deploy/production-tree.ts
-RUN ["node", "deploy/production-tree.ts", ".", "/out", "services/lifecycle", "services/allocator", "services/chassis-scheduler", "services/monitor", "services/chassis-agent", "packages/cli"]
+RUN ["node", "deploy/production-tree.ts", ".", "/out", "services/lifecycle", "services/allocator", "services/chassis-scheduler", "services/monitor", "services/experiments", "services/chassis-agent", "packages/cli"]
 
 # The base of all services. They write only to /tmp, so the root file system may be read-only.
 FROM ${NODE_IMAGE} AS service
@@ -44,6 +44,11 @@ FROM service AS monitor
 LABEL org.opencontainers.image.title="bioxen/monitor" org.opencontainers.image.description="BioXen: telemetry, metrics and alerts"
 COPY --from=workspace /out/services/monitor ./
 CMD ["services/monitor/main.ts"]
+
+FROM service AS experiments
+LABEL org.opencontainers.image.title="bioxen/experiments" org.opencontainers.image.description="BioXen: experiments with many VMs"
+COPY --from=workspace /out/services/experiments ./
+CMD ["services/experiments/main.ts"]
 
 FROM service AS chassis-agent
 LABEL org.opencontainers.image.title="bioxen/chassis-agent" org.opencontainers.image.description="BioXen: runs the VMs of its chassis"

@@ -66,7 +66,15 @@ describe("who may import whom", () => {
   });
 
   it("services know neither each other nor the bus: they meet in the log and over subjects", () => {
-    const names = ["lifecycle", "allocator", "chassis-scheduler", "monitor", "chassis-agent", "nats"];
+    const names = [
+      "lifecycle",
+      "allocator",
+      "chassis-scheduler",
+      "monitor",
+      "experiments",
+      "chassis-agent",
+      "nats",
+    ];
     const allowed = (module: string) => !names.some((name) => module === `@bioxen/${name}`);
     expect(offenders(under("services/"), (path) => foreign(path, allowed))).toEqual([]);
     const outside = (path: string) =>
@@ -334,7 +342,7 @@ describe("dependencies", () => {
     ]);
   });
 
-  it.each(["lifecycle", "allocator", "chassis-scheduler", "monitor", "chassis-agent"])(
+  it.each(["lifecycle", "allocator", "chassis-scheduler", "monitor", "experiments", "chassis-agent"])(
     "%s runs on permissive licences only, all the way down",
     (service) => {
       const closure = closureOf(join(ROOT, "services", service));

@@ -1496,6 +1496,8 @@ PAGES: Dict[str, Json] = {
     "bioxen.qry.vm.list": {"vms": "items"},
     "bioxen.qry.vm.history": {"events": "items"},
     "bioxen.qry.course.get": {"rows": "items"},
+    "bioxen.qry.experiment.get": {"vms": "items"},
+    "bioxen.qry.experiment.list": {"experiments": "items"},
     "bioxen.qry.chassis.list": {"chassis": "items"},
     "bioxen.qry.chassis.orphans": {"orphans": "items"},
     "bioxen.qry.chassis.drain": {"drain": {"vms": "items"}},

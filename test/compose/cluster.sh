@@ -13,7 +13,7 @@ compose() { docker compose --progress quiet --profile cluster "$@"; }
 cli() { compose run --rm -T cluster-cli "$@"; }
 trap 'status=$?; [ $status = 0 ] || compose logs --tail 20; compose down --volumes --remove-orphans >/dev/null 2>&1; exit $status' EXIT
 
-compose build cluster-lifecycle cluster-allocator cluster-chassis-scheduler cluster-monitor cluster cluster-cli
+compose build cluster-lifecycle cluster-allocator cluster-chassis-scheduler cluster-monitor cluster-experiments cluster cluster-cli
 compose up --detach --wait --wait-timeout 300 cluster
 cli vm create c1 --type syn3a --start --timeout 60000
 status=0

@@ -13,7 +13,7 @@ import { freePort, whyNoEngine } from "./engine.ts";
 import { ComposeProject, PROJECT } from "./project.ts";
 
 const AGENT = "suite";
-const CORE = ["lifecycle", "allocator", "chassis-scheduler", "monitor"];
+const CORE = ["lifecycle", "allocator", "chassis-scheduler", "monitor", "experiments"];
 const PRINT_KEY = "fs.readFileSync('/run/key/nats.creds', 'utf8')";
 /** Each process with the name of its key and the account of the server in which it works. */
 const PROCESSES = [

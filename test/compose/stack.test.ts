@@ -20,7 +20,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freePort, whyNoEngine } from "./engine.ts";
 import { ComposeProject, PROJECT, ROOT } from "./project.ts";
 
-const SERVICES = ["lifecycle", "allocator", "chassis-scheduler", "monitor", "chassis-agent"];
+const SERVICES = ["lifecycle", "allocator", "chassis-scheduler", "monitor", "experiments", "chassis-agent"];
 const STARTUP_DEADLINE_MS = 180_000;
 /** Pause between two commands of the load, ms. */
 const LOAD_INTERVAL_MS = 250;

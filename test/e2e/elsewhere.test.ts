@@ -14,7 +14,7 @@ import { CliProcess, environmentIn } from "./cli-process.ts";
 import type { Json } from "./json.ts";
 
 const AGENT = "rack-7";
-const CORE = ["lifecycle", "allocator", "chassis-scheduler", "monitor"] as const;
+const CORE = ["lifecycle", "allocator", "chassis-scheduler", "monitor", "experiments"] as const;
 
 let dir: string;
 let keys: string;

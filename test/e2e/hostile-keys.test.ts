@@ -40,7 +40,7 @@ const FORGERIES: readonly Forgery[] = [
   {
     subject: `bioxen.job-outcome.${MARK}`,
     payload: { ok: true, result: MARK },
-    owner: /^(?:lifecycle|allocator|monitor|chassis-scheduler)$/,
+    owner: /^(?:lifecycle|allocator|monitor|chassis-scheduler|experiments)$/,
   },
   { subject: `bioxen.blob.cell.local.${MARK}`, payload: { MARK }, owner: /^local$/ },
   { subject: `bioxen.blob.cell.${MARK}`, payload: { MARK }, owner: /^lifecycle$/ },
@@ -102,6 +102,7 @@ it("has the keys of every kind of user", () => {
     "alice",
     "allocator",
     "chassis-scheduler",
+    "experiments",
     "far",
     "lifecycle",
     "local",

@@ -8,7 +8,7 @@ import { LEASE_LOOK_MS, LEASE_TTL_MS } from "@bioxen/kernel";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, type Json, World } from "./world.ts";
 
-const REPLICATED = ["lifecycle", "allocator", "chassis-scheduler", "monitor"] as const;
+const REPLICATED = ["lifecycle", "allocator", "chassis-scheduler", "monitor", "experiments"] as const;
 /** Instances of each service in addition to the one of the stack. */
 const EXTRA_INSTANCES = 2;
 const VMS = 60;

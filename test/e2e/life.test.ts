@@ -86,6 +86,7 @@ describe("the life of a VM through the NATS subjects", () => {
       "allocator",
       "chassis-agent",
       "chassis-scheduler",
+      "experiments",
       "lifecycle",
       "monitor",
     ]);

@@ -239,6 +239,7 @@ async function readings(world: World): Promise<void> {
   await world.done("qry.vm.get", { vmId: "cell-1", atSeq: 60 });
   await world.done("qry.vm.history", { vmId: "cell-1" });
   await world.done("qry.course.get", { vmId: "life", limit: 2 });
+  await world.done("qry.experiment.list", {});
   await world.done("qry.ledger.get", { chassisId: "yeast-1" });
   await world.done("qry.ledger.list", { limit: 1 });
   await world.done("qry.monitor.vm", { vmId: "cell-1" });
@@ -262,6 +263,9 @@ const REFUSED: readonly (readonly [subject: string, payload: Json, code: string]
   ["qry.chassis.orphans", { chassisId: "absent" }, "CHASSIS_NOT_FOUND"],
   ["qry.ledger.get", { chassisId: "absent" }, "CHASSIS_NOT_FOUND"],
   ["qry.placement.explain", { vmId: "absent" }, "VM_NOT_FOUND"],
+  ["cmd.experiment.start", { file: { experiment: "incomplete" } }, "BAD_REQUEST"],
+  ["cmd.experiment.cancel", { experimentId: "absent" }, "EXPERIMENT_NOT_FOUND"],
+  ["qry.experiment.get", { experimentId: "absent" }, "EXPERIMENT_NOT_FOUND"],
   ["cmd.alert.remove-rule", { ruleId: "absent" }, "ALERT_RULE_NOT_FOUND"],
   ["cmd.vm.create", { vmId: "No", biologicalType: "yeti", surprise: 1 }, "BAD_REQUEST"],
   ["cmd.vm.start", { vmId: "cell-1", force: "yes" }, "BAD_REQUEST"],

@@ -88,6 +88,13 @@ export const probesAt = (seq: number): Readonly<Partial<Record<EndpointName, rea
     ...onVms({ cursor: `1:0:${CELL}` }),
     { request: { vmId: OWN, fields: [`${MARK}-field`] } },
   ],
+  experimentGet: [
+    { request: { experimentId: MARK } },
+    { request: { experimentId: CELL, cursor: `${seq}:${CELL}:0` } },
+  ],
+  experimentStart: [{ request: { file: { experiment: CELL } } }, { request: { file: {} } }],
+  experimentList: [...PAGED, { request: { owner: OWNER } }],
+  experimentCancel: [{ request: { experimentId: MARK } }],
   vmStart: onVms(),
   vmPause: onVms(),
   vmResume: onVms(),

@@ -34,7 +34,8 @@ describe("a key directory", () => {
           "principals.json",
           "accounts.conf",
         ],
-        ...["lifecycle.creds", "allocator.creds", "chassis-scheduler.creds", "monitor.creds", "local.creds"],
+        ...["lifecycle.creds", "allocator.creds", "chassis-scheduler.creds", "monitor.creds"],
+        ...["experiments.creds", "local.creds"],
         ...["system.creds", "provisioner.creds", "feed.creds"],
       ].toSorted(),
     );

@@ -36,10 +36,10 @@ function service(name: string, kinds: string, own: readonly string[]): string[] 
   ];
 }
 
-const QUERIES = String.raw`bioxen\.qry\.(?:vm\.(?:get|list|history)|chassis\.(?:get|list|drain|orphans)|placement\.(?:plan|explain|rebalance)|ledger\.(?:get|list)|quota\.(?:get|list)|monitor\.(?:vm|chassis|fleet|history|report)|alert\.(?:list|dead)|log\.problems|job\.outcome|course\.get)`;
+const QUERIES = String.raw`bioxen\.qry\.(?:vm\.(?:get|list|history)|chassis\.(?:get|list|drain|orphans)|placement\.(?:plan|explain|rebalance)|ledger\.(?:get|list)|quota\.(?:get|list)|monitor\.(?:vm|chassis|fleet|history|report)|alert\.(?:list|dead)|log\.problems|job\.outcome|course\.get|experiment\.(?:get|list))`;
 const VM_COMMANDS =
   "vm\\.(?:create|start|pause|resume|stop|destroy|resize|set-environment|exec|snapshot|restore|fork|delete-snapshot|migrate|cancel-migration)";
-const OPERATOR_COMMANDS = `(?:${VM_COMMANDS}|chassis\\.(?:register|cordon|uncordon|remove|drain|cancel-drain|rebalance|delete-machine)|alert\\.(?:set-rule|remove-rule|retry)|log\\.(?:skip|unskip))`;
+const OPERATOR_COMMANDS = `(?:${VM_COMMANDS}|chassis\\.(?:register|cordon|uncordon|remove|drain|cancel-drain|rebalance|delete-machine)|alert\\.(?:set-rule|remove-rule|retry)|log\\.(?:skip|unskip)|experiment\\.(?:start|cancel))`;
 
 const READS_EVERYTHING = [
   ...READS_LOG,
@@ -66,9 +66,9 @@ function tenant(name: string): string[] {
   ];
 }
 const TENANT = [
-  `bioxen\\.(?:cmd|job)\\.${VM_COMMANDS}`,
+  `bioxen\\.(?:cmd|job)\\.(?:${VM_COMMANDS}|experiment\\.(?:start|cancel))`,
   String.raw`bioxen\.cmd\.job\.cancel`,
-  String.raw`bioxen\.qry\.(?:vm\.(?:get|list|history)|chassis\.list|placement\.(?:plan|explain)|quota\.get|job\.outcome|course\.get)`,
+  String.raw`bioxen\.qry\.(?:vm\.(?:get|list|history)|chassis\.list|placement\.(?:plan|explain)|quota\.get|job\.outcome|course\.get|experiment\.(?:get|list))`,
 ];
 
 function agent(id: string): string[] {
@@ -96,7 +96,7 @@ const PUBLISH: Readonly<Record<string, readonly string[]>> = {
     String.raw`\$JS\.API\.(?:DIRECT\.GET\.BIOXEN_GUEST_STATE\..+|STREAM\.(?:MSG\.GET|PURGE)\.BIOXEN_GUEST_STATE)`,
     String.raw`\$JS\.API\.(?:DIRECT\.GET\.BIOXEN_COURSES\..+|STREAM\.(?:MSG\.GET|PURGE)\.BIOXEN_COURSES)`,
     String.raw`\$JS\.API\.STREAM\.MSG\.DELETE\.BIOXEN_COMMANDS`,
-    String.raw`\$KV\.bioxen-first-outcomes\.(?:job|quota|chassis|alert)\.[^.]+`,
+    String.raw`\$KV\.bioxen-first-outcomes\.(?:job|quota|chassis|alert|experiment)\.[^.]+`,
     String.raw`\$JS\.API\.STREAM\.MSG\.GET\.BIOXEN_DEAD_LETTERS`,
     String.raw`\$JS\.API\.STREAM\.INFO\.KV_bioxen-log-record`,
     String.raw`\$KV\.bioxen-(?:log-record\.log|fold-snapshots\..+)`,
@@ -118,6 +118,11 @@ const PUBLISH: Readonly<Record<string, readonly string[]>> = {
     String.raw`\$JS\.API\.STREAM\.(?:LIST|INFO\.KV_bioxen-log-record)`,
     String.raw`bioxen\.feed\.[^.]+\.(?:vm|tel|log)\.[^.]+`,
     String.raw`\$JS\.API\.STREAM\.MSG\.GET\.BIOXEN_FEED`,
+  ]),
+  experiments: service("experiments", "experiment", [
+    String.raw`bioxen\.evt\.experiment\.[^.]+`,
+    String.raw`bioxen\.cmd\.vm\.(?:create|start|destroy)`,
+    String.raw`bioxen\.qry\.course\.get`,
   ]),
   "agent-local": agent("local"),
   "agent-far": agent("far"),
@@ -165,6 +170,7 @@ const SUBSCRIBE: Readonly<Record<string, readonly string[]>> = {
     String.raw`bioxen\.as\.tenant\.[^.]+\.feed-info`,
     String.raw`bioxen\.tel\.service\.[a-z-]+`,
   ],
+  experiments: serves(String.raw`(?:cmd\.experiment\.(?:start|cancel)|qry\.experiment\.(?:get|list))`),
   "agent-local": [
     ...ANSWERS_DISCOVERY,
     String.raw`bioxen\.(?:as\.[^.]+\.[^.]+\.|from\.[^.]+\.)?agent\.local\.(?:exec|checkpoint|hold|orphans)`,

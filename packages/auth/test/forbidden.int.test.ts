@@ -36,7 +36,7 @@ async function seed(keyed: KeyedServer): Promise<void> {
   await (await as("allocator")).publish("bioxen.evt.ledger.ecoli-1", "{}");
   for (const name of ["alice", "bob"])
     await (await as("monitor")).publish(`bioxen.feed.${name}.vm.${name}-1`, "{}");
-  for (const service of ["lifecycle", "allocator", "chassis-scheduler", "monitor"])
+  for (const service of ["lifecycle", "allocator", "chassis-scheduler", "monitor", "experiments"])
     await (await as(service)).publish(
       `$KV.bioxen-leases.${service}`,
       JSON.stringify({ holder: service, token: 1 }),

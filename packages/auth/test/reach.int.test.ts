@@ -14,7 +14,7 @@ import { AGENTS, KeyedServer, PRINCIPALS } from "./keyed-server.ts";
 const HEARD_WITHIN_MS = 10_000;
 
 const TIMEOUT = { timeout: 5_000 };
-const SERVICES = ["lifecycle", "allocator", "chassis-scheduler", "monitor"] as const;
+const SERVICES = ["lifecycle", "allocator", "chassis-scheduler", "monitor", "experiments"] as const;
 
 let keyed: KeyedServer;
 const connections = new Map<string, NatsConnection>();

@@ -42,6 +42,7 @@ const LEASES = [
   "allocator",
   "chassis-scheduler",
   "monitor",
+  "experiments",
   "agent.local",
   "agent.far",
   "jobs-stray",

@@ -18,6 +18,7 @@ import {
   drainFold,
   EVENT_TYPES,
   eventSubject,
+  experimentFold,
   ledgerFold,
   logFold,
   quotaFold,
@@ -51,6 +52,10 @@ const AGGREGATES: Readonly<Record<AggregateKind, { readonly first: string; reado
     drain: { first: "bioxen.drain.started.v1", fold: drainFold as Fold<unknown> },
     quota: { first: "bioxen.quota.set.v1", fold: quotaFold as Fold<unknown> },
     alert: { first: "bioxen.alert.rule-set.v1", fold: alertFold as Fold<unknown> },
+    experiment: {
+      first: "bioxen.experiment.started.v1",
+      fold: experimentFold as Fold<unknown>,
+    },
     log: { first: "bioxen.log.skipped.v1", fold: logFold as Fold<unknown> },
     chassis: { first: "bioxen.chassis.registered.v1", fold: chassisFold as Fold<unknown> },
   };

@@ -45,6 +45,10 @@ const TENANT_SUBJECTS: ReadonlySet<string> = new Set([
   "bioxen.cmd.job.cancel",
   "bioxen.qry.job.outcome",
   "bioxen.qry.course.get",
+  "bioxen.cmd.experiment.start",
+  "bioxen.cmd.experiment.cancel",
+  "bioxen.qry.experiment.get",
+  "bioxen.qry.experiment.list",
 ]);
 
 /** The subjects that an agent calls, beside the streams that it reads. */

@@ -1,7 +1,7 @@
 /**
  * Typed calls from one service to another: the request and the reply have the types of the endpoint.
  */
-import type { Caller, CallOptions, ReplyError } from "@bioxen/kernel";
+import { type Caller, type CallOptions, Fault, type ReplyError } from "@bioxen/kernel";
 import * as z from "zod";
 import { callByShape } from "./call-shape.ts";
 import type { Endpoint } from "./endpoints/endpoint.ts";
@@ -24,6 +24,11 @@ export async function callEndpoint<E extends Endpoint>(
   // The cast is safe, because `serve` checks the handler's result against the endpoint at compile time. `Reply` is the
   // common type of all replies and does not have the fields of this endpoint.
   return reply as unknown as ReplyFrom<E>;
+}
+
+/** Returns a retryable `Fault` UNAVAILABLE that names the subject that was called and the error that came back. */
+export function callFailure(subject: string, { code, message }: ReplyError): Fault {
+  return new Fault("UNAVAILABLE", `${subject}: ${code}: ${message}`, { retryable: true });
 }
 
 const requiredFieldsOf = new WeakMap<z.ZodType, readonly string[]>();

@@ -20,6 +20,7 @@ import { acceptorOf } from "./acceptor.ts";
 import { ALERT_EVENTS } from "./events/alert.ts";
 import { CHASSIS_EVENTS } from "./events/chassis.ts";
 import { DRAIN_EVENTS } from "./events/drain.ts";
+import { EXPERIMENT_EVENTS } from "./events/experiment.ts";
 import { LEDGER_EVENTS } from "./events/ledger.ts";
 import { LOG_EVENTS } from "./events/log.ts";
 import { QUOTA_EVENTS } from "./events/quota.ts";
@@ -37,6 +38,7 @@ export const EVENT_TYPES: Readonly<Record<string, z.ZodType>> = {
   ...QUOTA_EVENTS,
   ...ALERT_EVENTS,
   ...LOG_EVENTS,
+  ...EXPERIMENT_EVENTS,
   ...SUPERSEDED_VM_EVENTS,
 };
 

@@ -13,6 +13,7 @@ import { NOTICE } from "./errors-document.ts";
 import { ALERT_EVENTS } from "./events/alert.ts";
 import { CHASSIS_EVENTS } from "./events/chassis.ts";
 import { DRAIN_EVENTS } from "./events/drain.ts";
+import { EXPERIMENT_EVENTS } from "./events/experiment.ts";
 import { LEDGER_EVENTS } from "./events/ledger.ts";
 import { LOG_EVENTS } from "./events/log.ts";
 import { QUOTA_EVENTS } from "./events/quota.ts";
@@ -194,6 +195,7 @@ function events(): string {
     QUOTA_EVENTS,
     ALERT_EVENTS,
     LOG_EVENTS,
+    EXPERIMENT_EVENTS,
   ];
   return `## Events
 

@@ -84,6 +84,11 @@ export const ERRORS = {
     meaning: "The VM records no time course, or its course is no longer kept.",
     remedy: "Create the VM with `record`. A course is kept for 30 days after its VM was destroyed.",
   },
+  EXPERIMENT_NOT_FOUND: {
+    status: 404,
+    meaning: "No experiment has this id.",
+    remedy: "List the experiments with `bioxen experiment ls`.",
+  },
   JOB_NOT_FOUND: {
     status: 404,
     meaning: "No waiting job, no dead letter and no stored outcome has this id.",

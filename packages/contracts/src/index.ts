@@ -1,7 +1,7 @@
 export * from "./access.ts";
 export * from "./alert-deliverer.ts";
 export * from "./alerts.ts";
-export { callEndpoint, type ReplyFrom } from "./call.ts";
+export { callEndpoint, callFailure, type ReplyFrom } from "./call.ts";
 export { type CallShape, callByShape } from "./call-shape.ts";
 export { CALL_SHAPES } from "./call-shapes.ts";
 export { configProblems } from "./cell-config.ts";
@@ -14,6 +14,13 @@ export { suggestion } from "./did-you-mean.ts";
 export * from "./endpoints/catalogue.ts";
 export * from "./endpoints/drain.ts";
 export * from "./endpoints/endpoint.ts";
+export {
+  EXPERIMENT_VM_STATUSES,
+  type ExperimentView,
+  type ExperimentVmView,
+  experimentView,
+  experimentVmView,
+} from "./endpoints/experiment.ts";
 export {
   type AgentCheckpointRequest,
   type AgentExecRequest,
@@ -39,6 +46,7 @@ export * from "./errors.ts";
 export * from "./events/alert.ts";
 export * from "./events/chassis.ts";
 export * from "./events/drain.ts";
+export * from "./events/experiment.ts";
 export * from "./events/guest-state.ts";
 export * from "./events/ledger.ts";
 export * from "./events/log.ts";
@@ -55,6 +63,7 @@ export * from "./feed.ts";
 export * from "./fold/alert.ts";
 export * from "./fold/chassis.ts";
 export * from "./fold/drain.ts";
+export * from "./fold/experiment.ts";
 export * from "./fold/guest-state.ts";
 export * from "./fold/ledger.ts";
 export * from "./fold/ledgers-of-vms.ts";

@@ -64,7 +64,7 @@ export function isJobCommand(subject: string): boolean {
 }
 
 /** Payload fields that can name the queue of a job. The first of these fields that the payload has names the queue. */
-const QUEUE_FIELDS = ["vmId", "chassisId", "label", "owner", "ruleId"] as const;
+const QUEUE_FIELDS = ["vmId", "chassisId", "experimentId", "label", "owner", "ruleId"] as const;
 
 /**
  * Returns the name of a job's queue. Jobs in the same queue are carried out one after the other. Undefined when the

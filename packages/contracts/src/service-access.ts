@@ -32,6 +32,7 @@ export const EVENT_WRITERS: Readonly<Record<AggregateKind, ServiceName>> = {
   chassis: "chassis-scheduler",
   drain: "chassis-scheduler",
   alert: "monitor",
+  experiment: "experiments",
 };
 
 /**
@@ -39,6 +40,10 @@ export const EVENT_WRITERS: Readonly<Record<AggregateKind, ServiceName>> = {
  * service calls it too.
  */
 export const ENDPOINT_CALLERS: Readonly<Partial<Record<EndpointName, readonly ServiceName[]>>> = {
+  vmCreate: ["experiments"],
+  vmStart: ["experiments"],
+  vmDestroy: ["experiments"],
+  courseGet: ["experiments"],
   vmDefer: ["chassis-scheduler"],
   vmMove: ["chassis-scheduler"],
   vmCancelMigration: ["chassis-scheduler"],
@@ -122,6 +127,7 @@ const SENT: Readonly<Record<ServiceName, readonly string[]>> = {
   lifecycle: [],
   allocator: [],
   "chassis-scheduler": [schedulerEchoSubject("*")],
+  experiments: [],
   monitor: [alertSubject("*", "*"), ALL_FEEDS.telemetry, ALL_FEEDS.log],
   "chassis-agent": [ALL_VM_TELEMETRY, ALL_CHASSIS_TELEMETRY, ALL_VM_LOGS],
 };
@@ -129,6 +135,7 @@ const RECEIVED: Readonly<Record<ServiceName, readonly string[]>> = {
   lifecycle: [],
   allocator: [],
   "chassis-scheduler": [ALL_CHASSIS_TELEMETRY, schedulerEchoSubject("*")],
+  experiments: [],
   monitor: [ALL_VM_TELEMETRY, ALL_CHASSIS_TELEMETRY, ALL_SERVICE_TELEMETRY, ALL_VM_LOGS],
   // Only an agent that finds the claim on its id held listens, for samples of an older release under that id.
   "chassis-agent": [ALL_CHASSIS_TELEMETRY],

@@ -8,6 +8,7 @@ import { type EventEnvelope, splitSubject } from "@bioxen/kernel";
 import type { AlertEvent } from "./events/alert.ts";
 import type { ChassisEvent } from "./events/chassis.ts";
 import type { DrainEvent } from "./events/drain.ts";
+import type { ExperimentEvent } from "./events/experiment.ts";
 import type { LedgerEvent } from "./events/ledger.ts";
 import type { LogEvent } from "./events/log.ts";
 import type { QuotaEvent } from "./events/quota.ts";
@@ -28,6 +29,7 @@ interface EventsOfKind {
   readonly quota: QuotaEvent;
   readonly alert: AlertEvent;
   readonly log: LogEvent;
+  readonly experiment: ExperimentEvent;
 }
 
 /**

@@ -15,7 +15,16 @@ export const ALL_SUBJECTS = "bioxen.>";
 export const REQUEST_SUBJECTS = ["bioxen.cmd.>", "bioxen.qry.>", "bioxen.agent.>"] as const;
 
 /** The kinds of aggregate. The kind is the token after `bioxen.evt.` in the subject of an event. */
-export const AGGREGATE_KINDS = ["vm", "ledger", "chassis", "drain", "quota", "alert", "log"] as const;
+export const AGGREGATE_KINDS = [
+  "vm",
+  "ledger",
+  "chassis",
+  "drain",
+  "quota",
+  "alert",
+  "log",
+  "experiment",
+] as const;
 export type AggregateKind = (typeof AGGREGATE_KINDS)[number];
 
 export function eventSubject(kind: AggregateKind, id: string): string {

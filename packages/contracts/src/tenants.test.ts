@@ -105,6 +105,8 @@ describe("each endpoint with each role", () => {
 
   it("gives a tenant exactly what the contract lists", () => {
     expect(OF_TENANTS.map(([, { subject }]) => subject.slice("bioxen.".length)).sort()).toEqual([
+      "cmd.experiment.cancel",
+      "cmd.experiment.start",
       "cmd.job.cancel",
       "cmd.vm.cancel-migration",
       "cmd.vm.create",
@@ -123,6 +125,8 @@ describe("each endpoint with each role", () => {
       "cmd.vm.stop",
       "qry.chassis.list",
       "qry.course.get",
+      "qry.experiment.get",
+      "qry.experiment.list",
       "qry.job.outcome",
       "qry.placement.explain",
       "qry.placement.plan",

@@ -19,6 +19,8 @@ export interface Owners {
   ownerOf(vmId: string): Promise<string | undefined> | string | undefined;
   /** Returns the owner of a VM as far as this instance has read the log. */
   knownOwnerOf(vmId: string): string | undefined;
+  /** Returns the owner of an experiment; undefined when there is no such experiment. Only of the service that owns them. */
+  experimentOwnerOf?(experimentId: string): Promise<string | undefined> | string | undefined;
 }
 
 /** Returns the owners in a read model, which may lag behind the log by a moment. */
@@ -39,6 +41,10 @@ interface TenantRule {
   readonly vms?: (request: Fields) => readonly string[];
   /** Returns the ids that the request gives to new VMs. No VM of another owner may have or have had one of them. */
   readonly newVms?: (request: Fields) => readonly string[];
+  /** Returns the id of the experiment that the request is about. The tenant must own it. */
+  readonly experiment?: (request: Fields) => string;
+  /** Returns the id that the request gives to a new experiment. No experiment of another owner may have it. */
+  readonly newExperiment?: (request: Fields) => unknown;
   /** Returns why the tenant may not send the request; undefined when it may. */
   readonly refusal?: (request: Fields, tenant: string) => string | undefined;
   /** Returns the request that the handler gets. */
@@ -97,6 +103,18 @@ export const TENANT_RULES = {
     ...ofVm(),
     result: (result, isOwn) => ({ ...result, preempted: ownOnly(result["preempted"], isOwn) }),
   },
+  experimentStart: {
+    newExperiment: experimentIdIn,
+    refusal: (request, tenant) => {
+      const id = experimentIdIn(request);
+      // An id that is no text is a problem of the file, which the handler names.
+      if (typeof id !== "string" || id.startsWith(`${tenant}-`)) return undefined;
+      return `may start only experiments whose id begins with ${tenant}-`;
+    },
+  },
+  experimentCancel: ofExperiment(),
+  experimentGet: ofExperiment(),
+  experimentList: { request: (request, tenant) => ({ ...request, owner: tenant }) },
   quotaGet: {
     refusal: ({ owner, label }, tenant) =>
       label === undefined && owner === tenant ? undefined : `may read only the quota of the owner ${tenant}`,
@@ -109,6 +127,14 @@ const BY_SUBJECT: ReadonlyMap<string, TenantRule> = new Map(
 
 function ofVm(): Pick<Required<TenantRule>, "vms"> {
   return { vms: ({ vmId }) => [vmId as string] };
+}
+
+function ofExperiment(): Pick<Required<TenantRule>, "experiment"> {
+  return { experiment: ({ experimentId }) => experimentId as string };
+}
+
+function experimentIdIn({ file }: Fields): unknown {
+  return (file as Fields | undefined)?.["experiment"];
 }
 
 function listOf(list: unknown): readonly Record<string, unknown>[] {
@@ -164,7 +190,7 @@ export function guardedForTenants(served: ServedEndpoint, owners: Owners): Serve
 }
 
 async function refusalOf(
-  { vms, newVms, refusal }: TenantRule,
+  { vms, newVms, experiment, newExperiment, refusal }: TenantRule,
   request: Fields,
   tenant: string,
   owners: Owners,
@@ -177,6 +203,15 @@ async function refusalOf(
   for (const vmId of newVms?.(request) ?? []) {
     const owner = await owners.ownerOf(vmId);
     if (owner !== undefined && owner !== tenant) return idTaken(vmId, tenant);
+  }
+  const known = experiment?.(request);
+  if (known !== undefined && (await owners.experimentOwnerOf?.(known)) !== tenant) {
+    return refuse("EXPERIMENT_NOT_FOUND", `there is no experiment ${known}`);
+  }
+  const fresh = newExperiment?.(request);
+  if (typeof fresh === "string") {
+    const owner = await owners.experimentOwnerOf?.(fresh);
+    if (owner !== undefined && owner !== tenant) return idTaken(fresh, tenant);
   }
   return undefined;
 }

@@ -44,6 +44,7 @@ export const SERVICES: readonly ServiceName[] = [
   "allocator",
   "chassis-scheduler",
   "monitor",
+  "experiments",
   "chassis-agent",
 ];
 

@@ -29,6 +29,7 @@ export type Rule =
   | "alert"
   | "move"
   | "drain"
+  | "experiment"
   | "observation"
   | "chassis-transition"
   | "unfounded-displacement";

@@ -11,6 +11,7 @@ import type { StoredEvent, UnreadableMessage } from "@bioxen/kernel";
 import { AlertAccount } from "./alert-account.ts";
 import { ChassisRecords } from "./chassis-records.ts";
 import { DrainRecords } from "./drain-records.ts";
+import { ExperimentRecords } from "./experiment-records.ts";
 import { checkAmounts, LedgerRecords } from "./ledger-records.ts";
 import { QuotaAccounts } from "./quota-accounts.ts";
 import { MAX_VIOLATIONS, type ReportViolation, type VerifierReport, type Violation } from "./report.ts";
@@ -33,6 +34,7 @@ export class LogVerifier {
   readonly #vms = new VmRecords(this.#ledgers, this.#quotas, this.#chassis);
   readonly #alerts = new Map<string, AlertAccount>();
   readonly #drains = new DrainRecords();
+  readonly #experiments = new ExperimentRecords();
   readonly #violations: Violation[] = [];
   readonly #sequences: SequenceAccount;
   /** The aggregates of which at least one event carries the digest of the previous event. */
@@ -101,6 +103,9 @@ export class LogVerifier {
         for (const problem of this.#drains.observe(body.id, body, livesHere)) report("drain", problem);
         break;
       }
+      case "experiment":
+        for (const problem of this.#experiments.observe(body.id, body)) report("experiment", problem);
+        break;
       case "chassis":
         this.#observeChassis(body.id, body, report);
         break;

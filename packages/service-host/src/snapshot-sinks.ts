@@ -9,6 +9,7 @@ import {
   alertFold,
   chassisFold,
   drainFold,
+  experimentFold,
   ledgerFold,
   logFold,
   quotaFold,
@@ -24,6 +25,7 @@ const FOLDS: Readonly<Record<AggregateKind, Fold<unknown>>> = {
   quota: quotaFold as Fold<unknown>,
   alert: alertFold as Fold<unknown>,
   log: logFold as Fold<unknown>,
+  experiment: experimentFold as Fold<unknown>,
 };
 
 /** Returns `sinks`, and a read model for each kind of aggregate that none of them folds. */

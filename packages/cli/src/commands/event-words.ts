@@ -6,6 +6,7 @@ import {
   type ChassisEvent,
   COMMAND_PREFIX,
   type DrainEvent,
+  type ExperimentEvent,
   type LedgerEvent,
   type LogEvent,
   type QuotaEvent,
@@ -27,7 +28,15 @@ type ReportedEvent = Pick<
   EventEnvelope,
   "type" | "data" | "source" | "causationid" | "subject" | "principal" | "onbehalfof"
 >;
-type DomainEvent = VmEvent | LedgerEvent | ChassisEvent | DrainEvent | QuotaEvent | AlertEvent | LogEvent;
+type DomainEvent =
+  | VmEvent
+  | LedgerEvent
+  | ChassisEvent
+  | DrainEvent
+  | QuotaEvent
+  | AlertEvent
+  | LogEvent
+  | ExperimentEvent;
 type Happened = { readonly [E in DomainEvent as E["type"]]: (data: E["data"]) => string };
 
 const plural = (count: number, what: string) => (count === 1 ? `1 ${what}` : `${count} ${what}s`);
@@ -166,6 +175,18 @@ const HAPPENED: Happened = {
     `given up at its deadline: ${d.remaining.map((r) => `${r.vmId} remains: ${r.reason}`).join("; ")}`,
   "bioxen.drain.cancelled.v1": (d) =>
     `cancelled${d.left.map((left) => `; ${departureLine(left)}`).join("")}${d.uncordons ? "; the chassis accepts VMs again" : ""}`,
+  "bioxen.experiment.started.v1": (d) =>
+    `started: ${plural(d.vmCount, "VM")} with ${plural(d.rowsPerVm, "row")} each, file ${d.digest.slice(0, 12)}`,
+  "bioxen.experiment.progressed.v1": (d) =>
+    [
+      ...(d.recorded.length > 0 ? [`${plural(d.recorded.length, "VM")} recorded`] : []),
+      ...d.failed.map((vm) => `VM ${vm.index + 1} has no result: ${vm.reason}`),
+    ].join("; "),
+  "bioxen.experiment.cancel-requested.v1": () => "is to be cancelled",
+  "bioxen.experiment.cancelled.v1": () => "cancelled: none of its VMs is left",
+  "bioxen.experiment.given-up.v1": (d) => `given up: ${d.reason}`,
+  "bioxen.experiment.failed.v1": () => "failed: none of its VMs is left",
+  "bioxen.experiment.finished.v1": () => "finished",
   "bioxen.log.skipped.v1": (d) =>
     `skips event ${d.seq} on ${d.subject} (${d.problem}), by ${d.by}: ${d.reason}`,
   "bioxen.log.unskipped.v1": (d) =>
@@ -245,6 +266,8 @@ const COMMANDS: Readonly<Record<string, string>> = {
   "drain.cancelled": "chassis.cancel-drain",
   "log.skipped": "log.skip",
   "log.unskipped": "log.unskip",
+  "experiment.started": "experiment.start",
+  "experiment.cancel-requested": "experiment.cancel",
   "quota.set": "quota.set",
   "alert.rule-set": "alert.set-rule",
   "alert.rule-removed": "alert.remove-rule",
@@ -315,6 +338,13 @@ const CAUSES: Readonly<Record<string, string>> = {
   "drain.completed": "was completed",
   "drain.given-up": "was given up",
   "drain.cancelled": "was cancelled",
+  "experiment.started": "was started",
+  "experiment.progressed": "progressed",
+  "experiment.cancel-requested": "was to be cancelled",
+  "experiment.cancelled": "was cancelled",
+  "experiment.given-up": "was given up",
+  "experiment.failed": "failed",
+  "experiment.finished": "was finished",
   "quota.set": "was set",
   "alert.rule-set": "was set",
   "alert.rule-removed": "was removed",

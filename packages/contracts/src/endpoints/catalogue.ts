@@ -26,6 +26,7 @@ import { chassisView, ledgerView, quotaView, vmView } from "../views.ts";
 import { COURSE_ENDPOINTS } from "./course.ts";
 import { DRAIN_ENDPOINTS } from "./drain.ts";
 import { endpoint, paged } from "./endpoint.ts";
+import { EXPERIMENT_ENDPOINTS } from "./experiment.ts";
 import { GUEST_STATE_ENDPOINTS } from "./guest-state.ts";
 import { execResult, INTERNAL_ENDPOINTS, simMinute, timeoutMs } from "./internal.ts";
 import { JOB_ENDPOINTS } from "./jobs.ts";
@@ -326,6 +327,7 @@ export const ENDPOINTS = {
     ),
     { quotas: { key: "label", each: { holders: "items" } } },
   ),
+  ...EXPERIMENT_ENDPOINTS,
   ...MONITOR_ENDPOINTS,
   ...LOG_ENDPOINTS,
   ...JOB_ENDPOINTS,

@@ -11,6 +11,7 @@ export const SERVICE_NAMES = [
   "allocator",
   "chassis-scheduler",
   "monitor",
+  "experiments",
   "chassis-agent",
 ] as const;
 export type ServiceName = (typeof SERVICE_NAMES)[number];

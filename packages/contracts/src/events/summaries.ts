@@ -5,6 +5,7 @@
 import type { ALERT_EVENTS } from "./alert.ts";
 import type { CHASSIS_EVENTS } from "./chassis.ts";
 import type { DRAIN_EVENTS } from "./drain.ts";
+import type { EXPERIMENT_EVENTS } from "./experiment.ts";
 import type { LEDGER_EVENTS } from "./ledger.ts";
 import type { LOG_EVENTS } from "./log.ts";
 import type { QUOTA_EVENTS } from "./quota.ts";
@@ -18,7 +19,8 @@ export type EventTypeName =
   | keyof typeof DRAIN_EVENTS
   | keyof typeof QUOTA_EVENTS
   | keyof typeof ALERT_EVENTS
-  | keyof typeof LOG_EVENTS;
+  | keyof typeof LOG_EVENTS
+  | keyof typeof EXPERIMENT_EVENTS;
 
 export const EVENT_SUMMARIES: Readonly<Record<EventTypeName, string>> = {
   "bioxen.vm.created.v1": "The VM was created.",
@@ -103,4 +105,12 @@ export const EVENT_SUMMARIES: Readonly<Record<EventTypeName, string>> = {
   "bioxen.alert.retry-requested.v1": "An operator asked for dead letters to be delivered again.",
   "bioxen.log.skipped.v1": "Every reader leaves out a message of the log that cannot be read.",
   "bioxen.log.unskipped.v1": "A skip was taken back.",
+  "bioxen.experiment.started.v1": "An experiment began: its VMs follow from its file.",
+  "bioxen.experiment.progressed.v1": "VMs of the experiment have their results, or have failed.",
+  "bioxen.experiment.cancel-requested.v1": "A cancellation was requested; the VMs are destroyed next.",
+  "bioxen.experiment.cancelled.v1": "The cancelled experiment has no VM left.",
+  "bioxen.experiment.given-up.v1": "The experiment cannot go on; its VMs are destroyed next.",
+  "bioxen.experiment.failed.v1": "The experiment that was given up has no VM left.",
+  "bioxen.experiment.finished.v1":
+    "Each VM has its result or has failed, and is destroyed unless the experiment keeps it.",
 };

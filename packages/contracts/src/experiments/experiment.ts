@@ -68,6 +68,11 @@ export function experimentOf(content: unknown): ParsedExperiment {
   return problems.length > 0 ? { ok: false, problems } : { ok: true, experiment: built(file, fields) };
 }
 
+/** Returns the experiment of a file that {@link experimentOf} has checked, such as the file in an event. */
+export function plannedExperiment(file: ExperimentFile): Experiment {
+  return built(file, sweptFields(file.sweep ?? {}));
+}
+
 function built(file: ExperimentFile, fields: readonly SweptField[]): Experiment {
   const { replicates = 1, seed = DEFAULT_EXPERIMENT_SEED } = file;
   const vmCount = combinationCount(fields) * replicates;

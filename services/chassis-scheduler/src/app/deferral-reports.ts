@@ -5,10 +5,9 @@
  * again; lifecycle ignores reasons that are already recorded for the VM. Any client can send a deferral. If the log
  * gets reasons that this process did not report, this process reports its own reasons again.
  */
-import { ENDPOINTS, MAX_PAGE, type PlacementRefusal } from "@bioxen/contracts";
+import { callFailure, ENDPOINTS, MAX_PAGE, type PlacementRefusal } from "@bioxen/contracts";
 import { type Caller, type SentPart, sendInParts } from "@bioxen/kernel";
 import type { Deferral, WaitingVm } from "@bioxen/placement";
-import { callFailure } from "./call-failure.ts";
 
 /** Deadline of one call to lifecycle, ms. The call appends one event per deferred VM. */
 const CALL_TIMEOUT_MS = 10_000;

@@ -8,6 +8,7 @@
  */
 import {
   callEndpoint,
+  callFailure,
   type Drain,
   type DrainState,
   domainEventOf,
@@ -31,7 +32,6 @@ import {
 } from "@bioxen/kernel";
 import { chassisDecider, isCordonOfCancelledDrain } from "../domain/chassis.ts";
 import { drainDecider, isDraining, movesDue, movesToCancel } from "../domain/drain.ts";
-import { callFailure } from "./call-failure.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Leadership } from "./leadership.ts";
 

@@ -4,10 +4,9 @@
  * Each call names the reservation it was planned on, so a late or repeated call changes nothing. Whatever a crash
  * leaves undone is planned again in a later round.
  */
-import { callEndpoint, ENDPOINTS, isFinalRefusal } from "@bioxen/contracts";
+import { callEndpoint, callFailure, ENDPOINTS, isFinalRefusal } from "@bioxen/contracts";
 import { causedBy, type ServicePorts, type Shortage } from "@bioxen/kernel";
 import type { PreemptedVm, Preemption } from "@bioxen/placement";
-import { callFailure } from "./call-failure.ts";
 import type { Cluster } from "./cluster.ts";
 
 /**

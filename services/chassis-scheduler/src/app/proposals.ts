@@ -5,7 +5,7 @@
  * Every proposal carries the token of the scheduler's lease. A ledger that has seen a newer token rejects the proposal,
  * so a scheduler that was succeeded while it slept cannot place anything.
  */
-import { callEndpoint, causedByMove, ENDPOINTS } from "@bioxen/contracts";
+import { callEndpoint, callFailure, causedByMove, ENDPOINTS } from "@bioxen/contracts";
 import {
   type Causation,
   causedBy,
@@ -15,7 +15,6 @@ import {
   sendInParts,
 } from "@bioxen/kernel";
 import type { Placement } from "@bioxen/placement";
-import { callFailure } from "./call-failure.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Leadership } from "./leadership.ts";
 

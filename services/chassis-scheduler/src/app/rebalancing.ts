@@ -6,6 +6,7 @@
  */
 import {
   callEndpoint,
+  callFailure,
   ENDPOINTS,
   type Handled,
   type ParsedRequestOf,
@@ -15,7 +16,6 @@ import {
 } from "@bioxen/contracts";
 import type { Caller, Causation, Clock } from "@bioxen/kernel";
 import { planRebalance, type Resident, type ResidentRoom, waitingVm } from "@bioxen/placement";
-import { callFailure } from "./call-failure.ts";
 import type { Cluster } from "./cluster.ts";
 
 /** Deadline of one call to lifecycle, ms. The call appends a single event. */
