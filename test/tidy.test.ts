@@ -9,6 +9,7 @@ import { BIOXEN_VERSION } from "@bioxen/contracts";
 import { describe, expect, it } from "vitest";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const SERVICES = ["lifecycle", "allocator", "chassis-scheduler", "monitor", "experiments", "chassis-agent"];
 const tracked = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
   cwd: ROOT,
   encoding: "utf8",
@@ -66,15 +67,7 @@ describe("who may import whom", () => {
   });
 
   it("services know neither each other nor the bus: they meet in the log and over subjects", () => {
-    const names = [
-      "lifecycle",
-      "allocator",
-      "chassis-scheduler",
-      "monitor",
-      "experiments",
-      "chassis-agent",
-      "nats",
-    ];
+    const names = [...SERVICES, "nats"];
     const allowed = (module: string) => !names.some((name) => module === `@bioxen/${name}`);
     expect(offenders(under("services/"), (path) => foreign(path, allowed))).toEqual([]);
     const outside = (path: string) =>
@@ -173,7 +166,7 @@ describe("the shape of files", () => {
 
   it("a service's entry point only names its parts", () => {
     const entries = sources.filter((path) => /^services\/[^/]+\/main\.ts$/.test(path));
-    expect(entries).toHaveLength(5);
+    expect(entries).toHaveLength(SERVICES.length);
     expect(offenders(entries, (path) => read(path).split("\n").length > 41 && "over 40 lines")).toEqual([]);
   });
 
@@ -342,14 +335,11 @@ describe("dependencies", () => {
     ]);
   });
 
-  it.each(["lifecycle", "allocator", "chassis-scheduler", "monitor", "experiments", "chassis-agent"])(
-    "%s runs on permissive licences only, all the way down",
-    (service) => {
-      const closure = closureOf(join(ROOT, "services", service));
-      const outside = [...closure].filter(([key]) => !key.startsWith("@bioxen/"));
-      console.log(`${service}: ${outside.map(([key]) => key).join(" ")}`);
-      expect(outside.length).toBeGreaterThan(0);
-      expect(outside.filter(([, license]) => !PERMISSIVE.test(license))).toEqual([]);
-    },
-  );
+  it.each(SERVICES)("%s runs on permissive licences only, all the way down", (service) => {
+    const closure = closureOf(join(ROOT, "services", service));
+    const outside = [...closure].filter(([key]) => !key.startsWith("@bioxen/"));
+    console.log(`${service}: ${outside.map(([key]) => key).join(" ")}`);
+    expect(outside.length).toBeGreaterThan(0);
+    expect(outside.filter(([, license]) => !PERMISSIVE.test(license))).toEqual([]);
+  });
 });

@@ -49,6 +49,13 @@ const NEVER_CAPTURED = [
   "bioxen.alert.retry-requested.v1",
   "bioxen.log.skipped.v1",
   "bioxen.log.unskipped.v1",
+  "bioxen.experiment.cancel-requested.v1",
+  "bioxen.experiment.cancelled.v1",
+  "bioxen.experiment.failed.v1",
+  "bioxen.experiment.finished.v1",
+  "bioxen.experiment.given-up.v1",
+  "bioxen.experiment.progressed.v1",
+  "bioxen.experiment.started.v1",
 ];
 const FOLDER = new URL("./", import.meta.url);
 const LOGS = readdirSync(FOLDER).filter((name) => /^log-v\d+\.jsonl$/.test(name));

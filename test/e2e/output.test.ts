@@ -195,6 +195,10 @@ describe("--json", () => {
     await run("vm predict", ["--parameter-set", "weisse-2015"], 2);
     await runBoth("experiment plan", [experiment]);
     await run("experiment plan", [fleet], 2);
+    await run("experiment run", [fleet], 2);
+    await runBoth("experiment ls");
+    await run("experiment show", ["absent"], 1);
+    await run("experiment cancel", ["absent"], 1);
     await runBoth("vm plan", ["c1", "c4"]);
   });
 

@@ -97,6 +97,7 @@ describe.each(WIDTHS)("on a terminal of %i columns", (columns) => {
       `experiment: ${longId("e", columns).slice(2)}\n${base}\n${sweep}\n${until}\n`,
     );
     await run("experiment plan", [experiment]);
+    await run("experiment ls");
     await run("vm create", [cell, "--chassis", chassis, "--label", label, "--start"]);
     await run("vm create", [twin, "--type", "ecoli", "--label", label]);
     await run("vm start", [twin]);

@@ -52,7 +52,7 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
 };
 /** Commands whose one argument is an id. */
 const TAKES_ID =
-  /^(?:vm|chassis|jobs|alerts) (?:start|pause|resume|stop|destroy|migrate|show|history|course|plot|explain|watch|logs|console|snapshot|snapshots|optimise|drain|cordon|uncordon|remove|retry|cancel|drop)$/;
+  /^(?:vm|chassis|jobs|alerts|experiment) (?:start|pause|resume|stop|destroy|migrate|show|history|course|plot|explain|watch|logs|console|snapshot|snapshots|optimise|drain|cordon|uncordon|remove|retry|cancel|drop)$/;
 /** Commands that work on files of this machine. */
 const ON_FILES = /^(?:certs |auth (?:init|ls|add|show|rotate|revoke)$)/;
 
@@ -67,6 +67,13 @@ beforeAll(async () => {
   refusedConnect = connect({ servers: servers.lone.url }).catch((thrown: unknown) => thrown);
   processes = [1, 2, 3].map(() => new CliProcess(environmentIn(dir)));
   await processes[0]?.run(["auth", "init", "--out", join(dir, "keys")]);
+  const experiment = {
+    experiment: "a",
+    base: { biologicalType: "syn3a" },
+    untilMinute: 1,
+    record: { everyMinutes: 1 },
+  };
+  await writeFile(join(dir, "experiment.json"), JSON.stringify(experiment));
   await writeFile(join(dir, "fleet.yaml"), "fleet: lab\nvms:\n  - { vmId: a, biologicalType: syn3a }\n");
 });
 afterAll(async () => {
@@ -77,6 +84,7 @@ afterAll(async () => {
 
 function argumentsOf(path: string): readonly string[] {
   if (path === "auth provision") return ["--keys", join(dir, "keys")];
+  if (path === "experiment run") return [join(dir, "experiment.json")];
   if (path === "apply") return ["-f", join(dir, "fleet.yaml"), "--yes"];
   return ARGUMENTS[path] ?? (TAKES_ID.test(path) ? ["a1"] : []);
 }

@@ -12,9 +12,13 @@ export function csvOf({
   readonly columns: readonly CourseColumn[];
   readonly rows: readonly (readonly (number | null)[])[];
 }): string {
-  const header = columns.map(({ name, unit }) => quoted(`${name} [${unit}]`)).join(",");
-  const lines = rows.map((row) => row.map((value) => (value === null ? "" : String(value))).join(","));
-  return [header, ...lines, ""].join("\n");
+  const header = csvRow(columns.map(({ name, unit }) => `${name} [${unit}]`));
+  return [header, ...rows.map(csvRow), ""].join("\n");
+}
+
+/** Returns one line of CSV, without its end. Null is empty. */
+export function csvRow(values: readonly (string | number | null)[]): string {
+  return values.map((value) => (value === null ? "" : quoted(String(value)))).join(",");
 }
 
 function quoted(text: string): string {

@@ -79,7 +79,7 @@ describe("the owner and the queue of a job", () => {
   it("the owner of the command owns the job; internal commands cannot be jobs", () => {
     expect(jobAggregatesOf("lifecycle")).toEqual(["vm", "log"]);
     expect(jobAggregatesOf("chassis-scheduler")).toEqual(["chassis"]);
-    expect(JOB_AGGREGATES).toEqual(["vm", "chassis", "quota", "alert", "log"]);
+    expect(JOB_AGGREGATES).toEqual(["vm", "chassis", "quota", "experiment", "alert", "log"]);
     expect(jobAggregatesOf(STRAY_JOB_OWNER)).not.toEqual([]);
     expect(isJobCommand("bioxen.cmd.vm.create")).toBe(true);
     for (const subject of [

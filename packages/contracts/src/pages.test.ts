@@ -156,6 +156,8 @@ const BOUNDED: Readonly<Record<string, string>> = {
   "decision.candidates": "a decision records at most MAX_RECORDED_CANDIDATES",
   "decision.refused": "a decision records one line for each kind of refusal",
   "starts.buckets": "the histogram has a fixed number of buckets",
+  columnSets: "an experiment has one set of columns for each of its models",
+  final: "a course has the columns of its model",
   services: "a service has a few instances, each with one line",
   "unreadable.first": "the first MAX_LISTED_MESSAGES, and each problem has at most 300 characters",
   "skipped.first": "the first MAX_LISTED_MESSAGES, and a reason has at most MAX_SKIP_REASON characters",

@@ -15,6 +15,7 @@ import {
 } from "@bioxen/contracts";
 import type { EventEnvelope, UnreadableMessage } from "@bioxen/kernel";
 import { amountsLine, duration, rounded, simTime, wallClock } from "../quantities.ts";
+import { CAUSES, COMMANDS } from "./event-cause-words.ts";
 import { decidedFor } from "./event-principals.ts";
 
 /** A reference to an event of the log, in the form that replies use. */
@@ -182,7 +183,7 @@ const HAPPENED: Happened = {
       ...(d.recorded.length > 0 ? [`${plural(d.recorded.length, "VM")} recorded`] : []),
       ...d.failed.map((vm) => `VM ${vm.index + 1} has no result: ${vm.reason}`),
     ].join("; "),
-  "bioxen.experiment.cancel-requested.v1": () => "is to be cancelled",
+  "bioxen.experiment.cancel-requested.v1": () => "its cancellation was requested",
   "bioxen.experiment.cancelled.v1": () => "cancelled: none of its VMs is left",
   "bioxen.experiment.given-up.v1": (d) => `given up: ${d.reason}`,
   "bioxen.experiment.failed.v1": () => "failed: none of its VMs is left",
@@ -238,42 +239,6 @@ function nameOf(type: string): string {
   return type.replace(/^bioxen\.\w+\.|\.v\d+$/g, "");
 }
 
-/**
- * For each event type, the command that is shown as the cause when the log does not contain the cause. An event type
- * without an entry here comes from an agent or the scheduler.
- */
-const COMMANDS: Readonly<Record<string, string>> = {
-  "vm.created": "vm.create",
-  "vm.start-requested": "vm.start",
-  "vm.paused": "vm.pause",
-  "vm.resumed": "vm.resume",
-  "vm.resized": "vm.resize",
-  "vm.environment-changed": "vm.set-environment",
-  "vm.executed": "vm.exec",
-  "vm.migration-requested": "vm.migrate",
-  "vm.destroyed": "vm.destroy",
-  "vm.transferred": "vm.transfer",
-  "vm.snapshotted": "vm.snapshot",
-  "vm.snapshot-deleted": "vm.delete-snapshot",
-  "vm.restored": "vm.restore",
-  "ledger.resized": "vm.resize",
-  "chassis.registered": "chassis.register",
-  "chassis.reconfigured": "chassis.register",
-  "chassis.cordoned": "chassis.cordon",
-  "chassis.uncordoned": "chassis.uncordon",
-  "chassis.removed": "chassis.remove",
-  "drain.started": "chassis.drain",
-  "drain.cancelled": "chassis.cancel-drain",
-  "log.skipped": "log.skip",
-  "log.unskipped": "log.unskip",
-  "experiment.started": "experiment.start",
-  "experiment.cancel-requested": "experiment.cancel",
-  "quota.set": "quota.set",
-  "alert.rule-set": "alert.set-rule",
-  "alert.rule-removed": "alert.remove-rule",
-  "alert.retry-requested": "alert.retry",
-};
-
 /** Returns the cause of the event as text: another event, a command, or the causation id as it is. */
 export function causeOf(event: ReportedEvent, causedBy: EventReference | null): string {
   if (causedBy !== null) return becauseOf(event, causedBy);
@@ -293,72 +258,6 @@ export function causeOf(event: ReportedEvent, causedBy: EventReference | null): 
   const command = COMMANDS[kind];
   return command === undefined ? `by ${event.causationid}` : `by command ${command}`;
 }
-
-/** Predicates that describe a cause, by event type. `was placed` gives `it was placed` in the text. */
-const CAUSES: Readonly<Record<string, string>> = {
-  "vm.created": "was created",
-  "vm.start-requested": "was requested to start",
-  "vm.deferred": "was deferred",
-  "vm.placed": "was placed",
-  "vm.started": "ran",
-  "vm.guest-restarted": "had its guest restarted",
-  "vm.paused": "was paused",
-  "vm.resumed": "was resumed",
-  "vm.stop-requested": "was requested to stop",
-  "vm.displaced": "was displaced",
-  "vm.migration-requested": "was requested to move",
-  "vm.migrating": "was handed over",
-  "vm.moved": "moved",
-  "vm.migration-cancelled": "had its migration cancelled",
-  "vm.preempted": "was preempted",
-  "vm.reinstated": "was reinstated",
-  "vm.resized": "was resized",
-  "vm.environment-changed": "had its medium changed",
-  "vm.executed": "ran a program",
-  "vm.until-reached": "reached its last minute",
-  "vm.transferred": "was given to another owner",
-  "vm.observed": "was changed in its pool",
-  "vm.start-refused": "was refused by its host",
-  "vm.start-progressed": "made progress in its start",
-  "vm.checkpointed": "had its state stored",
-  "vm.checkpoint-lost": "lost its stored state",
-  "vm.snapshotted": "was snapshotted",
-  "vm.snapshot-deleted": "had a snapshot deleted",
-  "vm.restored": "was restored",
-  "ledger.reserved": "reserved it",
-  "ledger.released": "released something",
-  "ledger.expired": "let a reservation expire",
-  "ledger.committed": "allocated something",
-  "ledger.capacity-changed": "changed its capacity",
-  "chassis.registered": "was registered",
-  "chassis.reconfigured": "was registered again",
-  "chassis.removed": "was removed",
-  "drain.started": "was started",
-  "drain.progressed": "progressed",
-  "drain.completed": "was completed",
-  "drain.given-up": "was given up",
-  "drain.cancelled": "was cancelled",
-  "experiment.started": "was started",
-  "experiment.progressed": "progressed",
-  "experiment.cancel-requested": "was to be cancelled",
-  "experiment.cancelled": "was cancelled",
-  "experiment.given-up": "was given up",
-  "experiment.failed": "failed",
-  "experiment.finished": "was finished",
-  "quota.set": "was set",
-  "alert.rule-set": "was set",
-  "alert.rule-removed": "was removed",
-  "alert.raised": "was raised",
-  "alert.cleared": "was cleared",
-  "alert.notified": "was notified",
-  "alert.retry-requested": "was to be notified again",
-  "chassis.lost": "was lost",
-  "chassis.recovered": "recovered",
-  "chassis.machine-deletion-requested": "was to delete a machine",
-  "chassis.machine-deletion-ended": "ended the deletion of a machine",
-  "chassis.removal-failed": "did not remove an object",
-  "chassis.removal-completed": "removed an object",
-};
 
 function becauseOf({ subject }: ReportedEvent, cause: EventReference): string {
   const kind = cause.type.replace(/^bioxen\.|\.v\d+$/g, "");

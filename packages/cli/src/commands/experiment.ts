@@ -1,13 +1,16 @@
 /**
- * `bioxen experiment plan`: checks an experiment file and shows the VMs that it means, with their seeds. It needs no
+ * `bioxen experiment …`. `plan` checks an experiment file and shows the VMs that it means, with their seeds. It needs no
  * server.
  */
-import { type Experiment, type ExperimentVm, experimentOf } from "@bioxen/contracts";
+import type { Experiment, ExperimentVm } from "@bioxen/contracts";
 import type { Command } from "commander";
-import { CommandEnd, EXIT_USAGE, endOf } from "../outcome.ts";
-import { readSource } from "../parse.ts";
+import { experimentIn } from "../experiment-file.ts";
+import { valueWords } from "../experiment-results.ts";
+import { endOf } from "../outcome.ts";
 import { conclude, globalsOf, say, sayJson } from "../run.ts";
 import { table } from "../table.ts";
+import { addListCommands } from "./experiment-list.ts";
+import { addRunCommand } from "./experiment-run.ts";
 
 /** Maximum number of VMs that the text lists; `--json` lists all. */
 const MAX_LISTED = 20;
@@ -47,20 +50,8 @@ export function addExperimentCommands(program: Command): void {
         conclude(endOf(thrown), json === true);
       }
     });
-}
-
-/** Reads an experiment file. Throws a usage error that names every problem with its line. */
-async function experimentIn(file: string): Promise<Experiment> {
-  const text = await readSource(file);
-  // Loaded only here: the other commands need no YAML parser.
-  const { fileProblemWords, parseFile } = await import("../yaml-file.ts");
-  const read = parseFile(text, "experiments");
-  const parsed = read.ok ? experimentOf(read.content) : read;
-  if (parsed.ok) return parsed.experiment;
-  const problems = read.ok ? parsed.problems.map(read.located) : read.problems;
-  const message = fileProblemWords(file, "a valid experiment file", problems);
-  const error = { code: "BAD_REQUEST", message, retryable: false, details: { problems } };
-  throw new CommandEnd(EXIT_USAGE, message, error);
+  addRunCommand(experiment);
+  addListCommands(experiment);
 }
 
 function documentOf({ file, digest, swept, vmCount, rowsPerVm, vm }: Experiment) {
@@ -98,10 +89,6 @@ function planWords({ file, swept, vmCount, rowsPerVm, vm }: Experiment): string 
 
 function rowOf({ vmId, values, replicate, seed }: ExperimentVm, swept: readonly string[]): string[] {
   return [vmId, ...swept.map((name) => valueWords(values[name])), String(replicate), String(seed)];
-}
-
-function valueWords(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 function counted(count: number, noun: string): string {

@@ -1,6 +1,7 @@
 /**
- * The `--json` output of `bioxen experiment plan`.
+ * The `--json` outputs of `bioxen experiment plan` and `run`.
  */
+import { experimentView } from "@bioxen/contracts";
 import * as z from "zod";
 
 export const experimentPlan = {
@@ -21,4 +22,10 @@ export const experimentPlan = {
       seed: z.int(),
     }),
   ),
+};
+
+export const experimentRun = {
+  experiment: experimentView,
+  /** The directory of the results; null without `--out`. */
+  out: z.string().nullable(),
 };

@@ -19,7 +19,8 @@ import * as z from "zod";
 import { authChange, authInit, authKey, authList, authProvision, authTransfer } from "./auth-schema.ts";
 import { certificates, tlsFiles } from "./certs-schema.ts";
 import { errorOutput } from "./error-schema.ts";
-import { experimentPlan } from "./experiment-schema.ts";
+import { experimentPlan, experimentRun } from "./experiment-schema.ts";
+import { fakePool } from "./fake-pool-schema.ts";
 import { consoleOutput, guestLine } from "./guest-output-schema.ts";
 import { orphansOutput } from "./orphans-schema.ts";
 import { plotOutput } from "./plot-schema.ts";
@@ -147,16 +148,7 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
   /** `leftovers`: number of processes of a killed stack that were still running and that `down` ended. */
   down: shaped({ changed: z.boolean(), leftovers: count }),
   status: document(statusOutput),
-  "fake-xapi": document(
-    z.object({
-      url: z.string(),
-      fingerprint: z.string(),
-      username: z.string(),
-      password: z.string().optional().meta({ description: "absent with --secrets" }),
-      /** SSH login to the guests of the fake pool. Their host keys are in the VM records of the pool. */
-      guests: z.object({ username: z.string(), password: z.string(), port: z.int() }).optional(),
-    }),
-  ),
+  "fake-xapi": document(fakePool),
   completion: shaped({ shell: z.enum(["bash", "zsh", "fish"]), script: z.string() }),
   "auth init": document(authInit),
   "auth ls": document(authList),
@@ -255,6 +247,10 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
     }),
   ),
   "experiment plan": shaped(experimentPlan),
+  "experiment run": shaped(experimentRun),
+  "experiment ls": reply("experimentList"),
+  "experiment show": reply("experimentGet"),
+  "experiment cancel": reply("experimentCancel"),
   "chassis ls": reply("chassisList"),
   "chassis show": document(replyOf("chassisGet").extend({ overcommitted: haGap.optional() })),
   "chassis register": reply("chassisRegister"),

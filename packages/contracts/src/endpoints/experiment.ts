@@ -57,7 +57,7 @@ export const experimentVmView = z
   .object({
     vmId: z.string(),
     /** The swept values by the path of their field. */
-    values: z.record(z.string(), anyJson),
+    values: z.record(z.string(), z.unknown()),
     replicate: z.int(),
     seed: z.int(),
     status: z.enum(EXPERIMENT_VM_STATUSES),
@@ -100,7 +100,7 @@ export const EXPERIMENT_ENDPOINTS = {
       z.strictObject({ experimentId: id, ...pageRequest }),
       z.object({
         experiment: experimentView,
-        file: z.record(z.string(), anyJson),
+        file: z.record(z.string(), z.unknown()),
         columnSets: z.array(z.array(courseColumn)),
         vms: z.array(experimentVmView),
         ...pageResult,

@@ -6,7 +6,16 @@
  * and without such a beginning.
  */
 import { createHash, type Hash } from "node:crypto";
-import { type CourseColumn, callFailure, ENDPOINTS, isFinalRefusal, type ResultOf } from "@bioxen/contracts";
+import {
+  type CourseColumn,
+  callEndpoint,
+  callFailure,
+  ENDPOINTS,
+  isFinalRefusal,
+  MAX_PAGE,
+  type ReplyFrom,
+  type RequestOf,
+} from "@bioxen/contracts";
 import type { Caller, Causation, ReplyError } from "@bioxen/kernel";
 import type { RecordedVm } from "../domain/experiment.ts";
 
@@ -34,7 +43,6 @@ export type CourseResult =
   | { readonly kind: "spoilt"; readonly reason: string };
 
 type Row = readonly (number | null)[];
-type Course = ResultOf<"courseGet">;
 
 /** Reads the course of a VM page by page. Throws `Fault` UNAVAILABLE when lifecycle does not answer. */
 export async function courseResult(
@@ -47,11 +55,20 @@ export async function courseResult(
   let cursor: string | null = null;
   do {
     const { vmId, incarnation } = of;
-    const request = { vmId, incarnation, ...(cursor === null ? {} : { cursor }) };
-    const { subject } = ENDPOINTS.courseGet;
-    const reply = await caller.call(subject, request, { timeoutMs: PAGE_TIMEOUT_MS, causation });
-    if (!reply.ok) return refused(reply.error);
-    const page = reply as unknown as Course;
+    const request: RequestOf<"courseGet"> = {
+      vmId,
+      incarnation,
+      limit: MAX_PAGE,
+      ...(cursor === null ? {} : { cursor }),
+    };
+    const options = { timeoutMs: PAGE_TIMEOUT_MS, causation };
+    const page: ReplyFrom<typeof ENDPOINTS.courseGet> = await callEndpoint(
+      caller,
+      ENDPOINTS.courseGet,
+      request,
+      options,
+    );
+    if (!page.ok) return refused(page.error);
     columns = page.columns.slice(KEYS);
     for (const row of page.rows) {
       const problem = rows.add(row);

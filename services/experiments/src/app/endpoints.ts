@@ -89,7 +89,7 @@ export class ExperimentEndpoints {
         const viewed = this.#viewed(experimentId, state);
         const result = {
           experiment: viewOfExperiment(viewed),
-          file: state.file as ResultOf<"experimentGet">["file"],
+          file: state.file,
           columnSets: state.columnSets.map((columns) => [...columns]),
           vms: viewsOfVms(viewed),
         };

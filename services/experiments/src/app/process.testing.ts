@@ -15,12 +15,11 @@ import {
   Aggregates,
   type AppendResult,
   type CallOptions,
-  EventFeed,
   type EventEnvelope,
+  EventFeed,
   type Fold,
   ReadModel,
   type Reply,
-  type ServicePorts,
 } from "@bioxen/kernel";
 import { appendNext, createdVm, FakeClock, idsInOrder, MemoryEventLog, settle } from "@bioxen/testkit";
 import { experimentDecider } from "../domain/experiment.ts";
@@ -53,7 +52,7 @@ const reachingFold: Fold<VmState> = {
   ...vmFold,
   evolve(state, event, at) {
     const next = vmFold.evolve(state, event, at);
-    return event.type === "bioxen.vm.stopped.v1" ? ({ ...next, untilReached: true } as unknown as VmState) : next;
+    return event.type === "bioxen.vm.stopped.v1" ? ({ ...next, untilReached: true } as never) : next;
   },
 };
 
@@ -122,6 +121,7 @@ export class StandIn {
 function refusal(code: string): Reply {
   return { ok: false, error: { code, message: code, retryable: false } };
 }
+
 export { refusal };
 
 /** One life of the service's process. */
@@ -156,10 +156,21 @@ export class Life {
         dying("call", () => standIn.call(subject, payload, options)),
     };
     const ids = idsInOrder(name);
-    const ports = { log: standIn.log, bus, clock, timers: clock, ids, logger: silent } as unknown as ServicePorts;
+    const ports = {
+      log: standIn.log,
+      bus,
+      clock,
+      timers: clock,
+      ids,
+      logger: silent,
+    } as never;
     const source = "/bioxen/experiments";
     const shared = { log: bound(log, standIn.log), clock, ids, source };
-    this.experiments = new Aggregates<ExperimentState>({ kind: "experiment", fold: experimentFold, ...shared });
+    this.experiments = new Aggregates<ExperimentState>({
+      kind: "experiment",
+      fold: experimentFold,
+      ...shared,
+    });
     const vms = new ReadModel<VmState>("vm", reachingFold);
     const acts = () => !this.hasCrashed;
     const planned = new PlannedExperiments();

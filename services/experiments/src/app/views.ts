@@ -92,7 +92,7 @@ export function viewsOfVms(viewed: Viewed): ExperimentVmView[] {
     const result = outcome === null || "failure" in outcome ? null : outcome;
     return {
       vmId,
-      values: values as ExperimentVmView["values"],
+      values,
       replicate,
       seed,
       ...progressOf(viewed, index),

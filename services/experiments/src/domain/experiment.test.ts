@@ -50,8 +50,14 @@ describe("every command in every state", () => {
   it.each<[string, readonly string[]]>([
     // start, another file, cancel, record, fail, give-up, settle, settle with VMs left
     ["absent", ["+ started", "+ started", "! EXPERIMENT_NOT_FOUND", "=", "=", "=", "=", "="]],
-    ["running", ["=", CONFLICT, "+ cancel-requested", "+ progressed", "+ progressed", "+ given-up", "=", "="]],
-    ["halfDone", ["=", CONFLICT, "+ cancel-requested", "+ progressed", "+ progressed", "+ given-up", "=", "="]],
+    [
+      "running",
+      ["=", CONFLICT, "+ cancel-requested", "+ progressed", "+ progressed", "+ given-up", "=", "="],
+    ],
+    [
+      "halfDone",
+      ["=", CONFLICT, "+ cancel-requested", "+ progressed", "+ progressed", "+ given-up", "=", "="],
+    ],
     ["complete", ["=", CONFLICT, "+ cancel-requested", "=", "=", "+ given-up", "+ finished", "="]],
     ["cancelling", ["=", CONFLICT, "=", "=", "=", "=", "+ cancelled", "="]],
     ["failing", ["=", CONFLICT, NOT_NOW, "=", "=", "=", "+ failed", "="]],
@@ -60,9 +66,9 @@ describe("every command in every state", () => {
     ["failed", ["=", CONFLICT, NOT_NOW, "=", "=", "=", "=", "="]],
   ])("of an experiment that is %s", (name, outcomes) => {
     const state = stateAfter(experimentDecider.fold, HISTORIES[name] ?? []);
-    expect(Object.values(COMMANDS).map((command) => outcomeOf(experimentDecider.decide(state, command)))).toEqual(
-      outcomes,
-    );
+    expect(
+      Object.values(COMMANDS).map((command) => outcomeOf(experimentDecider.decide(state, command))),
+    ).toEqual(outcomes);
   });
 });
 
@@ -85,7 +91,8 @@ describe("results", () => {
       recorded: all.slice(60),
       failed: [failed(0)],
     });
-    const data = decision.ok && decision.event !== null ? (decision.event.data as { recorded: object[] }) : null;
+    const data =
+      decision.ok && decision.event !== null ? (decision.event.data as { recorded: object[] }) : null;
     expect(data?.recorded).toHaveLength(50);
     expect(data?.recorded).not.toContainEqual(recorded(70));
   });
@@ -108,9 +115,10 @@ describe("the work for a VM", () => {
     if (!state.exists) throw new Error("it was started");
     return { ...state, owner: "alice", ...more };
   };
-  const created = stateAfter(vmFold as never, [
-    createdVm({ labels: { "bioxen.io/experiment": "x" } }),
-  ] as never) as Vm;
+  const created = stateAfter(
+    vmFold as never,
+    [createdVm({ labels: { "bioxen.io/experiment": "x" } })] as never,
+  ) as Vm;
   const vm = (fields: object): VmState => ({ ...created, owner: "alice", ...fields }) as VmState;
 
   it.each<[string, string, VmState, object]>([
@@ -122,7 +130,12 @@ describe("the work for a VM", () => {
     ["running", "pending", vm({ state: "pending", reason: "full" }), { kind: "wait", reason: "full" }],
     ["running", "running", vm({ state: "running" }), { kind: "wait", reason: null }],
     ["running", "stopped early", vm({ state: "stopped" }), { kind: "wait", reason: expect.any(String) }],
-    ["running", "at its end", vm({ state: "stopped", untilReached: true }), { kind: "collect", incarnation: 1 }],
+    [
+      "running",
+      "at its end",
+      vm({ state: "stopped", untilReached: true }),
+      { kind: "collect", incarnation: 1 },
+    ],
     ["running", "in error", vm({ state: "error", failure: "GUEST_ERROR" }), { kind: "fail" }],
     [
       "running",
