@@ -24,6 +24,7 @@ export async function wholeRun(world: World): Promise<void> {
   await drain(world);
   await skips(world);
   await jobs(world);
+  await experiments(world);
   await readings(world);
   await refusals(world);
 }
@@ -231,6 +232,23 @@ async function jobs(world: World): Promise<void> {
     const reply = await world.ask("cmd.job.cancel", { id: ids.at(-1) });
     return reply.ok || undefined;
   });
+}
+
+/** An experiment that ends, and one that is cancelled. */
+async function experiments(world: World): Promise<void> {
+  const file = {
+    base: { biologicalType: "syn3a", placement: { chassisTypes: ["yeast"] } },
+    untilMinute: 10,
+    record: { everyMinutes: 10, fields: ["r"] },
+  };
+  await world.done("cmd.experiment.start", { file: { ...file, experiment: "short" } });
+  await eventually("the experiment has its result", async () => {
+    const { experiment } = await world.look("qry.experiment.get", { experimentId: "short" });
+    return experiment?.status === "finished" || undefined;
+  });
+  const long = { ...file, experiment: "long", untilMinute: 1_000_000, record: { everyMinutes: 100_000 } };
+  await world.done("cmd.experiment.start", { file: long });
+  await world.done("cmd.experiment.cancel", { experimentId: "long" });
 }
 
 async function readings(world: World): Promise<void> {

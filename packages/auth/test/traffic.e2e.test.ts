@@ -37,6 +37,7 @@ const UNUSED: Readonly<Record<string, string>> = {
   "$JS.API.CONSUMER.INFO.BIOXEN_EVENTS.*": "the client asks only after a missed heartbeat",
   "$KV.bioxen-first-outcomes.chassis.*": "lifecycle writes it only when a job of that kind is cancelled",
   "$KV.bioxen-first-outcomes.quota.*": "lifecycle writes it only when a job of that kind is cancelled",
+  "$KV.bioxen-first-outcomes.experiment.*": "lifecycle writes it only when a job of that kind is cancelled",
   "$KV.bioxen-first-outcomes.alert.*": "lifecycle writes it only when a job of that kind is cancelled",
   "$JS.API.STREAM.MSG.GET.BIOXEN_GUEST_STATE": "only after a follower without the state was asked",
   "$JS.API.STREAM.MSG.GET.BIOXEN_COURSES": "only after a follower without the batch was asked",
@@ -101,6 +102,20 @@ async function usePlaces(world: World): Promise<void> {
   await eventually("the move is cancelled", async () => !(await isMoving()) || undefined);
 }
 
+async function useExperiments(world: World): Promise<void> {
+  const file = {
+    experiment: "short",
+    base: { biologicalType: "syn3a", resources: SMALL },
+    untilMinute: 10,
+    record: { everyMinutes: 10 },
+  };
+  await world.done("cmd.experiment.start", { file });
+  await eventually("the experiment has its result", async () => {
+    const { experiment } = await world.look("qry.experiment.get", { experimentId: "short" });
+    return experiment?.status === "finished" || undefined;
+  });
+}
+
 /** Quotas, alerts, a job of each fate, and a message that no service can read. */
 async function useTheRest(world: World): Promise<void> {
   await world.done("cmd.quota.set", { label: "team=a", resources: { ribosomes: 100_000 } });
@@ -115,11 +130,13 @@ async function useTheRest(world: World): Promise<void> {
     "chassis.cordon",
     "alert.set-rule",
     "log.skip",
+    "experiment.start",
   ].entries())
     await job(subject, { nothing: true }, `bad-${i}`);
   await job("quota.set", { label: "team=b", resources: {} }, "job-2");
   await job("chassis.uncordon", { chassisId: "ecoli-2" }, "job-3");
   await job("alert.set-rule", { ...rule, ruleId: "second" }, "job-4");
+  await job("experiment.cancel", { experimentId: "absent" }, "job-6");
   await job("dragon.create", {}, "stray");
   world.nats.publish("bioxen.evt.vm.broken", "{}");
   await world.nats.flush();
@@ -155,6 +172,7 @@ beforeAll(async () => {
   try {
     await useVms(world);
     await usePlaces(world);
+    await useExperiments(world);
     await useTheRest(world);
     await removeStates(world);
   } finally {

@@ -35,6 +35,7 @@ export const FIXED_FIELDS: Readonly<Record<string, string>> = {
   vmId: "is made from the id of the experiment: leave it out",
   seed: "is derived from the `seed` of the experiment: leave it out",
   expectedVersion: "is for the change of one VM: leave it out",
+  timeScale: "is always `max` in an experiment: leave it out",
   until: "is the `untilMinute` of the experiment: leave it out",
   record: "belongs beside `base`, for all VMs: move it",
   burst: "is refused: lent capacity depends on other VMs, so that the results could not be reproduced",

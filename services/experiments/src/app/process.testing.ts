@@ -17,7 +17,6 @@ import {
   type CallOptions,
   type EventEnvelope,
   EventFeed,
-  type Fold,
   ReadModel,
   type Reply,
 } from "@bioxen/kernel";
@@ -34,6 +33,7 @@ export const FILE = {
   untilMinute: 20,
   record: { everyMinutes: 10, fields: ["a"] },
 };
+const UNTIL = { simMinutes: 20, then: "stop" } as const;
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const CAUSE = { causeId: "c", correlationId: "c", deduplicate: false, principal: "alice" };
 
@@ -46,15 +46,6 @@ export interface Crash {
 
 /** The end of a process: no code of the service catches it, because it never resolves. */
 const NEVER = new Promise<never>(() => {});
-
-/** The fold of VMs of these tests: a stop of the stand-in means that the last minute was reached. */
-const reachingFold: Fold<VmState> = {
-  ...vmFold,
-  evolve(state, event, at) {
-    const next = vmFold.evolve(state, event, at);
-    return event.type === "bioxen.vm.stopped.v1" ? ({ ...next, untilReached: true } as never) : next;
-  },
-};
 
 /** What stands in for lifecycle, allocator and agents. It outlives every crash of the service. */
 export class StandIn {
@@ -94,7 +85,7 @@ export class StandIn {
         if (vm.exists && vm.state !== "destroyed") return refusal("VM_ALREADY_EXISTS");
         this.created.push(vmId);
         const incarnation = vm.exists ? vm.incarnation + 1 : 1;
-        await appendNext(this.log, "vm", vmId, createdVm({ labels, seed, incarnation }));
+        await appendNext(this.log, "vm", vmId, createdVm({ labels, seed, incarnation, until: UNTIL }));
         return { ok: true, changed: true, vm: {} };
       }
       case ENDPOINTS.vmStart.subject:
@@ -103,7 +94,10 @@ export class StandIn {
         await happen("start-requested", { automatic: false });
         await happen("placed", { chassisId: "c", fence: 1, allocation: {} });
         await happen("started", { fence: 1 });
-        if (this.runsToEnd) await happen("stopped", { reason: "it reached its last minute" });
+        if (this.runsToEnd) {
+          await happen("until-reached", { fence: 1, simMinute: UNTIL.simMinutes, then: UNTIL.then });
+          await happen("stopped", { reason: "it reached its last minute" });
+        }
         return { ok: true, changed: true, vm: {} };
       case ENDPOINTS.vmDestroy.subject:
         if (!vm.exists) return refusal("VM_NOT_FOUND");
@@ -171,7 +165,7 @@ export class Life {
       fold: experimentFold,
       ...shared,
     });
-    const vms = new ReadModel<VmState>("vm", reachingFold);
+    const vms = new ReadModel<VmState>("vm", vmFold);
     const acts = () => !this.hasCrashed;
     const planned = new PlannedExperiments();
     this.process = new ExperimentProcess({ experiments: this.experiments, vms, planned, acts }, ports);

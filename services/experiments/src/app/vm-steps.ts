@@ -9,6 +9,7 @@ import {
   callFailure,
   ENDPOINTS,
   isFinalRefusal,
+  type RequestOf,
   type StartedExperiment,
   type Vm,
 } from "@bioxen/contracts";
@@ -111,10 +112,11 @@ export class VmSteps {
     const { own, state } = step;
     const { file, vm } = this.#world.planned.of(state);
     const { record, untilMinute } = file;
-    const request = {
+    const request: RequestOf<"vmCreate"> = {
       ...vm(own.index).create,
+      timeScale: "max",
       record,
-      until: { simMinutes: untilMinute, then: "stop" as const },
+      until: { simMinutes: untilMinute, then: "stop" },
     };
     const reply = await callEndpoint(this.#ports.bus, ENDPOINTS.vmCreate, request, {
       ...this.#calling(step, `create.${incarnation}`),

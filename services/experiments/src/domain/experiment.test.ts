@@ -136,6 +136,12 @@ describe("the work for a VM", () => {
       vm({ state: "stopped", untilReached: true }),
       { kind: "collect", incarnation: 1 },
     ],
+    [
+      "running",
+      "in error after its end",
+      vm({ state: "error", untilReached: true }),
+      { kind: "collect", incarnation: 1 },
+    ],
     ["running", "in error", vm({ state: "error", failure: "GUEST_ERROR" }), { kind: "fail" }],
     [
       "running",

@@ -85,20 +85,18 @@ function workOfPresent(vm: Vm): VmWork {
     case "pending":
       return { kind: "wait", reason: vm.reason ?? "it waits for a place" };
     case "stopped":
-      if (hasReachedEnd(vm)) return { kind: "collect", incarnation };
+      if (vm.untilReached === true) return { kind: "collect", incarnation };
       return { kind: "wait", reason: "it was stopped before its last minute: start it to go on" };
     case "paused":
       return { kind: "wait", reason: vm.reason ?? "it is paused: resume it to go on" };
     case "error":
+      // The cell failed after its last minute: its course is complete.
+      if (vm.untilReached === true) return { kind: "collect", incarnation };
       if (willRestart(vm)) return { kind: "wait", reason: vm.reason };
       return { kind: "fail", incarnation, reason: `${vm.failure ?? "error"}: ${vm.reason ?? "it failed"}` };
     default:
       return PROGRESS;
   }
-}
-
-function hasReachedEnd(vm: Vm & { readonly untilReached?: true | undefined }): boolean {
-  return vm.untilReached === true;
 }
 
 /** Returns true while the restart policy of a failed VM starts it again by itself. */
