@@ -1545,6 +1545,12 @@ def _merged_each(a: List[Json], b: List[Json], key: str, each: Mapping[str, Any]
     return [*a[:-1], merged_pages(a[-1], b[0], each), *b[1:]]
 
 
+def course_columns(course: Json) -> Dict[str, List[Optional[float]]]:
+    """Returns the rows of a reply of ``bioxen.qry.course.get`` by column."""
+    rows = course["rows"]
+    return {column["name"]: [row[at] for row in rows] for at, column in enumerate(course["columns"])}
+
+
 def _camel(name: str) -> str:
     """`expected_version` as the protocol spells it: `expectedVersion`."""
     return re.sub(r"_([a-z0-9])", lambda match: match.group(1).upper(), name)
@@ -2333,6 +2339,25 @@ class BiologicalVM:
     def get_resource_usage(self) -> Json:
         """What :meth:`BioResourceManager.get_resource_usage` returns."""
         return self.resources.get_resource_usage()
+
+    def course(
+        self,
+        fields: Optional[Sequence[str]] = None,
+        from_minute: Optional[int] = None,
+        to_minute: Optional[int] = None,
+        incarnation: Optional[int] = None,
+    ) -> Dict[str, List[Optional[float]]]:
+        """Returns the recorded time course: each column by its name, as lists of equal length.
+
+        ``minute`` and ``branch`` come first; without ``fields`` every recorded field follows. A value that does not
+        exist is None. ``pandas.DataFrame(vm.course())`` makes a frame, ``numpy.array(course["r"], float)`` an array
+        with NaN for None. Raises CourseNotFound when the VM records none, BadRequest that names each unknown field.
+        """
+        own = {} if fields is None else {"fields": list(fields)}
+        found = self._call(
+            "qry.course.get", own, from_minute=from_minute, to_minute=to_minute, incarnation=incarnation
+        )
+        return course_columns(found)
 
     def history(self) -> List[Json]:
         """Returns every event of this VM, oldest first."""

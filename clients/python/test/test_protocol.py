@@ -219,6 +219,19 @@ class Replies(unittest.TestCase):
         self.assertEqual(one, {"vm": 1, "ledger": None})
 
 
+class Courses(unittest.TestCase):
+    def test_a_course_is_its_columns_by_name(self):
+        columns = [{"name": "minute", "unit": "min"}, {"name": "branch", "unit": "1"}, {"name": "r", "unit": "molecules"}]
+        rows = [[0, 0, 1.5], [10, 0, None]]
+        self.assertEqual(
+            bioxen.course_columns({"columns": columns, "rows": rows, "cursor": None}),
+            {"minute": [0, 10], "branch": [0, 0], "r": [1.5, None]},
+        )
+        self.assertEqual(
+            bioxen.course_columns({"columns": columns, "rows": []}), {"minute": [], "branch": [], "r": []}
+        )
+
+
 class Fields(unittest.TestCase):
     def test_are_spelt_as_the_protocol_does(self):
         found = bioxen._fields({"vm_id": "a", "atpPerSecond": 1}, None, {"expected_version": 3, "force": None})

@@ -13,6 +13,7 @@ export type { BiologicalType, VmSample, VmType, VmView } from "@bioxen/contracts
 export type { TlsSettings } from "@bioxen/nats/client";
 export { Calls, type CallsOptions, type Connection, type OneCallOptions, type ReplyOf } from "./calls.ts";
 export { Bioxen, type ConnectOptions, type VmConfig } from "./connection.ts";
+export type { Course, CourseOptions } from "./course.ts";
 export { BioxenError, type WatchEndReason, WatchError } from "./errors.ts";
 export { EventWatch, type WatchEventsOptions, type WatchedEvent, type WatchOptions } from "./event-watch.ts";
 export { ClientJobs, type JobOutcome, type SubmitOptions } from "./jobs.ts";

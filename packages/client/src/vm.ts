@@ -4,6 +4,7 @@
 import type { RequestOf, ResultOf, SnapshotView, VmSample, VmView } from "@bioxen/contracts";
 import { nextSample, sleep, tenantOf } from "@bioxen/nats/client";
 import type { Connection } from "./calls.ts";
+import { type Course, type CourseOptions, courseOf } from "./course.ts";
 import { BioxenError } from "./errors.ts";
 import type { EventWatch, WatchOptions } from "./event-watch.ts";
 import { ResourceManager } from "./resource-manager.ts";
@@ -193,6 +194,16 @@ export class BioVm {
     options: { readonly timeoutMs?: number; readonly shell?: boolean; readonly readOnly?: boolean } = {},
   ): Promise<ResultOf<"vmExec">> {
     return this.#bioxen.call("vmExec", { vmId: this.id, source, ...options });
+  }
+
+  /**
+   * Returns the recorded time course of the VM, all pages of it, as columns. Call it again with a later `fromMinute` to
+   * follow a course that grows. Throws {@link BioxenError}: COURSE_NOT_FOUND when the VM records none, BAD_REQUEST that
+   * names each unknown field.
+   */
+  async course({ fields, ...range }: CourseOptions = {}): Promise<Course> {
+    const named = fields === undefined ? {} : { fields: [...fields] };
+    return courseOf(await this.#bioxen.call("courseGet", { vmId: this.id, ...named, ...range }));
   }
 
   /** Returns every event of this VM, oldest first. */
