@@ -199,6 +199,7 @@ describe("--json", () => {
     await runBoth("experiment ls");
     await run("experiment show", ["absent"], 1);
     await run("experiment cancel", ["absent"], 1);
+    await run("experiment plot", ["absent", "--x", "a", "--y", "r"], 1);
     await runBoth("vm plan", ["c1", "c4"]);
   });
 

@@ -98,6 +98,7 @@ describe.each(WIDTHS)("on a terminal of %i columns", (columns) => {
     );
     await run("experiment plan", [experiment]);
     await run("experiment ls");
+    await run("experiment plot", ["absent", "--x", "a", "--y", "r"], { code: 1 });
     await run("vm create", [cell, "--chassis", chassis, "--label", label, "--start"]);
     await run("vm create", [twin, "--type", "ecoli", "--label", label]);
     await run("vm start", [twin]);

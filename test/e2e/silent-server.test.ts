@@ -84,6 +84,7 @@ afterAll(async () => {
 
 function argumentsOf(path: string): readonly string[] {
   if (path === "auth provision") return ["--keys", join(dir, "keys")];
+  if (path === "experiment plot") return ["a", "--x", "a", "--y", "r"];
   if (path === "experiment run") return [join(dir, "experiment.json")];
   if (path === "apply") return ["-f", join(dir, "fleet.yaml"), "--yes"];
   return ARGUMENTS[path] ?? (TAKES_ID.test(path) ? ["a1"] : []);

@@ -10,6 +10,7 @@ import { endOf } from "../outcome.ts";
 import { conclude, globalsOf, say, sayJson } from "../run.ts";
 import { table } from "../table.ts";
 import { addListCommands } from "./experiment-list.ts";
+import { addPlotCommand } from "./experiment-plot.ts";
 import { addRunCommand } from "./experiment-run.ts";
 
 /** Maximum number of VMs that the text lists; `--json` lists all. */
@@ -52,6 +53,7 @@ export function addExperimentCommands(program: Command): void {
     });
   addRunCommand(experiment);
   addListCommands(experiment);
+  addPlotCommand(experiment);
 }
 
 function documentOf({ file, digest, swept, vmCount, rowsPerVm, vm }: Experiment) {

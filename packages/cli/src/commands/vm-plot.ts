@@ -1,23 +1,20 @@
 /**
  * `bioxen vm plot`: recorded time courses of VMs as a drawing in the terminal or as an SVG file.
  */
-import { coursesPlot, type Plot, type PlottedCourse, plotSvg, plotText } from "@bioxen/plot";
+import { coursesPlot, type PlottedCourse, plotSvg } from "@bioxen/plot";
 import type { Command } from "commander";
 import { extensionIn, type RangeOptions, save, withRangeOptions } from "../course-options.ts";
 import { usage } from "../outcome.ts";
 import { fieldNames, given } from "../parse.ts";
+import { drawn, sizeOf } from "../plot-words.ts";
 import { sayJson, withSession } from "../run.ts";
-import { screenColumns } from "../screen.ts";
 import type { Session } from "../session.ts";
-import { wantsColour } from "../terminal.ts";
 
 interface PlotOptions extends RangeOptions {
   readonly fields?: string[];
   readonly out?: string;
 }
 
-/** Width of a drawing that goes to a file or a pipe, columns. */
-const COLUMNS_ELSEWHERE = 80;
 /** The panels without `--fields`, as far as they are recorded. */
 const MAIN_FIELDS = ["growthRatePerMinute", "ribosomalMassFraction"];
 /** Number of panels without `--fields` when none of the main fields is recorded. */
@@ -43,11 +40,11 @@ export function addPlotCommand(vm: Command): void {
       await withSession(command, async (session, { json }) => {
         if (out !== undefined) extensionIn(out, [".svg"]);
         const courses = await coursesOf(session, [...new Set(vmIds)], options);
-        const drawn = coursesPlot(courses, fields ?? mainFields(courses));
-        if (drawn.panels.length === 0) throw usage(`${vmIds.join(", ")}: no field is recorded`);
-        if (json === true) sayJson({ ok: true, ...drawn });
-        if (out !== undefined) await save(out, plotSvg(drawn), sizeOf(drawn));
-        else if (json !== true) process.stdout.write(textOf(drawn));
+        const plotted = coursesPlot(courses, fields ?? mainFields(courses));
+        if (plotted.panels.length === 0) throw usage(`${vmIds.join(", ")}: no field is recorded`);
+        if (json === true) sayJson({ ok: true, ...plotted });
+        if (out !== undefined) await save(out, plotSvg(plotted), sizeOf(plotted));
+        else if (json !== true) process.stdout.write(drawn(plotted));
       });
     });
 }
@@ -71,13 +68,4 @@ function mainFields(courses: readonly PlottedCourse[]): string[] {
   const recorded = new Set(courses.flatMap(({ columns }) => columns.slice(2).map(({ name }) => name)));
   const main = MAIN_FIELDS.filter((name) => recorded.has(name));
   return main.length > 0 ? main : [...recorded].slice(0, OTHER_FIELDS);
-}
-
-function textOf(plot: Plot): string {
-  return plotText(plot, { columns: screenColumns() ?? COLUMNS_ELSEWHERE, colour: wantsColour() });
-}
-
-function sizeOf({ panels }: Plot): string {
-  const lines = panels.reduce((sum, { series }) => sum + series.length, 0);
-  return `${panels.length === 1 ? "1 panel" : `${panels.length} panels`} with ${lines === 1 ? "1 line" : `${lines} lines`}`;
 }

@@ -198,6 +198,7 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
   "vm history": reply("vmHistory"),
   "vm course": reply("courseGet"),
   "vm plot": document(plotOutput),
+  "experiment plot": document(plotOutput),
   "vm explain": reply("placementExplain"),
   "vm watch": lines(vmSample),
   "vm logs": lines(guestLine),
