@@ -238,29 +238,29 @@ describe("a list of genes", () => {
       [],
     ];
     const paths = [
-      "genes[0].name",
-      "genes[1].name",
-      "genes[1].colour",
-      "genes[1].transcriptionPerMinute",
-      "genes[1].lengthAminoAcids",
-      "genes[2].name",
-      "genes[2].transcriptionPerMinute",
-      "genes[3].transcriptionPerMinute",
-      "genes[3].mrnaHalfLifeMinutes",
-      "genes[3].proteinHalfLifeMinutes",
-      "genes[4].name",
-      "genes[4].bindPerMinute",
-      "genes[4].unbindPerMinute",
-      "genes[4].proteinAtStart",
-      "genes[4].regulatedBy[0].gene",
-      "genes[4].regulatedBy[0].kind",
-      "genes[4].regulatedBy[0].threshold",
-      "genes[4].regulatedBy[0].hill",
-      "genes[4].regulatedBy[1].note",
-      "genes[4].regulatedBy[1].hill",
-      "genes[4].regulatedBy[2]",
-      "genes[5].regulatedBy",
-      "genes[6]",
+      "genes.0.name",
+      "genes.1.name",
+      "genes.1.colour",
+      "genes.1.transcriptionPerMinute",
+      "genes.1.lengthAminoAcids",
+      "genes.2.name",
+      "genes.2.transcriptionPerMinute",
+      "genes.3.transcriptionPerMinute",
+      "genes.3.mrnaHalfLifeMinutes",
+      "genes.3.proteinHalfLifeMinutes",
+      "genes.4.name",
+      "genes.4.bindPerMinute",
+      "genes.4.unbindPerMinute",
+      "genes.4.proteinAtStart",
+      "genes.4.regulatedBy.0.gene",
+      "genes.4.regulatedBy.0.kind",
+      "genes.4.regulatedBy.0.threshold",
+      "genes.4.regulatedBy.0.hill",
+      "genes.4.regulatedBy.1.note",
+      "genes.4.regulatedBy.1.hill",
+      "genes.4.regulatedBy.2",
+      "genes.5.regulatedBy",
+      "genes.6",
     ];
     expect(pathsOf(genes)).toEqual(paths);
     const boot = () =>
@@ -275,9 +275,7 @@ describe("a list of genes", () => {
     expect(pathsOf(many(MAX_GENES))).toEqual([]);
     expect(pathsOf(many(MAX_GENES + 1))).toEqual(["genes"]);
     const regulatedBy = Array(9).fill({ gene: "p", kind: "activates", threshold: 1, hill: 1 });
-    expect(pathsOf([{ name: "p", transcriptionPerMinute: 1, regulatedBy }])).toEqual([
-      "genes[0].regulatedBy",
-    ]);
+    expect(pathsOf([{ name: "p", transcriptionPerMinute: 1, regulatedBy }])).toEqual(["genes.0.regulatedBy"]);
     expect(pathsOf("lacI")).toEqual(["genes"]);
   });
 });

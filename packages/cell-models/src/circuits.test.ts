@@ -226,7 +226,7 @@ describe("a snapshot with genes", () => {
     [{ ...good, format: 1 }, ["genes"]],
     [{ ...good, genes: undefined }, ["genes"]],
     [{ ...good, genes: [] }, ["genes"]],
-    [{ ...good, genes: good.genes?.slice(0, 1) }, ["genes[0].regulatedBy[0].gene"]],
+    [{ ...good, genes: good.genes?.slice(0, 1) }, ["genes.0.regulatedBy.0.gene"]],
     [{ ...good, state: good.state.slice(0, -1), divisions: -1 }, ["divisions", "state"]],
     [{ ...good, state: good.state.map((v, i) => (i === 22 ? -1 : v)) }, ["state.lacI.protein"]],
   ])("is refused with every problem: %#", (snapshot, expected) => {

@@ -62,7 +62,7 @@ const GENE_FIELDS: readonly string[] = ["name", ...Object.keys(GENE_BOUNDS), "re
 const REGULATION_FIELDS: readonly string[] = ["gene", "kind", "threshold", "hill"];
 const OWN_NAMES: readonly string[] = [...STATE_NAMES, Z_G_NAME];
 
-/** A fault of a list of genes: where it is, such as `genes[0].name`, and what is wrong there. */
+/** A fault of a list of genes: where it is, such as `genes.0.name`, and what is wrong there. */
 export interface GeneProblem {
   readonly path: string;
   readonly message: string;
@@ -77,7 +77,7 @@ export function geneProblems(genes: unknown): GeneProblem[] {
   }
   const names = genes.map((gene: unknown) => (isRecord(gene) ? gene["name"] : undefined));
   for (const [i, gene] of genes.slice(0, MAX_GENES).entries()) {
-    const path = `genes[${i}]`;
+    const path = `genes.${i}`;
     if (!isRecord(gene)) problems.push({ path, message: "is not an object" });
     else problems.push(...nameProblems(path, names, i), ...oneGeneProblems(path, gene, names));
   }
@@ -123,7 +123,7 @@ function oneGeneProblems(
     const message = `has ${regulators.length} regulators; at most ${MAX_REGULATORS} are possible`;
     return [...problems, { path: at, message }];
   }
-  const ofEach = regulators.flatMap((one: unknown, i) => regulationProblems(`${at}[${i}]`, one, names));
+  const ofEach = regulators.flatMap((one: unknown, i) => regulationProblems(`${at}.${i}`, one, names));
   return [...problems, ...ofEach];
 }
 

@@ -2,11 +2,9 @@
  * What a VM of a pool asks of the cell in its machine. Its driver has the same list (`cell-settings.ts` of driver-xcpng),
  * and a test of the agent compares both.
  */
+import { CELL_SETTINGS } from "./cell-config.ts";
 import type { Vm } from "./fold/vm-state.ts";
 import { endsWithAgent } from "./resources.ts";
-
-/** Settings in the `config` of a VM that are those of its cell; every other one is the machine's. */
-const CELL_SETTINGS = ["parameterSet", "partitionNoise"];
 
 /**
  * Returns the names of what needs a cell, such as `ribosomes` or `program`: the VM's start then waits for the guest agent

@@ -31,14 +31,18 @@ export const COURSE_KEYS = [
 const molecules = (...names: readonly string[]): CourseColumn[] =>
   names.map((name) => ({ name, unit: "molecules" }));
 
-/**
- * The fields of a cell of the built-in model, in the order of their columns: the state of the model, what follows from
- * it, the allocation, and the environment. The names of the state variables are those of Weiße et al. 2015.
- */
-export const CELL_FIELDS: readonly CourseColumn[] = [
+/** The state of a cell of the built-in model, in the order of its columns. The names are those of Weiße et al. 2015. */
+export const STATE_FIELDS: readonly CourseColumn[] = [
   { name: "generations", unit: "1" },
   ...molecules("zr", "zt", "zm", "zq", "et", "em", "si", "q", "mr", "mt", "mm", "mq"),
   ...molecules("r", "cr", "ct", "cm", "cq", "a"),
+];
+/**
+ * The fields of a cell of the built-in model without genes, in the order of their columns: the state of the model, what
+ * follows from it, the allocation, and the environment. `cellFieldsOf` has those of a cell with genes.
+ */
+export const CELL_FIELDS: readonly CourseColumn[] = [
+  ...STATE_FIELDS,
   { name: "growthRatePerMinute", unit: "1/min" },
   { name: "doublingTimeMinutes", unit: "min" },
   { name: "ribosomalMassFraction", unit: "1" },
@@ -50,7 +54,6 @@ export const CELL_FIELDS: readonly CourseColumn[] = [
   { name: "environment.substrate", unit: "molecules" },
   { name: "environment.chloramphenicolMicromolar", unit: "µM" },
 ];
-export const CELL_FIELD_NAMES: readonly string[] = CELL_FIELDS.map(({ name }) => name);
 
 /** Longest name of a field, characters. */
 const MAX_FIELD_LENGTH = 63;

@@ -4,7 +4,7 @@ export * from "./alerts.ts";
 export { callEndpoint, callFailure, type ReplyFrom } from "./call.ts";
 export { type CallShape, callByShape } from "./call-shape.ts";
 export { CALL_SHAPES } from "./call-shapes.ts";
-export { configProblems } from "./cell-config.ts";
+export { cellFieldsOf, configProblems } from "./cell-config.ts";
 export { cellNeedsOf } from "./cell-needs.ts";
 export * from "./chassis-types.ts";
 export * from "./codec.ts";

@@ -9,7 +9,6 @@ import {
   type CellAllocation,
   type CellModel,
   type LivingCell,
-  type ParameterSetName,
   WEISSE,
 } from "@bioxen/cell-models";
 import { messageOf } from "@bioxen/kernel";
@@ -23,6 +22,7 @@ import {
 } from "@bioxen/vm-driver";
 import { CallsUnderWay } from "./calls-under-way.ts";
 import type { Clocked } from "./cell-clock.ts";
+import { cellSettingsOf } from "./cell-settings.ts";
 import { encodeCheckpoint, openCheckpoint } from "./checkpoint.ts";
 import { GuestChanges } from "./guest-changes.ts";
 import { GuestCourse } from "./guest-course.ts";
@@ -107,7 +107,7 @@ export class CellGuest implements Clocked {
     const { checkpoint, allocation, record } = spec;
     this.lastMinute = spec.lastMinute;
     this.atMax = spec.timeScale === "max";
-    this.course = GuestCourse.of(record, model);
+    this.course = GuestCourse.of(record, model, cell);
     this.points = new RestartPoints({ checkpoint, allocation, simMinutes: cell.simMinutes });
   }
 
@@ -120,22 +120,17 @@ export class CellGuest implements Clocked {
    */
   static boot(spec: GuestSpec, key: GuestKey, model: CellModel): CellGuest {
     const { biologicalType, allocation, environment, seed, program } = spec;
-    const partitionNoise = spec.config["partitionNoise"];
     if (program !== undefined) checkSource(program);
-    const parameterSet = spec.config["parameterSet"];
-    if (partitionNoise !== undefined && typeof partitionNoise !== "boolean") {
-      throw new DriverError("BAD_REQUEST", "config.partitionNoise must be true or false");
-    }
+    const settings = cellSettingsOf(spec.config, model);
     if (spec.checkpoint !== undefined) return CellGuest.#goOn(spec, key, model, spec.checkpoint);
     // The values are cast unchecked here, because the model validates them and reports every invalid one.
     const cell = badRequestUnless(() =>
       model.boot({
         biologicalType: biologicalType as BiologicalType,
-        parameterSet: parameterSet as ParameterSetName | undefined,
         allocation,
         environment,
         seed,
-        partitionNoise,
+        ...settings,
       }),
     );
     const guest = new CellGuest(spec, key, model, cell, null);
@@ -333,7 +328,7 @@ export class CellGuest implements Clocked {
    */
   sample(lagMs: number): GuestSample | undefined {
     try {
-      const { ribosomalMassFraction: _, ...sample } = this.cell.sample();
+      const { ribosomalMassFraction: _, outputs: __, ...sample } = this.cell.sample();
       this.#lastSample = { ...sample, luaInstructions: this.luaInstructions, lagMs };
     } catch (error) {
       this.#unmeasurable = error;

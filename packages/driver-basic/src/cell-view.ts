@@ -41,6 +41,7 @@ export function cellView(cell: LivingCell): Readonly<Record<string, unknown>> {
     protein_amino_acids: sample.proteinAminoAcids,
     divisions: sample.divisions,
     health: sample.health,
+    outputs: sample.outputs ?? {},
     environment: inLua(cell.environment),
   };
 }

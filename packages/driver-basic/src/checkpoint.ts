@@ -14,6 +14,7 @@ import {
   type ParameterSetName,
   WEISSE,
 } from "@bioxen/cell-models";
+import { canonicalJson } from "@bioxen/kernel";
 import { DriverError, type GuestSpec, MAX_CHECKPOINT_BYTES } from "@bioxen/vm-driver";
 import { type KeptLua, keptProblem } from "./lua-kept.ts";
 
@@ -124,9 +125,16 @@ function foreignTraits(cell: ModelSnapshot, spec: GuestSpec): string[] {
     ],
     ["partitionNoise", cell.partitionNoise, spec.config["partitionNoise"] ?? false],
   ];
-  return traits.flatMap(([name, kept, wanted]) =>
+  const foreign = traits.flatMap(([name, kept, wanted]) =>
     kept === wanted ? [] : [`${name} ${kept}, not ${wanted}`],
   );
+  const hasGenes = genesText(cell["genes"]) === genesText(spec.config["genes"]);
+  return hasGenes ? foreign : [...foreign, "it has other genes"];
+}
+
+/** Returns the text of a list of genes; an absent list is an empty one. */
+function genesText(genes: unknown): string {
+  return canonicalJson(genes ?? []);
 }
 
 function isCount(value: unknown): boolean {

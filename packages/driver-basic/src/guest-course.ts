@@ -55,9 +55,9 @@ const COMMON_FIELDS: readonly Field[] = [
   ),
 ];
 
-/** Returns all fields of a model in the order of their columns: its state variables, and the fields of every model. */
-function fieldsOf({ stateVariables = [] }: CellModel): readonly Field[] {
-  const variables = stateVariables.map(
+/** Returns all fields of a cell in the order of their columns: its state variables, and the fields of every model. */
+function fieldsOf(model: CellModel, cell: LivingCell): readonly Field[] {
+  const variables = (cell.stateVariables ?? model.stateVariables ?? []).map(
     ({ name, unit }, i): Field => ({ name, unit, of: (_, { state }) => state[i] }),
   );
   return [...variables, ...COMMON_FIELDS];
@@ -79,11 +79,11 @@ export class GuestCourse {
 
   /**
    * Returns the course of a guest; undefined for a guest that records nothing. Throws `BAD_REQUEST` with every field that
-   * the model does not have.
+   * the cell of the model does not have.
    */
-  static of(record: GuestRecord | undefined, model: CellModel): GuestCourse | undefined {
+  static of(record: GuestRecord | undefined, model: CellModel, cell: LivingCell): GuestCourse | undefined {
     if (record === undefined) return undefined;
-    const all = fieldsOf(model);
+    const all = fieldsOf(model, cell);
     const { fields: wanted } = record;
     if (wanted === undefined) return new GuestCourse(record, all);
     const unknown = wanted.filter((name) => all.every((field) => field.name !== name));

@@ -21,6 +21,7 @@ export const VIEW = {
   ribosomes: { total: 500, engaged: 400, cap: 503 },
   atp: { molecules: 70_000, per_second: 13_000, cap_per_second: 13_247 },
   rna_polymerases: { cap: 187 },
+  outputs: { "lacI.protein": 40.5 },
   protein_amino_acids: 3e7,
   divisions: 2,
   health: 100,

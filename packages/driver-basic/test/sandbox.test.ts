@@ -153,6 +153,7 @@ describe("the cell table", () => {
       bench.value(`return {
         cell.id, cell.type, cell.growth_rate(), cell.doubling_time() == nil, cell.sim_minutes(), cell.ribosomes(),
         cell.atp(), cell.rna_polymerases(), cell.divisions(), cell.health(), cell.protein_amino_acids(),
+        cell.outputs(),
         cell.environment() }`),
     ).toEqual([
       "cell-1",
@@ -166,6 +167,7 @@ describe("the cell table", () => {
       2,
       100,
       3e7,
+      { "lacI.protein": 40.5 },
       { nutrient_quality: 0.2, substrate: 1e4, chloramphenicol_um: 0 },
     ]);
   });

@@ -3,7 +3,7 @@
  * sent.
  */
 
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -56,6 +56,31 @@ vms:
     const json = { fleet: "lab", vms: [{ vmId: "a", biologicalType: "syn3a" }] };
     const yaml = "fleet: lab\nvms:\n  - vmId: a\n    biologicalType: syn3a\n";
     expect(await fleetOf(JSON.stringify(json))).toEqual(await fleetOf(yaml));
+  });
+
+  it.each(["toggle-switch", "repressilator"])("the example %s.yaml is one", async (name) => {
+    const folder = join(import.meta.dirname, "../../../../examples/circuits");
+    const { vms } = await fleetOf(await readFile(join(folder, `${name}.yaml`), "utf8"));
+    for (const { create } of vms)
+      expect(create.config).toHaveProperty("genes.1.regulatedBy.0.kind", "represses");
+  });
+
+  it("reports every problem of the genes of a circuit", async () => {
+    expect(
+      await problemsOf(`fleet: lab
+vms:
+  - vmId: a
+    biologicalType: ecoli
+    config:
+      genes:
+        - { name: lacI, transcriptionPerMinute: -1 }
+        - { name: q, transcriptionPerMinute: 1, regulatedBy: [{ gene: tetR, kind: represses, threshold: 5, hill: 2 }] }
+`),
+    ).toEqual([
+      "7 vms.0.config.genes.0.transcriptionPerMinute: -1 is not a number from 0 to 1000000",
+      "8 vms.0.config.genes.1.name: q is a variable of the model",
+      '8 vms.0.config.genes.1.regulatedBy.0.gene: "tetR" is not the name of a gene of this circuit',
+    ]);
   });
 
   it("reads a program from a file next to it, and labels the VM with the digest of the program", async () => {

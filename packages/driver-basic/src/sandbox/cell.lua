@@ -22,7 +22,7 @@ cell = { id = vm_id, type = biological_type }
 for _, name in next, { "growth_rate", "doubling_time", "sim_minutes", "divisions", "health", "protein_amino_acids" } do
   cell[name] = function() return view[name] end
 end
-for _, name in next, { "ribosomes", "atp", "rna_polymerases" } do
+for _, name in next, { "ribosomes", "atp", "rna_polymerases", "outputs" } do
   cell[name] = function() return copy(view[name]) end
 end
 

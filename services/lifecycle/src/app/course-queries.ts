@@ -3,10 +3,10 @@
  */
 import {
   badCursor,
-  CELL_FIELDS,
   COURSE_KEYS,
   type CourseBatch,
   type CourseColumn,
+  cellFieldsOf,
   courseBatch,
   cursorOf,
   type Handled,
@@ -14,7 +14,6 @@ import {
   type ParsedRequestOf,
   type Problem,
   positionOfCursor,
-  type Recorded,
   type ResultOf,
   refuse,
   type Vm,
@@ -66,7 +65,7 @@ export class CourseQueries {
       return refuse("COURSE_NOT_FOUND", `there is no time course of incarnation ${incarnation} of ${vmId}`);
     }
     const load = (name: CourseBatchName) => this.#load(name);
-    const all = await columnsOf(names[0], load, incarnation === state.incarnation ? state.record : undefined);
+    const all = await columnsOf(names[0], load, incarnation === state.incarnation ? state : undefined);
     const columns = chosen(all, request.fields);
     if ("ok" in columns) return columns;
     const pages = new PageBuilder(
@@ -142,13 +141,13 @@ function startOf({ cursor, incarnation }: Request, vm: Vm): Start | ReturnType<t
 async function columnsOf(
   first: CourseBatchName | undefined,
   load: (name: CourseBatchName) => Promise<CourseBatch | undefined>,
-  record: Recorded | undefined,
+  vm: Pick<Vm, "record" | "config"> | undefined,
 ): Promise<readonly CourseColumn[]> {
   const batch = first && (await load(first));
   if (batch !== undefined) return batch.columns.slice(1);
+  const fields = cellFieldsOf(vm?.config ?? {});
   return (
-    record?.fields?.map((name) => CELL_FIELDS.find((one) => one.name === name) ?? { name, unit: "" }) ??
-    CELL_FIELDS
+    vm?.record?.fields?.map((name) => fields.find((one) => one.name === name) ?? { name, unit: "" }) ?? fields
   );
 }
 

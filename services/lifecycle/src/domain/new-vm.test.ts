@@ -89,7 +89,26 @@ describe("a new VM", () => {
             },
             {
               path: "config.colour",
-              message: "is not a setting of a cell: use parameterSet, partitionNoise",
+              message: "is not a setting of a cell: use parameterSet, partitionNoise, genes",
+            },
+          ],
+        },
+      },
+    });
+  });
+
+  it("with genes of a circuit keeps them, and can record their amounts", () => {
+    const genes = [{ name: "lacI", transcriptionPerMinute: 1 }];
+    const withFields = (...fields: string[]) =>
+      newVmOf(request({ config: { genes }, record: { everyMinutes: 1, fields } }), DEFAULT_SEED);
+    expect(withFields("lacI.protein", "r")).toMatchObject({ vm: { config: { genes } } });
+    expect(withFields("lacI.proteins")).toMatchObject({
+      rejection: {
+        details: {
+          problems: [
+            {
+              path: "record.fields.0",
+              message: "lacI.proteins is not a field of a cell: did you mean lacI.protein?",
             },
           ],
         },

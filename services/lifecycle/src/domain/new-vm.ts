@@ -3,8 +3,8 @@
  * request with problems is rejected with all of them.
  */
 import {
-  CELL_FIELD_NAMES,
   type CheckpointRecord,
+  cellFieldsOf,
   configProblems,
   foreignResources,
   fullDemand,
@@ -175,12 +175,13 @@ export function guaranteeProblems(vmType: VmType, request: Amounts, guarantee: A
 }
 
 /** Returns the problems of the time course of a cell: each field must be one of a cell. */
-function recordProblems({ vmType, record }: CreateRequest): Problem[] {
+function recordProblems({ vmType, record, config }: CreateRequest): Problem[] {
   if (record === undefined || vmType !== "basic") return [];
+  const names = cellFieldsOf(config).map(({ name }) => name);
   return (record.fields ?? []).flatMap((name, i): Problem[] => {
-    if (CELL_FIELD_NAMES.includes(name)) return [];
-    const meant = closestWord(name, CELL_FIELD_NAMES);
-    const hint = meant === undefined ? `use ${CELL_FIELD_NAMES.join(", ")}` : `did you mean ${meant}?`;
+    if (names.includes(name)) return [];
+    const meant = closestWord(name, names);
+    const hint = meant === undefined ? `use ${names.join(", ")}` : `did you mean ${meant}?`;
     return [{ path: `record.fields.${i}`, message: `${name} is not a field of a cell: ${hint}` }];
   });
 }
