@@ -17,6 +17,7 @@ import { inject } from "vitest";
 import { CliProcess, type CommandResult } from "./cli-process.ts";
 import type { Json } from "./json.ts";
 import { connectRaw } from "./raw-connection.ts";
+import { expectNoViolations, serverLogLength } from "./server-violations.ts";
 import type { Claimed, SharedSettings } from "./shared-stacks.ts";
 
 export type { Json };
@@ -34,6 +35,14 @@ type Source =
   | { readonly kind: "own"; readonly options: LocalStackOptions; stack: LocalStack }
   | { readonly kind: "shared"; readonly url: string; readonly claim: Socket };
 
+export interface WorldOptions extends LocalStackOptions {
+  /**
+   * Why clients of the test try what the server refuses. Without a reason, the world rejects at its end if the server
+   * refused a client a publish or a subscription.
+   */
+  readonly violations?: string | undefined;
+}
+
 export class World {
   /** A temporary folder for files of the test. */
   readonly dir: string;
@@ -41,12 +50,20 @@ export class World {
   readonly home: string;
   readonly #source: Source;
   readonly #cli: CliProcess;
+  /** Length of the server's log at the beginning, in bytes; undefined if violations are part of the test. */
+  readonly #logStart: number | undefined;
   nats: NatsConnection;
 
-  private constructor(dir: string, home: string, source: Source, nats: NatsConnection) {
+  private constructor(
+    [dir, home]: readonly [string, string],
+    source: Source,
+    nats: NatsConnection,
+    logStart: number | undefined,
+  ) {
     this.dir = dir;
     this.home = home;
     this.#source = source;
+    this.#logStart = logStart;
     this.nats = nats;
     this.#cli = new CliProcess(this.#commandEnv());
     // `connect` of the library finds the stack, and the admin's key, as in a program of a user.
@@ -57,7 +74,7 @@ export class World {
    * Starts a stack for this file only, for tests that kill, restart or configure it. `keys: false` is for tests that
    * forge events or delete streams: a stack with keys refuses that. A comment gives the reason.
    */
-  static async open(options: LocalStackOptions = {}): Promise<World> {
+  static async open({ violations, ...options }: WorldOptions = {}): Promise<World> {
     const dir = await mkdtemp(join(tmpdir(), "bioxen-e2e-"));
     const full = {
       timeScale: TIME_SCALE,
@@ -68,7 +85,8 @@ export class World {
     };
     const stack = await startLocalStack(full);
     const nats = await connectRaw(dir);
-    return new World(dir, dir, { kind: "own", options: full, stack }, nats);
+    const logStart = violations === undefined ? 0 : undefined;
+    return new World([dir, dir], { kind: "own", options: full, stack }, nats, logStart);
   }
 
   /**
@@ -89,7 +107,9 @@ export class World {
     if ("problem" in claimed) throw new Error(`no shared stack: ${claimed.problem}`);
     const dir = await mkdtemp(join(tmpdir(), "bioxen-e2e-"));
     const nats = await connectRaw(claimed.dir);
-    const world = new World(dir, claimed.dir, { kind: "shared", url: claimed.url, claim }, nats);
+    const logStart = await serverLogLength(join(claimed.dir, "data"));
+    const source = { kind: "shared", url: claimed.url, claim } as const;
+    const world = new World([dir, claimed.dir], source, nats, logStart);
     await world.#register(chassis);
     return world;
   }
@@ -143,13 +163,17 @@ export class World {
     this.nats = await connectRaw(this.home, { maxReconnectAttempts: -1, reconnectTimeWait: 100 });
   }
 
-  /** Ends the stack, or releases it for the next file. */
+  /** Ends the stack, or releases it for the next file. Rejects if the server refused a client what it tried. */
   async close(): Promise<void> {
     this.#cli.end();
     if (!this.nats.isClosed()) await this.nats.close();
     if (this.#source.kind === "own") await this.#source.stack.stop();
-    else this.#source.claim.end();
-    await rm(this.dir, { recursive: true, force: true });
+    try {
+      if (this.#logStart !== undefined) await expectNoViolations(join(this.home, "data"), this.#logStart);
+    } finally {
+      if (this.#source.kind === "shared") this.#source.claim.end();
+      await rm(this.dir, { recursive: true, force: true });
+    }
   }
 
   headersOf(fields: Readonly<Record<string, string>>): MsgHdrs {
