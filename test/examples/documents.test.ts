@@ -15,6 +15,7 @@ const MODULES: Readonly<Record<string, () => Promise<object>>> = {
   "@bioxen/cell-models": () => import("@bioxen/cell-models"),
   "@bioxen/client": () => import("@bioxen/client"),
   "@bioxen/client/local": () => import("@bioxen/client/local"),
+  "@bioxen/plot": () => import("@bioxen/plot"),
   "@nats-io/transport-node": () => import("@nats-io/transport-node"),
   "node:assert/strict": async () => ({ default: (await import("node:assert/strict")).default }),
   "node:fs/promises": () => import("node:fs/promises"),
