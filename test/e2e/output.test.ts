@@ -188,6 +188,7 @@ describe("--json", () => {
     await run("vm create", ["recorded", "--record-every", "10", "--record-fields", "r,a"]);
     await runBoth("vm course", ["recorded"]);
     await runBoth("vm plot", ["recorded", "--fields", "r"]);
+    await runBoth("vm rerun", ["recorded"]);
     await run("vm plot", ["recorded", "--out", "recorded.pdf"], 2);
     await runBoth("vm explain", ["c4"]);
     await runBoth("vm plan", ["--type", "ecoli"]);

@@ -39,6 +39,7 @@ const VM_MODULES: readonly CommandModule[] = [
   { names: ["history"], load: async () => (await import("./commands/vm-history.ts")).addHistoryCommand },
   { names: ["course"], load: async () => (await import("./commands/vm-course.ts")).addCourseCommand },
   { names: ["plot"], load: async () => (await import("./commands/vm-plot.ts")).addPlotCommand },
+  { names: ["rerun"], load: async () => (await import("./commands/vm-rerun.ts")).addRerunCommand },
   { names: ["explain"], load: async () => (await import("./commands/vm.ts")).addExplainCommand },
   {
     names: ["watch", "logs"],

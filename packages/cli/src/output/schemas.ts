@@ -26,6 +26,7 @@ import { orphansOutput } from "./orphans-schema.ts";
 import { plotOutput } from "./plot-schema.ts";
 import { predictOutput } from "./predict-schema.ts";
 import { placementOutcome, replaySummary } from "./replay-schema.ts";
+import { rerunOutput } from "./rerun-schema.ts";
 import { statusOutput } from "./status-schema.ts";
 
 export interface Output {
@@ -198,6 +199,7 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
   "vm history": reply("vmHistory"),
   "vm course": reply("courseGet"),
   "vm plot": document(plotOutput),
+  "vm rerun": document(rerunOutput),
   "experiment plot": document(plotOutput),
   "vm explain": reply("placementExplain"),
   "vm watch": lines(vmSample),

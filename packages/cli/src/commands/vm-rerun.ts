@@ -1,0 +1,62 @@
+/**
+ * `bioxen vm rerun`: computes a VM again from its events, and compares it with what was recorded.
+ */
+import { simMinute } from "@bioxen/contracts";
+import type { Command } from "commander";
+import { CommandEnd, EXIT_REFUSED } from "../outcome.ts";
+import { given, numberOf } from "../parse.ts";
+import type { Comparison } from "../rerun/compared.ts";
+import { type HistoryEvent, NotReproducible, recordedCells } from "../rerun/recorded-cells.ts";
+import { say, sayJson, withSession } from "../run.ts";
+import type { Session } from "../session.ts";
+
+interface RerunOptions {
+  readonly until?: number;
+}
+
+export function addRerunCommand(vm: Command): void {
+  vm.command("rerun <id>")
+    .description("compute a VM again from its events, and compare it with its recorded course and stored states")
+    .option(
+      "--until <minute>",
+      "last simulated minute that is compared; default: the last recorded one",
+      numberOf(simMinute),
+    )
+    .addHelpText(
+      "after",
+      "\nThe exit code is 0 if everything agrees, and 1 at the first difference.\n\nExample:\n  bioxen vm rerun c1 --until 600",
+    )
+    .action(async (vmId: string, options: RerunOptions, command: Command) => {
+      await withSession(command, async (session, { json }) => {
+        const { rows, states, difference } = await comparisonOf(session, vmId, options);
+        if (json === true) sayJson({ ok: true, rows, states, difference: difference ?? null });
+        else say(words(vmId, { rows, states, difference }));
+        if (difference !== undefined) process.exitCode = EXIT_REFUSED;
+      });
+    });
+}
+
+async function comparisonOf(session: Session, vmId: string, options: RerunOptions): Promise<Comparison> {
+  const { events } = await session.ask("vmHistory", { vmId });
+  const { rerun } = await import("../rerun/rerun.ts");
+  try {
+    const recorded = recordedCells(vmId, events as unknown as HistoryEvent[]);
+    const course = recorded.vm.record === undefined ? undefined : await session.ask("courseGet", { vmId });
+    return await rerun(vmId, recorded, course, given(options));
+  } catch (thrown) {
+    if (!(thrown instanceof NotReproducible)) throw thrown;
+    const message = `${vmId} cannot be computed again: ${thrown.message}`;
+    throw new CommandEnd(EXIT_REFUSED, message, { code: "UNSUPPORTED", message, retryable: false });
+  }
+}
+
+/** Returns how much agrees, and the first difference. */
+function words(
+  vmId: string,
+  { rows, states, difference }: Pick<Comparison, "rows" | "states" | "difference">,
+): string {
+  const agreed = `${vmId}: ${rows} rows and ${states} stored states agree`;
+  if (difference === undefined) return agreed;
+  const { minute, branch, column, recorded, computed } = difference;
+  return `${agreed}, then minute ${minute} of branch ${branch} differs in ${column}: recorded ${recorded}, computed ${computed}`;
+}
