@@ -113,7 +113,7 @@ describe.each(WIDTHS)("on a terminal of %i columns", (columns) => {
     for (const words of ["vm history", "vm explain", "vm optimise"]) await run(words, [cell]);
     await run("vm course", [cell], { code: 1 });
     await run("vm plot", [cell], { code: 1 });
-    await run("vm rerun", [twin], { code: 1 });
+    await run("vm rerun", [twin]);
     await run("vm explain", [twin]);
     await run("vm history", [twin]);
     await run("vm plan", [cell, twin]);
