@@ -16,7 +16,9 @@ interface RerunOptions {
 
 export function addRerunCommand(vm: Command): void {
   vm.command("rerun <id>")
-    .description("compute a VM again from its events, and compare it with its recorded course and stored states")
+    .description(
+      "compute a VM again from its events, and compare it with its recorded course and stored states",
+    )
     .option(
       "--until <minute>",
       "last simulated minute that is compared; default: the last recorded one",
@@ -40,7 +42,8 @@ async function comparisonOf(session: Session, vmId: string, options: RerunOption
   const { events } = await session.ask("vmHistory", { vmId });
   const { rerun } = await import("../rerun/rerun.ts");
   try {
-    const recorded = recordedCells(vmId, events as unknown as HistoryEvent[]);
+    // The schema of a history names a few fields of an event only; each of its events is a whole one.
+    const recorded = recordedCells(vmId, events as readonly object[] as HistoryEvent[]);
     const course = recorded.vm.record === undefined ? undefined : await session.ask("courseGet", { vmId });
     return await rerun(vmId, recorded, course, given(options));
   } catch (thrown) {

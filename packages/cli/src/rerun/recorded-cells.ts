@@ -15,7 +15,7 @@ import {
   type VmState,
   vmFold,
 } from "@bioxen/contracts";
-import { type Amounts, equalAmounts, type EventEnvelope, ReadModel } from "@bioxen/kernel";
+import { type Amounts, type EventEnvelope, equalAmounts, positionOf } from "@bioxen/kernel";
 import type { GuestChange } from "@bioxen/vm-driver";
 
 /** A stored state of a cell: a checkpoint or a snapshot. */
@@ -59,16 +59,17 @@ export class NotReproducible extends Error {}
  * something acted on a cell of which the log has no minute.
  */
 export function recordedCells(vmId: string, events: readonly HistoryEvent[]): RecordedVm {
-  const model = new ReadModel<VmState>("vm", vmFold);
+  let state: VmState = vmFold.initial;
   let cells: OpenCell[] = [];
   let open: OpenCell | undefined;
   for (const { seq, ...envelope } of events) {
-    const before = model.get(vmId);
-    // The digest of the stored bytes is not part of the history, and no state contains it.
-    model.apply({ seq, streamSubject: eventSubject("vm", vmId), digest: "", envelope });
-    const vm = model.get(vmId);
-    if (!vm.exists) continue;
     const event = { type: envelope.type, data: envelope.data } as VmEvent;
+    const before = state;
+    // The history has no digest of the stored bytes, and no state contains it.
+    const stored = { seq, streamSubject: eventSubject("vm", vmId), digest: "", envelope };
+    const vm = vmFold.evolve(before, event, positionOf(stored));
+    state = vm;
+    if (!vm.exists) continue;
     if (event.type === "bioxen.vm.created.v1") cells = [];
     const problem = unminuted(event, before, open !== undefined);
     if (problem !== undefined) throw new NotReproducible(`event ${seq}: ${problem}`);
@@ -81,9 +82,8 @@ export function recordedCells(vmId: string, events: readonly HistoryEvent[]): Re
     open = next;
     if (open !== undefined) note(open, seq, event);
   }
-  const vm = model.get(vmId);
-  if (!vm.exists) throw new NotReproducible(`the history has no VM ${vmId}`);
-  return { vm, cells };
+  if (!state.exists) throw new NotReproducible(`the history has no VM ${vmId}`);
+  return { vm: state, cells };
 }
 
 /** Returns the cell that the VM has after the event; undefined: none. */
@@ -107,7 +107,13 @@ function begun(vm: Vm): OpenCell {
   const changes = scheduledChanges(vm, vm.checkpoint?.simMinutes ?? 0).map(
     ({ program: _, ...change }: CellChange): GuestChange => change,
   );
-  return { branch: courseBranch(vm), from: vm.checkpoint, allocation: amountsAt(vm, -1), changes, states: [] };
+  return {
+    branch: courseBranch(vm),
+    from: vm.checkpoint,
+    allocation: amountsAt(vm, -1),
+    changes,
+    states: [],
+  };
 }
 
 /** Notes what the event says about the cell. */
@@ -134,9 +140,11 @@ function note({ changes, states }: OpenCell, seq: number, event: VmEvent): void 
     case "bioxen.vm.snapshotted.v1":
       states.push(event.data);
       return;
-    case "bioxen.vm.moved.v1":
-      if (event.data.checkpoint !== undefined) states.push(event.data.checkpoint);
+    case "bioxen.vm.moved.v1": {
+      const { checkpoint = null } = event.data;
+      if (checkpoint !== null) states.push(checkpoint);
       return;
+    }
     default:
       return;
   }
@@ -146,7 +154,8 @@ function note({ changes, states }: OpenCell, seq: number, event: VmEvent): void 
 function unminuted(event: VmEvent, before: VmState, hasCell: boolean): string | undefined {
   if (event.type === "bioxen.vm.created.v1") {
     const { checkpoint, parent, burst } = event.data;
-    if (checkpoint !== undefined) return `the VM began with a state of ${parent}, which only its log explains`;
+    if (checkpoint !== undefined)
+      return `the VM began with a state of ${parent}, which only its log explains`;
     return burst === undefined ? undefined : "capacity that the VM borrowed is in no event";
   }
   if (!hasCell || !before.exists) return undefined;
