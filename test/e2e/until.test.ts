@@ -73,7 +73,7 @@ it("a cell stops at exactly its last minute, after a kill of its agent too, and 
   await world.done("cmd.vm.pause", { vmId });
   const again = await world.bioxenJson("vm", "rerun", vmId);
   expect(again).toMatchObject({ ok: true, difference: null });
-  expect(again.rows).toBeGreaterThan(2 * (LAST / 5));
+  expect(again.rows).toBeGreaterThanOrEqual(before.length + rows.length);
   expect(again.states).toBeGreaterThan(3);
   await world.done("cmd.vm.resume", { vmId });
   expect(await viewOf(vmId)).toMatchObject({ state: "running", until: there });
