@@ -9,6 +9,7 @@ import { createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { METRICS } from "@bioxen/contracts";
+import { SERVICES } from "@bioxen/local-stack";
 import { findLocalStack } from "@bioxen/nats";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, type Json, World } from "./world.ts";
@@ -168,11 +169,12 @@ describe.runIf(hasPrometheus)("a real Prometheus", () => {
     expect(await readFile(RULES, "utf8")).toContain("BioxenVmStarved");
   });
 
-  it("scrapes all five services and the series per VM with the token, and its rule fires for a starved VM and resolves after the repair", async () => {
-    await eventually("all six targets are up", async () => {
+  it("scrapes all services and the series per VM with the token, and its rule fires for a starved VM and resolves after the repair", async () => {
+    await eventually("all targets are up", async () => {
       const { data } = await api("targets?state=active");
       const up = data.activeTargets.filter((target: Json) => target.health === "up");
-      return up.length === 6 ? true : undefined;
+      // The series per VM of the monitor are a target of their own.
+      return up.length === SERVICES.length + 1 ? true : undefined;
     });
     await eventually("Prometheus has series of the VM and of its chassis", async () => {
       const found = await Promise.all(

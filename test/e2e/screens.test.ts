@@ -97,7 +97,11 @@ describe.each(WIDTHS)("on a terminal of %i columns", (columns) => {
       `experiment: ${longId("e", columns).slice(2)}\n${base}\n${sweep}\n${until}\n`,
     );
     await run("experiment plan", [experiment]);
+    await run("experiment run", [experiment]);
     await run("experiment ls");
+    await run("experiment show", [longId("e", columns).slice(2)]);
+    await run("experiment show", ["absent"], { code: 1 });
+    await run("experiment cancel", ["absent"], { code: 1 });
     await run("experiment plot", ["absent", "--x", "a", "--y", "r"], { code: 1 });
     await run("vm create", [cell, "--chassis", chassis, "--label", label, "--start"]);
     await run("vm create", [twin, "--type", "ecoli", "--label", label]);

@@ -2,6 +2,7 @@
  * One trace of `vm start`: from the traceparent of the client through lifecycle, scheduler, allocator and agent to a
  * collector.
  */
+import { SERVICES } from "@bioxen/local-stack";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type CollectedSpan, Collector } from "./collector.ts";
 import { eventually, World } from "./world.ts";
@@ -177,8 +178,8 @@ it("the span of a refusal has its code and status UNSET", async () => {
 
 it("logs and metrics of every service arrive", async () => {
   const byName = (name: string) => collector.metrics.filter((metric) => metric.name === name);
-  await eventually("the metrics of five services have arrived", async () =>
-    new Set(byName("bioxen_ready").map(({ resource }) => resource["service.name"])).size === 5
+  await eventually("the metrics of every service have arrived", async () =>
+    new Set(byName("bioxen_ready").map(({ resource }) => resource["service.name"])).size === SERVICES.length
       ? true
       : undefined,
   );
@@ -187,7 +188,9 @@ it("logs and metrics of every service arrive", async () => {
       ? true
       : undefined,
   );
-  await eventually("the logs of five services have arrived", async () =>
-    new Set(collector.logs.map(({ resource }) => resource["service.name"])).size === 5 ? true : undefined,
+  await eventually("the logs of every service have arrived", async () =>
+    new Set(collector.logs.map(({ resource }) => resource["service.name"])).size === SERVICES.length
+      ? true
+      : undefined,
   );
 });
