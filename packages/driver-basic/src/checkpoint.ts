@@ -28,7 +28,7 @@ export interface BasicCheckpoint {
   readonly cell: ModelSnapshot;
   /** Name and version of the cell model; absent for version 1 of the built-in model. */
   readonly model?: { readonly name: string; readonly version: number } | undefined;
-  /** Simulated minutes that had passed on the host but were not computed yet; 0 in checkpoints of this release. */
+  /** Simulated minutes that had passed on the host but were not computed yet. */
   readonly owedMinutes: number;
   readonly luaInstructions: number;
   readonly hooks: {

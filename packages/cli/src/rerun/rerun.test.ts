@@ -35,7 +35,10 @@ beforeAll(async () => {
     columns = event.columns;
     for (const [minute = 0, ...values] of event.rows) rows.push([minute, 0, ...values]);
   });
-  const created = createdVm({ request: AMOUNTS, seed: 7, program: PROGRAM, record: { everyMinutes: 5 } });
+  const created = createdVm({
+    ...{ request: AMOUNTS, seed: 7, program: PROGRAM, record: { everyMinutes: 5 } },
+    timeScale: "max",
+  });
   const events: VmEvent[] = [
     created,
     vmEvent("start-requested", { automatic: false }),
@@ -119,6 +122,19 @@ it("finds a changed digest and a changed row, with both values", async () => {
   const value = (await compared(history, { ...course, rows })).difference;
   const column = course.columns[4]?.name;
   expect(value).toEqual({ minute: 15, branch: 0, column, recorded: -1, computed: course.rows[3]?.[4] });
+});
+
+it("compares the rows alone of a VM at the rate of its agent, whose stored states depend on its host", async () => {
+  const text = JSON.stringify(history);
+  const atRate = JSON.parse(text.replace(/,?"timeScale":"max"/, "")) as HistoryEvent[];
+  expect(JSON.stringify(atRate)).not.toBe(text);
+  const others = atRate.map((event) =>
+    event.type.includes("checkpointed")
+      ? { ...event, data: { ...(event.data as object), sha256: "0".repeat(64) } }
+      : event,
+  );
+  const { rows, states, difference } = await compared(others);
+  expect({ rows, states, difference }).toEqual({ rows: LAST / 5 + 1, states: 0, difference: undefined });
 });
 
 it("refuses a VM that borrowed capacity", () => {

@@ -3,7 +3,8 @@
  *
  * A cell is computed from one stored minute to the next: the state of that minute is compared, and the cell continues from
  * it, as after a move. A state may have been stored before or after what acted on the cell at its minute, so it may equal
- * any of the states of that minute.
+ * any of the states of that minute. A later cell that begins with a stored state of which no digest is known begins with
+ * the last one.
  */
 import { hash } from "node:crypto";
 import { createBasicDriver } from "@bioxen/driver-basic";
@@ -46,7 +47,7 @@ class Rerun {
   readonly #recorded: RecordedVm;
   readonly #comparison: Comparison;
   readonly #options: RerunOptions;
-  /** By checkpoint id: the computed states that equal stored ones. */
+  /** By checkpoint id: the computed states of the minutes of stored ones. */
   readonly #states = new Map<string, Uint8Array>();
   #fence = 0;
   #branch = 0;
@@ -151,9 +152,9 @@ class Rerun {
 
   #compareState({ branch }: RecordedCell, state: RecordedState, seen: readonly Uint8Array[]): void {
     const digests = seen.map((bytes) => hash("sha256", bytes, "hex"));
-    this.#comparison.state(branch, state, digests);
-    const equal = seen[digests.indexOf(state.sha256)];
-    if (equal !== undefined) this.#states.set(state.checkpointId, equal);
+    this.#comparison.state(branch, state, digests, this.#recorded.vm.timeScale === "max");
+    const kept = seen[digests.indexOf(state.sha256)] ?? seen.at(-1);
+    if (kept !== undefined) this.#states.set(state.checkpointId, kept);
   }
 }
 
