@@ -6,6 +6,7 @@ import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { SERVICES } from "@bioxen/local-stack";
 import { Jobs } from "@bioxen/nats";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { errorOutput } from "../../packages/cli/src/output/error-schema.ts";
@@ -117,7 +118,7 @@ describe("--json", () => {
     checked("up", up);
     const { services } = await runBoth("status");
     const processes = services.flatMap((one: { processes: { pid: number }[] }) => one.processes);
-    expect(new Set(processes.map(({ pid }: { pid: number }) => pid))).toHaveProperty("size", 5);
+    expect(new Set(processes.map(({ pid }: { pid: number }) => pid))).toHaveProperty("size", SERVICES.length);
     await runBoth("doctor");
     await runBoth("env");
     await run("completion", ["bash"]);
