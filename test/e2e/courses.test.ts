@@ -20,15 +20,6 @@ afterAll(async () => {
   await world.close();
 });
 
-async function killAgent(): Promise<void> {
-  const agent = world.stack.services().find((service) => service.name === "chassis-agent");
-  process.kill(agent?.pid ?? -1, "SIGKILL");
-  await eventually("the agent serves again", async () => {
-    const now = world.stack.services().find((service) => service.name === "chassis-agent");
-    return now?.restarts === (agent?.restarts ?? 0) + 1 && now.state === "ready" ? true : undefined;
-  });
-}
-
 const beyond = (vmId: string, minute: number) => world.sample(vmId, (sample) => sample.simMinutes >= minute);
 
 async function course(vmId: string, more: object = {}): Promise<Json> {
@@ -85,7 +76,7 @@ it("survives kills of the agent without a gap or a double row, and equals the mo
     });
     changes[simMinute] = nutrientQuality;
     await beyond("course-1", simMinute + 25);
-    await killAgent();
+    await world.killAgent();
     await beyond("course-1", simMinute + 60);
   }
   const { vm } = await world.done("qry.vm.get", { vmId: "course-1" });

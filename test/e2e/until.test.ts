@@ -16,15 +16,6 @@ afterAll(async () => {
   await world.close();
 });
 
-async function killAgent(): Promise<void> {
-  const agent = world.stack.services().find((service) => service.name === "chassis-agent");
-  process.kill(agent?.pid ?? -1, "SIGKILL");
-  await eventually("the agent serves again", async () => {
-    const now = world.stack.services().find((service) => service.name === "chassis-agent");
-    return now?.restarts === (agent?.restarts ?? 0) + 1 && now.state === "ready" ? true : undefined;
-  });
-}
-
 const viewOf = async (vmId: string): Promise<Json> => (await world.done("qry.vm.get", { vmId })).vm;
 const reaches = (vmId: string) =>
   eventually(`${vmId} reaches its last minute`, async () => {
@@ -46,7 +37,7 @@ it("a cell stops at exactly its last minute, after a kill of its agent too, and 
   expect((await world.bioxen("vm", "create", ...create, "--start")).code).toBe(0);
   await world.sample(vmId, (sample) => sample.simMinutes >= 20);
   await world.done("cmd.vm.snapshot", { vmId, snapshotId: "early" });
-  await killAgent();
+  await world.killAgent();
   const there = { simMinutes: LAST, then: "pause", reached: true };
   expect(await reaches(vmId)).toMatchObject({
     state: "paused",
@@ -57,7 +48,7 @@ it("a cell stops at exactly its last minute, after a kill of its agent too, and 
   expect((await rowsOf(vmId)).map(([minute]) => minute)).toEqual(minutes);
   expect(await reachedEvents(vmId)).toMatchObject([{ simMinute: LAST, then: "pause" }]);
   expect((await world.bioxen("vm", "show", vmId)).stdout).toMatch(/until +1 h 35 min, reached/);
-  await killAgent();
+  await world.killAgent();
   await world.sample(vmId, (sample) => sample.state === "paused" && sample.simMinutes === LAST);
   const before = await rowsOf(vmId);
   await world.done("cmd.vm.restore", { vmId, snapshotId: "early" });
@@ -68,7 +59,7 @@ it("a cell stops at exactly its last minute, after a kill of its agent too, and 
   expect(rows.at(-1)).toEqual([LAST, 1, ...(before.at(-1)?.slice(2) ?? [])]);
   await world.done("cmd.vm.resume", { vmId });
   await world.sample(vmId, (sample) => sample.simMinutes > LAST + 10);
-  await killAgent();
+  await world.killAgent();
   await world.sample(vmId, (sample) => sample.simMinutes > LAST + 20);
   await world.done("cmd.vm.pause", { vmId });
   const again = await world.bioxenJson("vm", "rerun", vmId);

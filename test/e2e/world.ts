@@ -157,6 +157,16 @@ export class World {
     this.nats = await connectRaw(this.home);
   }
 
+  /** Kills the agent of the stack of this file with SIGKILL. Resolves when its next process is ready. */
+  async killAgent(): Promise<void> {
+    const agent = this.stack.services().find((service) => service.name === "chassis-agent");
+    process.kill(agent?.pid ?? -1, "SIGKILL");
+    await eventually("the agent serves again", async () => {
+      const now = this.stack.services().find((service) => service.name === "chassis-agent");
+      return now?.restarts === (agent?.restarts ?? 0) + 1 && now.state === "ready" ? true : undefined;
+    });
+  }
+
   /** Replaces the NATS client by one that tries to reconnect every 100 ms without limit. */
   async reconnectForEver(): Promise<void> {
     await this.nats.close();
