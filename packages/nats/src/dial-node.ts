@@ -10,7 +10,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { subscribe } from "node:diagnostics_channel";
 import type { Socket } from "node:net";
 import type { ConnectionOptions, NatsConnection } from "@nats-io/nats-core";
-import { connect as connectByTcp } from "@nats-io/transport-node";
+import { connectByTcp } from "./transport-node.ts";
 
 /**
  * Time after which a socket without a word from the server is destroyed, ms. It is above the longest attempt to connect
