@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { MAX_TIME_SCALE } from "@bioxen/driver-basic";
 import { namedIds, readConfig, runService } from "@bioxen/service-host";
 import { driversOf } from "./src/adapters/drivers-of.ts";
@@ -10,10 +11,14 @@ await runService({
   description: "Runs the guests of its chassis, measures them, and reports what happens to them.",
   isUnique: true,
   create: async (ports, env, clusterId) => {
-    const config = readConfig(agentConfig(MAX_TIME_SCALE), env);
+    const config = readConfig(
+      agentConfig({ maxTimeScale: MAX_TIME_SCALE, processors: availableParallelism() }),
+      env,
+    );
     const extensions = { driver: config.BIOXEN_DRIVER, cellModel: config.BIOXEN_CELL_MODEL };
+    const cells = { timeScale: config.BIOXEN_TIME_SCALE, threads: config.BIOXEN_CELL_THREADS };
     const identity = { agentId: config.BIOXEN_AGENT_ID, clusterId };
-    const own = await driversOf(ports, env, identity, config.BIOXEN_TIME_SCALE, extensions);
+    const own = await driversOf(ports, env, identity, cells, extensions);
     return createChassisAgent(ports, {
       ...identity,
       instance: namedIds.next(),

@@ -1,7 +1,7 @@
 /** What a user of the basic driver gives and gets. */
 import type { CellEnvironment, CellModel } from "@bioxen/cell-models";
 import type { DriverCapabilities, VmDriver } from "@bioxen/vm-driver";
-import { DEFAULT_TIME_SCALE, MAX_EXEC_TIMEOUT_MS, MAX_TIME_SCALE } from "./limits.ts";
+import { type CellBudgets, DEFAULT_TIME_SCALE, MAX_EXEC_TIMEOUT_MS, MAX_TIME_SCALE } from "./limits.ts";
 
 export interface BasicDriverOptions {
   /** Time scale: simulated minutes per second of host time, above 0 and at most `MAX_TIME_SCALE`. Default 1. */
@@ -15,6 +15,8 @@ export interface BasicDriverOptions {
    * `setImmediate`.
    */
   readonly later?: ((body: () => void) => void) | undefined;
+  /** Times that the cells may spend; default: those of a thread that has other work. */
+  readonly budgets?: CellBudgets | undefined;
   /** The cell model; default: the built-in `WEISSE`. */
   readonly model?: CellModel | undefined;
   /** URL of a script that replaces the Lua worker, for tests. */
@@ -24,7 +26,7 @@ export interface BasicDriverOptions {
 /** Returns the time scale, simulated minutes per second of host time. Throws `RangeError` if it is out of range. */
 export function timeScaleOf({
   timeScaleMinutesPerSecond: scale = DEFAULT_TIME_SCALE,
-}: BasicDriverOptions): number {
+}: Pick<BasicDriverOptions, "timeScaleMinutesPerSecond">): number {
   if (scale > 0 && scale <= MAX_TIME_SCALE) return scale;
   throw new RangeError(
     `time scale ${scale} is out of range: it must be above 0 and at most ${MAX_TIME_SCALE} min/s`,

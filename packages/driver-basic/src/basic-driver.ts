@@ -72,7 +72,7 @@ class Basic implements BasicDriver {
 
   constructor(options: BasicDriverOptions) {
     this.#model = options.model ?? WEISSE;
-    this.#clock = new CellClock(timeScaleOf(options), options.now ?? (() => performance.now()));
+    this.#clock = new CellClock(timeScaleOf(options), options.now, options.budgets);
     this.#lua = new LuaHost({
       workerUrl: options.workerUrl,
       onPrinted: (key, lines, leftOut) => {

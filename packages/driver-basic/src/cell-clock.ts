@@ -13,13 +13,7 @@
  * ended, `goOn` computes the cell without waiting for the next tick, within a second budget.
  */
 import { QUANTUM_MINUTES } from "@bioxen/cell-models";
-import {
-  BETWEEN_TICKS_BUDGET_MS,
-  MAX_LAG_MS,
-  MAX_SCALE_BUDGET_MS,
-  MAX_SCALE_SLICE_MS,
-  TICK_BUDGET_MS,
-} from "./limits.ts";
+import { type CellBudgets, MAX_LAG_MS, MAX_SCALE_SLICE_MS, SHARED_THREAD_BUDGETS } from "./limits.ts";
 
 export interface Clocked {
   /** Whether the cell computes as many minutes as it can. */
@@ -37,6 +31,7 @@ export interface Clocked {
 export class CellClock {
   readonly #minutesPerMs: number;
   readonly #now: () => number;
+  readonly #budgets: CellBudgets;
   readonly #atRate = new Turns();
   readonly #atMax = new Turns();
   /** Time that cells at the rate, and cells at `max`, have used since the tick, ms. */
@@ -44,9 +39,14 @@ export class CellClock {
   #maxSpentMs = 0;
   #maxBudgetMs = 0;
 
-  constructor(timeScaleMinutesPerSecond: number, now: () => number) {
+  constructor(
+    timeScaleMinutesPerSecond: number,
+    now: () => number = () => performance.now(),
+    budgets: CellBudgets = SHARED_THREAD_BUDGETS,
+  ) {
     this.#minutesPerMs = timeScaleMinutesPerSecond / 1000;
     this.#now = now;
+    this.#budgets = budgets;
   }
 
   /**
@@ -60,10 +60,10 @@ export class CellClock {
       cell.owedMinutes = Math.min(cell.owedMinutes + elapsedMs * this.#minutesPerMs, most);
     }
     [this.#spentMs, this.#maxSpentMs] = [0, 0];
-    const endMs = this.#now() + TICK_BUDGET_MS;
+    const endMs = this.#now() + this.#budgets.tickMs;
     const slow = cells.filter(({ atMax }) => !atMax);
     const leavesTime = this.#atRate.run(slow, endMs, this.#now) && !onlyAtRate;
-    this.#maxBudgetMs = leavesTime ? MAX_SCALE_BUDGET_MS : 0;
+    this.#maxBudgetMs = leavesTime ? this.#budgets.maxScaleMs : 0;
     if (leavesTime && slow.length < cells.length) this.#atMax.run(maxOf(cells), endMs, this.#now);
   }
 
@@ -86,7 +86,7 @@ export class CellClock {
   goOn(cell: Clocked): boolean {
     const leftMs = cell.atMax
       ? Math.min(MAX_SCALE_SLICE_MS, this.#maxBudgetMs - this.#maxSpentMs)
-      : BETWEEN_TICKS_BUDGET_MS - this.#spentMs;
+      : this.#budgets.betweenTicksMs - this.#spentMs;
     if (leftMs <= 0 || !isDue(cell)) return false;
     const startMs = this.#now();
     let usedMs = 0;

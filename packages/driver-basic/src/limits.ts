@@ -177,19 +177,45 @@ export const DEFAULT_TIME_SCALE = 1;
  * VMs would occupy one core at a time scale of 600.
  */
 export const MAX_TIME_SCALE = 1_000;
-/** Time that one tick may spend on computing cells, in ms, so that the agent's event loop stays responsive. */
-export const TICK_BUDGET_MS = 20;
+/** Times that the cells of one thread may spend, ms. */
+export interface CellBudgets {
+  /** Time that one tick may spend on computing cells, without a turn for anything else in this thread. */
+  readonly tickMs: number;
+  /**
+   * Time between two ticks that cells may spend which continue after a call of their Lua. A cell with hooks computes one
+   * minute per call, so it could not follow a large time scale in ticks alone.
+   */
+  readonly betweenTicksMs: number;
+  /** Time between two ticks that cells at the time scale `max` may spend. */
+  readonly maxScaleMs: number;
+}
+
+/** For cells in a thread that has other work: its event loop stays responsive, and a core has time left for it. */
+export const SHARED_THREAD_BUDGETS: CellBudgets = { tickMs: 20, betweenTicksMs: 30, maxScaleMs: 40 };
 /**
- * Time between two ticks that cells may spend which continue after a call of their Lua, in ms. A cell with hooks computes
- * one minute per call, so it could not follow a large time scale in ticks alone.
+ * For cells in a thread of their own, with a tick every 100 ms: they use a core if they need it. What is left answers
+ * calls, which also have their turns between slices.
  */
-export const BETWEEN_TICKS_BUDGET_MS = 30;
-/**
- * Time between two ticks that cells at the time scale `max` may spend, in ms, and the longest slice of it, after which
- * the agent's event loop gets its turn. With the budgets above, a core has time left for everything else.
- */
-export const MAX_SCALE_BUDGET_MS = 40;
+export const OWN_THREAD_BUDGETS: CellBudgets = { tickMs: 60, betweenTicksMs: 85, maxScaleMs: 90 };
+/** The longest slice of cells at the time scale `max`, after which the event loop gets its turn, ms. */
 export const MAX_SCALE_SLICE_MS = 5;
+/**
+ * Number of guests in each thread of cells from which the next thread is started. A thread costs about 15 MB and 0.2 s of
+ * processor time.
+ */
+export const GUESTS_BEFORE_NEXT_THREAD = 4;
+/**
+ * Time without an answer to a tick after which a thread of cells is ended, in ms. A tick takes 60 ms at most, and much
+ * longer on an overloaded machine; a thread that needs more is in an endless loop.
+ */
+export const CELL_THREAD_SILENT_MS = 30_000;
+/** Number of ticks in this time that the agent's own thread must have had: its own delay says nothing about the other. */
+export const SILENT_TICKS = 20;
+/** Time between two reports of samples by a thread whose guests lag, ms. */
+export const LAGGING_SAMPLES_MS = 50;
+/** Time within which a thread of cells must end by itself when its driver is closed, in ms. Then it is terminated. */
+export const CELL_THREAD_END_MS = 5_000;
+
 /**
  * Maximum lag of a guest, in ms of host time. Lag beyond it is dropped, so that a long stall is not followed by a burst
  * of work.

@@ -1,13 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CellClock, type Clocked } from "../src/cell-clock.ts";
-import {
-  BETWEEN_TICKS_BUDGET_MS,
-  MAX_LAG_MS,
-  MAX_SCALE_BUDGET_MS,
-  MAX_SCALE_SLICE_MS,
-  TICK_BUDGET_MS,
-} from "../src/limits.ts";
+import { MAX_LAG_MS, MAX_SCALE_SLICE_MS, SHARED_THREAD_BUDGETS } from "../src/limits.ts";
 
 class FakeCell implements Clocked {
   atMax = false;
@@ -57,7 +51,7 @@ describe("the clock of the cells", () => {
     for (let tick = 0; tick < 10; tick += 1) {
       const beforeMs = nowMs;
       clock.tick(cells, 1_000);
-      expect(nowMs - beforeMs).toBeLessThanOrEqual(TICK_BUDGET_MS + 3);
+      expect(nowMs - beforeMs).toBeLessThanOrEqual(SHARED_THREAD_BUDGETS.tickMs + 3);
     }
     const lived = cells.map((cell) => cell.lived);
     expect(lived.reduce((a, b) => a + b)).toBe(70);
@@ -116,10 +110,13 @@ describe("the clock of the cells", () => {
       for (const cell of cells) clock.goOn(cell);
       return cells.reduce((sum, cell) => sum + cell.lived, 0);
     };
-    expect([goOn(), goOn()]).toEqual([BETWEEN_TICKS_BUDGET_MS / 10, BETWEEN_TICKS_BUDGET_MS / 10]);
-    const inTick = TICK_BUDGET_MS / 10;
+    expect([goOn(), goOn()]).toEqual([
+      SHARED_THREAD_BUDGETS.betweenTicksMs / 10,
+      SHARED_THREAD_BUDGETS.betweenTicksMs / 10,
+    ]);
+    const inTick = SHARED_THREAD_BUDGETS.tickMs / 10;
     clock.tick(cells, 1);
-    expect(goOn()).toBe(2 * (BETWEEN_TICKS_BUDGET_MS / 10) + inTick);
+    expect(goOn()).toBe(2 * (SHARED_THREAD_BUDGETS.betweenTicksMs / 10) + inTick);
   });
 
   describe("with cells at the time scale max", () => {
@@ -154,7 +151,7 @@ describe("the clock of the cells", () => {
         pass(clock, cells);
         expect(livedBy(atRate)).toEqual(Array(4).fill(2 * tick));
       }
-      const left = 10 * (TICK_BUDGET_MS - 4 * 2 + MAX_SCALE_BUDGET_MS);
+      const left = 10 * (SHARED_THREAD_BUDGETS.tickMs - 4 * 2 + SHARED_THREAD_BUDGETS.maxScaleMs);
       const lived = livedBy(atMax);
       expect(lived.reduce((a, b) => a + b)).toBe(left);
       expect(Math.max(...lived) - Math.min(...lived)).toBeLessThanOrEqual(1);
@@ -166,10 +163,10 @@ describe("the clock of the cells", () => {
       const clock = new CellClock(10, () => nowMs);
       expect(pass(clock, [...atMax, ...atRate])).toBe(0);
       expect(livedBy(atMax)).toEqual([0, 0]);
-      expect(livedBy(atRate).reduce((a, b) => a + b)).toBe(TICK_BUDGET_MS);
+      expect(livedBy(atRate).reduce((a, b) => a + b)).toBe(SHARED_THREAD_BUDGETS.tickMs);
       expect(pass(clock, atMax, true)).toBe(0);
       expect(livedBy(atMax)).toEqual([0, 0]);
-      expect(pass(clock, atMax)).toBe(MAX_SCALE_BUDGET_MS / MAX_SCALE_SLICE_MS);
+      expect(pass(clock, atMax)).toBe(SHARED_THREAD_BUDGETS.maxScaleMs / MAX_SCALE_SLICE_MS);
     });
 
     it("one that its Lua holds goes on for a slice at a time", () => {
@@ -182,7 +179,7 @@ describe("the clock of the cells", () => {
       expect(clock.goOn(cell)).toBe(true);
       expect(cell.lived).toBe(MAX_SCALE_SLICE_MS / QUANTUM_MS);
       while (clock.goOn(cell));
-      expect(cell.lived).toBe(MAX_SCALE_BUDGET_MS / QUANTUM_MS);
+      expect(cell.lived).toBe(SHARED_THREAD_BUDGETS.maxScaleMs / QUANTUM_MS);
     });
   });
 

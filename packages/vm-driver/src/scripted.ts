@@ -4,7 +4,7 @@
  * By default the driver works correctly, and is deterministic. `script` makes the next calls of a verb fail in one of
  * the four ways of a real driver. The driver rejects the call (`refuse`), or carries it out only later (`late-effect`).
  * Or the driver carries the call out at once, and replies later (`late-reply`) or never (`lost-reply`). `release` ends
- * the delay of deferred calls and replies. Further faults: `failGuest`, `plantGhost`.
+ * the delay of deferred calls and replies. Further faults: `failGuest`, `loseGuest`, `plantGhost`.
  *
  * The driver has no timers, and no background promises for which a test would have to wait.
  */
@@ -79,6 +79,8 @@ export interface ScriptedDriver extends VmDriver {
   readonly graces: readonly (number | undefined)[];
   /** Makes the guest fail, like a guest whose host ended it. */
   failGuest(vmId: string, reason: string): void;
+  /** Makes the guest vanish, like a guest whose thread ended. */
+  loseGuest(vmId: string): void;
   /** Adds a guest that was not started through this driver, like the leftover of a crashed agent. */
   plantGhost(spec: GuestSpec): void;
   emit(event: GuestEvent): void;
@@ -286,6 +288,11 @@ class Scripted implements ScriptedDriver {
     guest.state = "failed";
     guest.reason = reason;
     this.emit({ kind: "failed", vmId, fence: guest.spec.fence, reason });
+  }
+
+  loseGuest(vmId: string): void {
+    const fence = this.#guests.get(vmId)?.spec.fence;
+    if (fence !== undefined && this.#guests.delete(vmId)) this.emit({ kind: "changed", vmId, fence });
   }
 
   plantGhost(spec: GuestSpec): void {

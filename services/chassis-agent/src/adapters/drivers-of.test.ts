@@ -8,8 +8,8 @@ const broken = fileURLToPath(new URL("./broken-driver.testing.ts", import.meta.u
 const log = { messageAt: vi.fn() };
 const identity = { agentId: "a1", clusterId: "00112233aabbccdd" };
 
-const load = (extensions: Parameters<typeof driversOf>[4], env = {}) =>
-  driversOf({ logger, log: log as never }, env, identity, 60, extensions);
+const load = (extensions: Parameters<typeof driversOf>[4], env = {}, threads = 0) =>
+  driversOf({ logger, log: log as never }, env, identity, { timeScale: 60, threads }, extensions);
 
 it("the driver of an extension runs VMs of type basic", async () => {
   const { drivers } = await load({ driver: "@bioxen-examples/third-party-driver" });

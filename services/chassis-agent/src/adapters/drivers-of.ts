@@ -5,7 +5,7 @@
  */
 import { type CellModel, cellModelProblems } from "@bioxen/cell-models";
 import type { DriftPolicy } from "@bioxen/contracts";
-import { createBasicDriver } from "@bioxen/driver-basic";
+import { createBasicDriver, createThreadedDriver } from "@bioxen/driver-basic";
 import { createXcpngDriver, type PoolConfiguration, poolConfiguration } from "@bioxen/driver-xcpng";
 import { messageOf, type ServicePorts } from "@bioxen/kernel";
 import { ConfigError, createExtension, type Environment, loadExtension } from "@bioxen/service-host";
@@ -25,6 +25,13 @@ export interface AgentDrivers {
 export interface AgentIdentity {
   readonly agentId: string;
   readonly clusterId: string;
+}
+
+export interface CellSettings {
+  /** Simulated minutes per second. */
+  readonly timeScale: number;
+  /** Number of threads that compute cells; 0: this thread computes them. */
+  readonly threads: number;
 }
 
 /** Names of extension packages. */
@@ -51,11 +58,12 @@ export async function driversOf(
   ports: Pick<ServicePorts, "logger" | "log">,
   env: Environment,
   { agentId, clusterId }: AgentIdentity,
-  timeScale: number,
+  cells: CellSettings,
   extensions: AgentExtensions = {},
 ): Promise<AgentDrivers> {
+  const { timeScale } = cells;
   const host: DriverHost = { agentId, timeScaleMinutesPerSecond: timeScale, env };
-  const basic = await basicOf(ports, host, extensions);
+  const basic = await basicOf(ports, host, cells, extensions);
   const pool = poolOf(env, agentId);
   if (pool === undefined) return { drivers: [basic], pools: [] };
   const onTrouble = (message: string): void => ports.logger.warn({ chassisId: pool.chassisId }, message);
@@ -84,6 +92,7 @@ export async function driversOf(
 async function basicOf(
   ports: Pick<ServicePorts, "logger">,
   host: DriverHost,
+  { threads }: CellSettings,
   { driver, cellModel }: AgentExtensions,
 ): Promise<VmDriver> {
   if (driver !== undefined && cellModel !== undefined) {
@@ -92,6 +101,15 @@ async function basicOf(
     ]);
   }
   if (driver !== undefined) return foreignDriver(ports, host, driver);
+  const { timeScaleMinutesPerSecond } = host;
+  if (cellModel === undefined && threads > 0) {
+    const onLost = (why: string, guests: number): void =>
+      ports.logger.error(
+        { guests },
+        `a thread of cells ended, its guests start from their checkpoints: ${why}`,
+      );
+    return createThreadedDriver({ threads, timeScaleMinutesPerSecond, onLost });
+  }
   const model =
     cellModel === undefined
       ? undefined
@@ -100,7 +118,7 @@ async function basicOf(
           exported: "cellModel",
           check: cellModelProblems,
         });
-  return createBasicDriver({ timeScaleMinutesPerSecond: host.timeScaleMinutesPerSecond, model });
+  return createBasicDriver({ timeScaleMinutesPerSecond, model });
 }
 
 async function foreignDriver(

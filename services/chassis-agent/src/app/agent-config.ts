@@ -7,10 +7,19 @@ import * as z from "zod";
 import { parseOversubscription, parseOwnChassis } from "./chassis-config.ts";
 import { DEFAULT_CHECKPOINT_INTERVAL_MS, LEAST_CHECKPOINT_INTERVAL_MS } from "./checkpoint-rounds.ts";
 
+/** More threads than any machine has processors. */
+const MAX_CELL_THREADS = 1_024;
+
 const intervalText = `must be 0 or at least ${LEAST_CHECKPOINT_INTERVAL_MS}`;
 
-/** Returns the schema of the configuration. `maxTimeScale` is the drivers' limit, simulated minutes per second. */
-export const agentConfig = (maxTimeScale: number) =>
+export interface AgentHost {
+  /** The drivers' limit of the time scale, simulated minutes per second. */
+  readonly maxTimeScale: number;
+  readonly processors: number;
+}
+
+/** Returns the schema of the configuration. */
+export const agentConfig = ({ maxTimeScale, processors }: AgentHost) =>
   z.object({
     BIOXEN_AGENT_ID: id.default("local"),
     /** Chassis that the agent registers: `ecoli:2,yeast:1`. */
@@ -29,6 +38,11 @@ export const agentConfig = (maxTimeScale: number) =>
     BIOXEN_DRIVER: z.string().min(1).optional(),
     /** Package of a cell model for the built-in driver. */
     BIOXEN_CELL_MODEL: z.string().min(1).optional(),
+    /**
+     * Number of threads that compute the cells of the built-in driver and model; 0: the agent's own thread computes them.
+     * Default: the number of processors.
+     */
+    BIOXEN_CELL_THREADS: z.coerce.number().int().min(0).max(MAX_CELL_THREADS).default(processors),
     /** Speed of simulated time, simulated minutes per second. */
     BIOXEN_TIME_SCALE: z.coerce.number().positive().max(maxTimeScale).default(1),
     /**

@@ -149,6 +149,22 @@ describe("a guest whose start cannot be reported", () => {
     expect(states()).toEqual([]);
   });
 
+  it("starts again under its reservation when it vanished with its thread", async () => {
+    answer = async () => ({ ok: true, changed: true, seq: 0 });
+    await starts("lost");
+    await vm("lost", "started", { fence: 9 });
+    driver.tick(3_000);
+    const starting = () => driver.calls.filter(({ verb, vmId }) => verb === "start" && vmId === "lost");
+    const before = starting();
+    driver.loseGuest("lost");
+    expect(states()).toEqual([]);
+    await settle();
+    expect(states()).toEqual(["lost running"]);
+    expect(starting()).toEqual([...before, { verb: "start", vmId: "lost", fence: 9 }]);
+    expect(driver.sample("lost")?.simMinutes, "it has no state in the log").toBe(0);
+    await vm("lost", "displaced", LOST, 2);
+  });
+
   it("of a pool runs on while the log is unreachable and while its chassis counts as lost", async () => {
     answer = async () => ({ ok: true, changed: true, seq: 0 });
     await starts("machine", "xcpng");
