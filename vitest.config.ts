@@ -87,7 +87,7 @@ export default defineConfig({
           include: [
             "test/e2e/**/*.test.ts",
             "test/examples/**/*.test.ts",
-            "test/chaos/{smoke,cluster,power-cut}.test.ts",
+            "test/chaos/{smoke,cluster,power-cut,experiment}.test.ts",
             "test/fuzz/smoke.test.ts",
             "packages/*/test/**/*.e2e.test.ts",
             "clients/*/test/**/*.e2e.test.ts",

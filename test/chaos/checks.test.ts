@@ -4,7 +4,14 @@
 import type { LedgerView, VmView } from "@bioxen/contracts";
 import { describe, expect, it } from "vitest";
 import { Universe } from "../sim/universe.ts";
-import { checkAcknowledgements, checkFold, checkGuests, checkReservations, type Effect } from "./checks.ts";
+import {
+  checkAcknowledgements,
+  checkFold,
+  checkGuests,
+  checkReservations,
+  checkResults,
+  type Effect,
+} from "./checks.ts";
 import { FAULTS, type FaultRecord, nextFault } from "./faults.ts";
 import { failedWithin, longestGapMs } from "./gaps.ts";
 import type { Intent } from "./load.ts";
@@ -133,5 +140,27 @@ describe("the rest", () => {
     expect(drawn(1)).not.toEqual(drawn(2));
     expect(drawn(1).slice(0, FAULTS.length)).toEqual(FAULTS);
     expect(drawn(3).filter((kind) => kind.startsWith("kill")).length).toBeGreaterThan(20);
+  });
+});
+
+describe("results of an experiment", () => {
+  const result = (vmId: string, quality: number, digest: string | null) => ({
+    vmId,
+    values: { quality },
+    digest,
+  });
+  const whole = [result("x-1", 1, "a"), result("x-2", 1, "a"), result("x-3", 2, "b"), result("x-4", 2, "b")];
+
+  it("a course for each combination is no problem", () => {
+    expect(checkResults(whole, 2)).toEqual([]);
+  });
+
+  it.each([
+    ["no result", [...whole.slice(0, 3), result("x-4", 2, null)]],
+    ["course", [...whole.slice(0, 3), result("x-4", 2, "c")]],
+    ["2 combinations have 1 courses", whole.map((one) => ({ ...one, digest: "a" }))],
+    ["1 combinations have 1 courses", whole.slice(0, 2)],
+  ])("finds: %s", (kind, results) => {
+    expect(checkResults(results, 2).join("\n")).toContain(kind);
   });
 });

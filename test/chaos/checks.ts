@@ -120,3 +120,35 @@ export function checkFold(
   const first = `${JSON.stringify(folded[at])} and ${JSON.stringify(answered[at])}`;
   return [`state: ${instance} is not the fold: ${folded.length} and ${answered.length}, first ${first}`];
 }
+
+/** The result of one VM of an experiment, as the service answers it. */
+export interface VmResult {
+  readonly vmId: string;
+  /** The swept values. */
+  readonly values: unknown;
+  readonly digest: string | null;
+}
+
+/**
+ * Checks the results of an experiment without noise: every VM has one, the replicates of a combination have the same
+ * course, and each combination has another one.
+ */
+export function checkResults(results: readonly VmResult[], combinations: number): string[] {
+  const problems: string[] = [];
+  const first = new Map<string, VmResult>();
+  for (const result of results) {
+    const { vmId, values, digest } = result;
+    const combination = JSON.stringify(values);
+    const other = first.get(combination) ?? result;
+    first.set(combination, other);
+    if (digest === null) problems.push(`no result: ${vmId}`);
+    else if (digest !== other.digest) {
+      problems.push(`course: ${vmId} has ${digest}, and ${other.vmId} with the same values ${other.digest}`);
+    }
+  }
+  const courses = new Set([...first.values()].map(({ digest }) => digest)).size;
+  if (first.size !== combinations || courses !== combinations) {
+    problems.push(`${first.size} combinations have ${courses} courses: ${combinations} expected`);
+  }
+  return problems;
+}

@@ -34,6 +34,8 @@ export interface FleetOptions {
   readonly smallDisk: boolean;
   /** Three servers that replicate everything, instead of one. */
   readonly cluster?: boolean;
+  /** The chassis of a single agent, such as `ecoli:2`; default: the first two of those of many agents. */
+  readonly chassis?: string;
 }
 
 /** The servers that the services and the load connect to. */
@@ -72,6 +74,7 @@ export class Fleet {
 
   static async start(options: FleetOptions): Promise<Fleet> {
     const { instances, minutes, smallDisk, cluster = false } = options;
+    const { chassis = CHASSIS.slice(0, 2).join(",") } = options;
     const dir = await mkdtemp(join(tmpdir(), "bioxen-chaos-"));
     const dataDir = join(dir, "data");
     const store = join(dataDir, "jetstream");
@@ -88,7 +91,7 @@ export class Fleet {
         const env = {
           BIOXEN_NATS_URL: relay.url,
           BIOXEN_EVENT_REPLICAS: String(Math.max(1, servers.nodes.length)),
-          BIOXEN_CHASSIS: count === 1 ? CHASSIS.slice(0, 2).join(",") : (CHASSIS[index] ?? ""),
+          BIOXEN_CHASSIS: count === 1 ? chassis : (CHASSIS[index] ?? ""),
         };
         const service = { name, index, relay, child: childOf(dir, name, index, env) };
         service.child.start();
