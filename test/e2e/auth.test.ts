@@ -22,7 +22,7 @@ const CELL = "alice-1-0-cell";
 let attempts = 0;
 let world: World;
 beforeAll(async () => {
-  world = await World.open({ chassis: "ecoli:2" });
+  world = await World.open({ chassis: "ecoli:2", logLevel: "info" });
 });
 afterAll(() => world?.close());
 
@@ -150,8 +150,39 @@ it("gives a new agent its key, and rotates the key of a running one", async () =
   expect((await world.bioxen("vm", "exec", CELL, "-e", "return 6 * 7")).stdout).toContain("42");
 });
 
+it("replaces the keys of running services under load, and no command fails", async () => {
+  attempts += 1;
+  const before = world.stack.services();
+  const keyed = before.filter(({ name }) => name !== "chassis-agent");
+  expect(keyed.length).toBeGreaterThan(4);
+  const other = await connect({ servers: world.url });
+  const running = load(other);
+  for (const { name } of keyed) {
+    const file = join(world.stack.dataDir, "keys", "services", `${name}.creds`);
+    const former = await seedOf(file);
+    expect(await auth("rotate", `service:${name}`)).toMatchObject({ role: "service", inForce: true, file });
+    const seed = await seedOf(file);
+    expect(seed).not.toBe(former);
+    expect(await isRefused(former)).toBe(true);
+    // The service itself made its connections again, at a moment of its choice; the server had none to cut.
+    const log = await readFile(join(world.stack.dataDir, "log", `${name}.log`), "utf8");
+    expect(log, name).toContain("the connections use the new credentials");
+  }
+  const { sent, perSecond, failures } = await running.end();
+  console.log(
+    `${sent} commands, ${perSecond.toFixed(0)} a second, while ${keyed.length} services got new keys`,
+  );
+  await other.close();
+  expect(failures).toEqual([]);
+  expect(sent).toBeGreaterThan(keyed.length);
+  // The processes are those from before: none ended because of its key.
+  expect(world.stack.services()).toEqual(before);
+});
+
 it.each([
   [["add", "agent", "--role", "tenant"], 2, "reserved"],
+  [["rotate", "service:lifecicle"], 2, "did you mean lifecycle"],
+  [["revoke", "service:lifecycle"], 2, "rotate service:lifecycle"],
   [["add", "Alice", "--role", "tenant"], 2, "a-z"],
   [["add", "dora", "--role", "agnet"], 2, "did you mean agent"],
   [["add", "dora", "--role", "tenant", "--agent", "x"], 2, "role agent"],

@@ -77,6 +77,8 @@ export function emptyAccounts(ring: KeyRing): Accounts {
     CORE_SERVICES.map((service) => {
       const account = new Account({ name: serviceAccount(service) });
       account.users.push(byKey(service, ring.services[service] ?? ""));
+      const other = ring.otherServices?.[service];
+      if (other !== undefined) account.users.push(byKey(service, other));
       return [service, account] as const;
     }),
   );

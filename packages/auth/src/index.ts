@@ -4,13 +4,21 @@ export {
   addKey,
   entriesOf,
   entryNamed,
+  type Grace,
   type KeyChange,
   type NewKey,
   revokeKey,
   rotateKey,
 } from "./key-changes.ts";
 export { type KeyDirectory, type KeyDirectoryOptions, openKeyDirectory } from "./key-directory.ts";
-export { type KeyEntry, KeyFiles, readEntries } from "./key-files.ts";
+export {
+  type KeyEntry,
+  KeyFiles,
+  readEntries,
+  type ServiceKey,
+  serviceKeyName,
+  serviceNamed,
+} from "./key-files.ts";
 export type { KeyRing, Principal } from "./key-ring.ts";
 export { FEED_DELIVERY, LOG_API, STORED_EVENTS } from "./provisioning.ts";
 export { renderAccounts } from "./render.ts";

@@ -59,6 +59,43 @@ describe("a change of keys", () => {
     );
   });
 
+  it("accepts both keys of a service until the change is ended", async () => {
+    const path = files.service("monitor", "");
+    const first = await contents();
+    const { entry, seed, formerSeed, grace } = await rotateKey(dir, "service:monitor");
+    expect(first[path]).toContain(formerSeed);
+    expect(await readFile(path, "utf8")).toBe(first[path]);
+    const [during, former] = [await accounts(), grace?.formerPublicKey ?? ""];
+    expect(first[files.accounts]).toContain(former);
+    for (const key of [former, entry.publicKey]) expect(during).toContain(key);
+    await grace?.use();
+    expect(await readFile(path, "utf8")).toContain(seed);
+    expect(await modeOf(path)).toBe("600");
+    expect(await accounts()).toBe(during);
+    await grace?.end();
+    expect(await accounts()).not.toContain(former);
+    expect(await accounts()).toContain(entry.publicKey);
+    const after = await contents();
+    const changed = Object.keys(after).filter((name) => after[name] !== first[name]);
+    expect(changed.sort()).toEqual([path, files.accounts].sort());
+  });
+
+  it("undoes the change of a service's key", async () => {
+    const before = await contents();
+    const { grace, undo } = await rotateKey(dir, "service:lifecycle");
+    await grace?.use();
+    expect(await contents()).not.toEqual(before);
+    await undo();
+    expect(await contents()).toEqual(before);
+  });
+
+  it("makes a key for a service whose file was moved away", async () => {
+    await rm(files.service("monitor", ""));
+    const { seed, formerSeed, grace } = await rotateKey(dir, "service:monitor");
+    expect({ formerSeed, grace }).toEqual({ formerSeed: undefined, grace: undefined });
+    expect(await readFile(files.service("monitor", ""), "utf8")).toContain(seed);
+  });
+
   it("revokes a principal without a trace, and can be undone", async () => {
     const first = await contents();
     await addKey(dir, { name: "alice", role: "tenant", password: true });
@@ -98,6 +135,9 @@ describe("a change of keys", () => {
   it("refuses to revoke the principals of every BioXen, and unknown names", async () => {
     await expect(revokeKey(dir, "operator")).rejects.toThrow(/rotate operator/);
     await expect(rotateKey(dir, "obsrver")).rejects.toThrow(/did you mean observer/);
+    await expect(revokeKey(dir, "service:monitor")).rejects.toThrow(/rotate service:monitor/);
+    await expect(rotateKey(dir, "service:moniter")).rejects.toThrow(/did you mean monitor/);
+    await expect(rotateKey(dir, "service:chassis-agent")).rejects.toThrow(/the services are .*lifecycle/);
     await expect(rotateKey(join(dir, "absent"), "alice")).rejects.toThrow(/has no keys/);
   });
 });

@@ -3,7 +3,7 @@
  * again.
  */
 import { rm } from "node:fs/promises";
-import { RESERVED_NAMES, suggestion } from "@bioxen/contracts";
+import { RESERVED_NAMES, type ServiceName, suggestion } from "@bioxen/contracts";
 import { Fault, ID_PATTERN, ID_RULE } from "@bioxen/kernel";
 import { newUserKey } from "@bioxen/nats";
 import {
@@ -16,20 +16,40 @@ import {
   readLogin,
   writeLogin,
 } from "./key-directory.ts";
-import { type KeyEntry, KeyFiles, readEntries, whose } from "./key-files.ts";
+import {
+  type KeyEntry,
+  KeyFiles,
+  readEntries,
+  type ServiceKey,
+  serviceKeyName,
+  serviceNamed,
+  whose,
+} from "./key-files.ts";
 import type { KeyRole } from "./roles.ts";
 import { readKey, textOf, writeJson, writeKey, writeSecret } from "./secret-files.ts";
 
 /** A change that is in the files. */
 export interface KeyChange {
   readonly directory: KeyDirectory;
-  readonly entry: KeyEntry;
+  readonly entry: KeyEntry | ServiceKey;
   /** The seed with which the user logs in from now on; absent for a revoked one. */
   readonly seed?: string | undefined;
   /** The seed that the server refuses from now on; absent for a new user. */
   readonly formerSeed?: string | undefined;
+  /** For the key of a service: the server accepts both keys, and the service still has the former one. */
+  readonly grace?: Grace | undefined;
   /** Restores the files from before, for a change that the server does not take. */
   undo(): Promise<void>;
+}
+
+/** The time during which the server accepts both keys of a service. */
+export interface Grace {
+  readonly service: ServiceName;
+  readonly formerPublicKey: string;
+  /** Replaces the former key in the file of the service, which reads it there. */
+  use(): Promise<void>;
+  /** Takes the former key out of the accounts of the server. */
+  end(): Promise<void>;
 }
 
 export interface NewKey {
@@ -123,9 +143,11 @@ export async function addKey(dir: string, wanted: NewKey): Promise<KeyChange> {
   });
 }
 
-/** Replaces the key of a principal or an agent, and its password if it has one. */
+/** Replaces the key of a principal or an agent, and its password if it has one, or the key of `service:<service>`. */
 export async function rotateKey(dir: string, name: string): Promise<KeyChange> {
   const entries = await entriesOf(dir);
+  const service = serviceNamed(name);
+  if (service !== undefined) return rotateServiceKey(dir, service);
   const entry = entryNamed(entries, name);
   const files = new KeyFiles(dir);
   const former = await readKey(files.entry(entry));
@@ -138,9 +160,38 @@ export async function rotateKey(dir: string, name: string): Promise<KeyChange> {
   });
 }
 
-/** Removes the key of a principal or an agent. Throws `Fault` BAD_REQUEST for the principals of every BioXen. */
+async function rotateServiceKey(dir: string, service: ServiceName): Promise<KeyChange> {
+  const files = new KeyFiles(dir);
+  const path = files.service(service, "");
+  const former = await readKey(path);
+  const { seed, publicKey } = newUserKey();
+  const entry: ServiceKey = { name: serviceKeyName(service), role: "service", service, publicKey };
+  const undo = await before([files.accounts, path]);
+  const use = () => writeKey(path, `service ${service}`, { seed, publicKey });
+  try {
+    if (former === undefined) {
+      await use();
+      return { directory: await openKeyDirectory({ dir }), entry, seed, undo };
+    }
+    const directory = await openKeyDirectory({ dir, otherServices: { [service]: publicKey } });
+    const end = async () => void (await openKeyDirectory({ dir }));
+    const grace = { service, formerPublicKey: former.publicKey, use, end };
+    return { directory, entry, seed, formerSeed: former.seed, grace, undo };
+  } catch (thrown) {
+    await undo();
+    throw thrown;
+  }
+}
+
+/**
+ * Removes the key of a principal or an agent. Throws `Fault` BAD_REQUEST for the principals of every BioXen, and for
+ * services.
+ */
 export async function revokeKey(dir: string, name: string): Promise<KeyChange> {
   const entries = await entriesOf(dir);
+  if (serviceNamed(name) !== undefined) {
+    throw wrong(`a BioXen needs each of its services: for a new key, use bioxen auth rotate ${name}`);
+  }
   const entry = entryNamed(entries, name);
   if ((FIRST_PRINCIPALS as readonly string[]).includes(name)) {
     throw wrong(`${name} exists in every BioXen: for a new key, use bioxen auth rotate ${name}`);
@@ -157,6 +208,17 @@ export async function revokeKey(dir: string, name: string): Promise<KeyChange> {
   });
 }
 
+/** Returns the function that restores these files as they are now. */
+async function before(paths: readonly string[]): Promise<() => Promise<void>> {
+  const texts = await Promise.all(paths.map(async (path) => [path, await textOf(path)] as const));
+  return async () => {
+    for (const [path, text] of texts) {
+      if (text === undefined) await rm(path, { force: true });
+      else await writeSecret(path, text);
+    }
+  };
+}
+
 /** Carries out `write`, and writes the accounts again. When one of the two fails, restores the files from before. */
 async function changed(
   files: KeyFiles,
@@ -165,14 +227,7 @@ async function changed(
   write: () => Promise<void>,
 ): Promise<KeyChange> {
   const { dir } = files;
-  const touched = [files.entries, files.accounts, files.entry(entry), files.login(entry.name)];
-  const before = await Promise.all(touched.map(async (path) => [path, await textOf(path)] as const));
-  const undo = async () => {
-    for (const [path, text] of before) {
-      if (text === undefined) await rm(path, { force: true });
-      else await writeSecret(path, text);
-    }
-  };
+  const undo = await before([files.entries, files.accounts, files.entry(entry), files.login(entry.name)]);
   try {
     await write();
     return { directory: await openKeyDirectory({ dir }), entry, ...seeds, undo };

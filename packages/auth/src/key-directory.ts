@@ -9,7 +9,7 @@ import { Fault } from "@bioxen/kernel";
 import { newUserKey, type UserKey } from "@bioxen/nats";
 import * as z from "zod";
 import { type KeyEntry, KeyFiles, readEntries, whose } from "./key-files.ts";
-import type { KeyRing } from "./key-ring.ts";
+import type { KeyRing, ServiceKeys } from "./key-ring.ts";
 import {
   makeSecretDirectory,
   readJson,
@@ -41,6 +41,8 @@ export interface KeyDirectoryOptions {
    * there. Default: the agents that have a key.
    */
   readonly agents?: readonly string[] | undefined;
+  /** Public keys of services that the server accepts beside those in the files. */
+  readonly otherServices?: ServiceKeys | undefined;
 }
 
 export interface KeyDirectory {
@@ -60,7 +62,8 @@ export function newPassword(): string {
  * Opens the keys in `dir`, makes those that are missing, and writes the accounts of the server. Throws `Fault` CONFLICT,
  * not retryable, for a file that is no key, and for a key in use that was moved away, and changes nothing then.
  */
-export async function openKeyDirectory({ dir, url, agents }: KeyDirectoryOptions): Promise<KeyDirectory> {
+export async function openKeyDirectory(options: KeyDirectoryOptions): Promise<KeyDirectory> {
+  const { dir, url, agents, otherServices } = options;
   const files = new KeyFiles(dir);
   const present = (await readEntries(dir)) ?? [];
   const wanted = withMissing(present, agents ?? []);
@@ -99,6 +102,7 @@ export async function openKeyDirectory({ dir, url, agents }: KeyDirectoryOptions
     provisioner: publicKey(files.server("provisioner")),
     feed: publicKey(files.server("feed")),
     services: Object.fromEntries(CORE_SERVICES.map((name) => [name, publicKey(files.service(name, ""))])),
+    otherServices,
     agents: Object.fromEntries(
       entries.flatMap((one) => (one.agentId === undefined ? [] : [[one.agentId, one.publicKey]])),
     ),

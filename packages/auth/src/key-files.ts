@@ -12,10 +12,14 @@
  * | `server/accounts.conf` | no seed, but the passwords: what the server's configuration includes |
  */
 import { join } from "node:path";
-import type { ServiceName } from "@bioxen/contracts";
+import { CORE_SERVICES, type ServiceName, suggestion } from "@bioxen/contracts";
+import { Fault } from "@bioxen/kernel";
 import * as z from "zod";
 import { KEY_ROLES, type KeyRole } from "./roles.ts";
 import { readJson } from "./secret-files.ts";
+
+/** Begins the names of the keys of services. The name of no principal or agent has a colon. */
+const SERVICE_PREFIX = "service:";
 
 /** A principal or an agent. */
 export interface KeyEntry {
@@ -25,6 +29,32 @@ export interface KeyEntry {
   /** For the role `agent`: the id of the agent. */
   readonly agentId?: string | undefined;
   readonly publicKey: string;
+}
+
+/** The key of a service. It is no entry: every key directory has one for each service. */
+export interface ServiceKey {
+  /** The principal of the service in events, `service:<service>`. */
+  readonly name: string;
+  readonly role: "service";
+  readonly service: ServiceName;
+  readonly publicKey: string;
+}
+
+/** Returns the service that a name such as `service:monitor` means; undefined for a name without this prefix. */
+export function serviceNamed(name: string): ServiceName | undefined {
+  if (!name.startsWith(SERVICE_PREFIX)) return undefined;
+  const service = name.slice(SERVICE_PREFIX.length);
+  const found = CORE_SERVICES.find((one) => one === service);
+  if (found !== undefined) return found;
+  const hint = suggestion(service, CORE_SERVICES) || `: the services are ${CORE_SERVICES.join(", ")}`;
+  throw new Fault("BAD_REQUEST", `no service with a key has the name ${service}${hint}`, {
+    retryable: false,
+  });
+}
+
+/** Returns the name of the key of a service. */
+export function serviceKeyName(service: ServiceName): string {
+  return `${SERVICE_PREFIX}${service}`;
 }
 
 const entriesSchema = z.array(
@@ -88,7 +118,7 @@ export class KeyFiles {
   }
 }
 
-export function whose({ name, role, agentId }: Pick<KeyEntry, "name" | "role" | "agentId">): string {
+export function whose({ name, role, agentId }: Omit<KeyEntry, "publicKey">): string {
   return agentId === undefined ? `principal ${name}, role ${role}` : `agent ${agentId}`;
 }
 

@@ -12,6 +12,9 @@ export interface Principal {
   readonly password?: string | undefined;
 }
 
+/** Public keys by service. */
+export type ServiceKeys = Readonly<Partial<Record<ServiceName, string>>>;
+
 /** The public nkeys of all users. */
 export interface KeyRing {
   /** Reload, connections and statistics of the server. */
@@ -20,7 +23,9 @@ export interface KeyRing {
   readonly provisioner: string;
   /** Creates the mirror of the event log. */
   readonly feed: string;
-  readonly services: Readonly<Partial<Record<ServiceName, string>>>;
+  readonly services: ServiceKeys;
+  /** Keys that are in force beside those of `services`, while these are replaced. Default: none. */
+  readonly otherServices?: ServiceKeys | undefined;
   /** By the id of the agent. */
   readonly agents: Readonly<Record<string, string>>;
   readonly principals: readonly Principal[];

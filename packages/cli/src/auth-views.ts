@@ -10,6 +10,9 @@ import {
   KeyFiles,
   openKeyDirectory,
   readEntries,
+  type ServiceKey,
+  serviceKeyName,
+  serviceNamed,
 } from "@bioxen/auth";
 import { Fault } from "@bioxen/kernel";
 import { defaultedDataDir, KEYS, type LiveKeys, withKeysLocked } from "@bioxen/local-stack";
@@ -58,7 +61,7 @@ function conflict(message: string): Fault {
 /** A key as `--json` shows it. It contains no secret. */
 export interface KeyView {
   readonly name: string;
-  readonly role: KeyEntry["role"];
+  readonly role: KeyEntry["role"] | ServiceKey["role"];
   readonly agentId?: string;
   readonly publicKey: string;
   /** The file with the seed. */
@@ -69,9 +72,13 @@ export interface KeyView {
   readonly passwordFile?: string;
 }
 
-export function viewOf({ dir, withPassword }: KeyDirectory, entry: KeyEntry): KeyView {
-  const { name, role, agentId, publicKey } = entry;
+export function viewOf({ dir, withPassword }: KeyDirectory, entry: KeyEntry | ServiceKey): KeyView {
   const files = new KeyFiles(dir);
+  if (entry.role === "service") {
+    const { service, ...shown } = entry;
+    return { ...shown, file: files.service(service, ""), password: false };
+  }
+  const { name, role, agentId, publicKey } = entry;
   const password = role !== "agent" && withPassword.has(name);
   return {
     name,
@@ -93,8 +100,11 @@ export async function viewsOf(options: KeysOption): Promise<{ dir: string; keys:
 /** Throws `Fault` BAD_REQUEST when no key has this name. */
 export async function viewNamed(options: KeysOption, name: string): Promise<KeyView> {
   const { dir } = await keysOf(options);
+  const service = serviceNamed(name);
   const directory = await withKeysLocked(dir, () => openKeyDirectory({ dir }));
-  return viewOf(directory, entryNamed(directory.entries, name));
+  if (service === undefined) return viewOf(directory, entryNamed(directory.entries, name));
+  const publicKey = directory.ring.services[service] ?? "";
+  return viewOf(directory, { name: serviceKeyName(service), role: "service", service, publicKey });
 }
 
 export function viewWords({ name, role, agentId, publicKey, file, passwordFile }: KeyView): string {

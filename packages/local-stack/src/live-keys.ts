@@ -7,6 +7,7 @@ import { callEndpoint, ENDPOINTS } from "@bioxen/contracts";
 import { Fault } from "@bioxen/kernel";
 import { ConnectionRefused, type ConnectionSettings, connectBus, reloadServer } from "@bioxen/nats";
 import { withKeysLocked } from "./key-lock.ts";
+import { renewService } from "./service-renewal.ts";
 
 /** Number of times that the server is asked for a reload until requests with a new key have a receiver. */
 const TRIES = 3;
@@ -29,13 +30,20 @@ export async function changeKeys(
 ): Promise<KeyChange> {
   return withKeysLocked(dir, async () => {
     const done = await change();
-    if (server === undefined) return done;
+    if (server === undefined) {
+      await done.grace?.use();
+      await done.grace?.end();
+      return done;
+    }
     const asSystem = { ...server, creds: new KeyFiles(dir).server("system") };
     try {
       await reloadServer(asSystem);
     } catch (thrown) {
       await done.undo();
       throw thrown;
+    }
+    if (done.grace !== undefined && !(await renewService(asSystem, done.grace))) {
+      throw notInForce(`the service ${done.grace.service} does not log in with its new key`);
     }
     await checkKeys(server, asSystem, done);
     return done;
@@ -54,7 +62,8 @@ async function checkKeys(
   if (seed === undefined) return;
   for (let i = 0; i < TRIES; i += 1) {
     if (i > 0) await reloadServer(asSystem);
-    if (await serves(server, seed, entry.role === "agent")) return;
+    const isProgram = entry.role === "agent" || entry.role === "service";
+    if (await serves(server, seed, isProgram)) return;
   }
   throw notInForce(`requests with the key of ${entry.name} have no receiver`);
 }
@@ -79,11 +88,11 @@ async function letsIn(server: ConnectionSettings, seed: string): Promise<boolean
  * True when a request with this key reaches another account. A request that services do not answer, because they are
  * away, has reached them as far as the key is concerned.
  */
-async function serves(server: ConnectionSettings, seed: string, isAgent: boolean): Promise<boolean> {
+async function serves(server: ConnectionSettings, seed: string, isProgram: boolean): Promise<boolean> {
   const bus = await connectBus({ ...server, creds: seed, name: "bioxen-auth" });
   try {
-    // An agent calls endpoints that change something, so its key is tried on JetStream.
-    if (isAgent)
+    // Agents and services call endpoints that change something, so their keys are tried on JetStream.
+    if (isProgram)
       return await bus.connection.request("$JS.API.INFO", "", { timeout: CALL_TIMEOUT_MS }).then(hasAnswer);
     const reply = await callEndpoint(bus, ENDPOINTS.vmList, { limit: 1 }, { timeoutMs: CALL_TIMEOUT_MS });
     return reply.ok || reply.error.code !== "FORBIDDEN";

@@ -215,6 +215,26 @@ describe("any course of requests", () => {
     );
   });
 
+  it("starts nothing while it is held, and then what has waited, in turn", () => {
+    const world = new World();
+    world.send("a", 2);
+    world.lane.hold();
+    world.send("b", 3);
+    world.send("c");
+    world.end();
+    world.end();
+    expect(world.started).toEqual(["a1", "a2"]);
+    expect(world.lane).toMatchObject({ underWay: 0, waiting: 4 });
+    world.lane.release();
+    expect(world.started.slice(2)).toEqual(["b1", "c1", "b2", "b3"]);
+    world.lane.hold();
+    world.nowMs += LIMITS.waitMs;
+    world.send("d");
+    world.nowMs += LIMITS.waitMs;
+    world.lane.expire();
+    expect(world.refused).toEqual([["d1", expect.objectContaining({ reason: "late" })]]);
+  });
+
   it("starves no caller: a waiting request starts within one turn of every caller", () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom(..."abcdefg"), { maxLength: 100 }), (callers) => {

@@ -90,6 +90,7 @@ export class Admission<T> {
   #intervalBeganMs: number;
   #endedPerMs = 0;
   #stopping = false;
+  #isHeld = false;
 
   constructor(limits: LaneLimits, effects: AdmissionEffects<T>, nowMs: () => number) {
     this.#limits = limits;
@@ -139,6 +140,16 @@ export class Admission<T> {
     this.#turns.add(caller);
     if (caller.underWay === 0) this.#unserved.add(caller);
     while (this.#cost > this.#limits.waiting) this.#pushOut();
+  }
+
+  /** Starts no request until {@link release}: requests wait as they do while the lane is full. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  release(): void {
+    this.#isHeld = false;
+    this.#startNext();
   }
 
   /** Reports that a started request of this caller is over, and starts waiting requests as far as the limits allow. */
@@ -200,6 +211,7 @@ export class Admission<T> {
 
   #mayStart(underWayOfCaller: number): boolean {
     const { underWay, reserved } = this.#limits;
+    if (this.#isHeld) return false;
     if (this.#underWay < underWay) return true;
     return underWayOfCaller === 0 && this.#underWay < underWay + reserved;
   }
@@ -212,7 +224,7 @@ export class Admission<T> {
   }
 
   #startNext(): void {
-    for (;;) {
+    while (!this.#isHeld) {
       const isReserved = this.#underWay >= this.#limits.underWay;
       if (isReserved && !this.#mayStart(0)) return;
       const [caller] = isReserved ? this.#unserved : this.#turns;

@@ -123,6 +123,25 @@ export class Bus implements Caller, Publisher, Subscriber {
     return this.#refusedLogins;
   }
 
+  /** True when the file of the credentials has others than those with which the connection was made. */
+  get hasNewCredentials(): boolean {
+    return this.#dialling.hasNewCredentials;
+  }
+
+  /**
+   * Makes the connection again, with the credentials as they are now. Subscriptions stay, and what arrives meanwhile is
+   * lost. Resolves when the connection is made, and at the latest after `deadlineMs`. Never rejects.
+   */
+  async reconnect(deadlineMs: number): Promise<void> {
+    const isMade = new Promise<void>((resolve) => {
+      this.onStatus((status) => {
+        if (status === "connected") resolve();
+      });
+    });
+    await this.connection.reconnect();
+    await settledWithin(isMade, deadlineMs);
+  }
+
   get serverVersion(): string {
     return this.connection.info?.version ?? "unknown";
   }

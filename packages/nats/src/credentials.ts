@@ -90,12 +90,14 @@ function claimsOf(part: string): Claims {
 /** The credentials of one setting. They can be read again at any time, and may have changed by then. */
 export class CredentialSource {
   readonly #read: () => string;
+  #text: string;
   #last: Credentials;
 
   /** Reads the credentials. Throws an `Error` when that fails: the message says why, and shows no content. */
   constructor(read: () => string) {
     this.#read = read;
-    this.#last = parseCredentials(read());
+    this.#text = read();
+    this.#last = parseCredentials(this.#text);
   }
 
   /** The credentials that were read last. */
@@ -103,10 +105,24 @@ export class CredentialSource {
     return this.#last;
   }
 
+  /** True when valid credentials can be read that differ from those that were read last. */
+  get hasChanged(): boolean {
+    try {
+      const text = this.#read();
+      if (text === this.#text) return false;
+      parseCredentials(text);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   /** Reads the credentials again and returns them; when that fails, the last valid credentials. Never throws. */
   current(): Credentials {
     try {
-      this.#last = parseCredentials(this.#read());
+      const text = this.#read();
+      this.#last = parseCredentials(text);
+      this.#text = text;
     } catch {
       // The file may be half-written. If the server refuses the old credentials, the next attempt reads the file again.
     }

@@ -141,6 +141,11 @@ export class Dialling {
     return null;
   }
 
+  /** True when the file of the credentials has others than those of the last login. */
+  get hasNewCredentials(): boolean {
+    return this.#credentials?.hasChanged ?? false;
+  }
+
   #authenticate(nonce?: string): Auth {
     if (this.#credentials !== undefined) return this.#credentials.current().authenticate(nonce);
     const login = this.#login();

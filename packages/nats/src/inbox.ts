@@ -72,6 +72,11 @@ export interface InboxOptions {
   readonly callerLimit?: number | undefined;
 }
 
+/** Longest wait for the answers to received requests, ms: no request waits longer for its start (lane-rules.ts). */
+const FINISH_MS = 5_000;
+/** Longest wait for the end of the requests under way while further ones wait, ms: less than half of the longest wait. */
+const HOLD_MS = 2_000;
+
 /** The codes of refusals that say something about the caller: it may not do this, or it sends too much. */
 export const AUDITED_CODES = ["FORBIDDEN", "RATE_LIMITED"] as const;
 
@@ -84,6 +89,10 @@ export interface AuditedRefusal {
 
 export interface Inbox {
   load(): InboxLoad;
+  /** Leaves the queue groups; resolves when all received requests but programs are answered, within 5 s. */
+  leave(): Promise<void>;
+  /** Carries out `work` while only programs are under way. Other requests wait; after 2 s, those under way go on beside it. */
+  quietly(work: () => Promise<void>): Promise<void>;
   /** Stops receiving commands by leaving the queue groups; resolves when every message in flight is answered. */
   stop(): Promise<void>;
 }
@@ -126,10 +135,20 @@ export async function openInbox(options: InboxOptions): Promise<Inbox> {
     });
   }
   await connections.flush();
+  let left: Promise<unknown> | undefined;
+  const leave = () => {
+    left ??= service.stop().then(() => receiver.leave());
+    return left;
+  };
   return {
     load: () => receiver.load,
+    leave: async () => {
+      await leave();
+      await receiver.finish(FINISH_MS);
+    },
+    quietly: (work) => receiver.quietly(work, HOLD_MS),
     async stop() {
-      await service.stop();
+      await leave();
       await receiver.stop();
       await connections.close();
     },

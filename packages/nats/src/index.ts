@@ -34,6 +34,7 @@ export * from "./provision.ts";
 export { READ_WINDOW } from "./reader-protocol.ts";
 export type { EndpointLoad, InboxLoad } from "./receiver.ts";
 export { lacksJetStream } from "./server-codes.ts";
+export { loginsOf } from "./server-logins.ts";
 export { reloadServer } from "./server-reload.ts";
 export { hasLogin, shownServers } from "./server-url.ts";
 export * from "./storage.ts";

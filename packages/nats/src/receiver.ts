@@ -23,6 +23,9 @@ const DISCOVERIES_PER_SECOND = 100;
 /** Maximum number of messages whose reply subject is being checked with the server. Further messages are dropped. */
 const MAX_ASKING = 1_024;
 
+/** The lanes without programs, which may run for a minute. */
+const SHORT_LANES: readonly LaneName[] = ["commands", "queries", "internal"];
+
 export interface ReceiverOptions {
   readonly bus: Bus;
   readonly connections: LaneConnections;
@@ -114,8 +117,36 @@ export class Receiver {
     return { ...lane.load, connectionLosses: losses.reduce((a, b) => a + b, 0) };
   }
 
+  /** Takes no further request of principals; the services library ends its own subscriptions. */
+  async leave(): Promise<void> {
+    await Promise.all(this.#ofPrincipals.splice(0).map((subscription) => subscription.drain()));
+  }
+
+  /** Resolves when every request but the programs is answered, also those that wait, and at the latest after `ms`. */
+  async finish(ms: number): Promise<void> {
+    await this.#each(SHORT_LANES, (lane) => lane.finish(ms));
+  }
+
+  /**
+   * Carries out `work` while only programs are under way; other requests wait. Requests of clients are held first, because
+   * their work may need an internal request of this service. What is still under way after `ms` goes on beside `work`.
+   */
+  async quietly(work: () => Promise<void>, ms: number): Promise<void> {
+    try {
+      await this.#each(["commands", "queries"], (lane) => lane.hold(ms));
+      await this.#each(["internal"], (lane) => lane.hold(ms));
+      await work();
+    } finally {
+      await this.#each(SHORT_LANES, (lane) => lane.release());
+    }
+  }
+
+  async #each(names: readonly LaneName[], act: (lane: RequestLane) => unknown): Promise<void> {
+    await Promise.all(names.map((name) => this.#lanes.get(name)).map((lane) => lane && act(lane)));
+  }
+
   async stop(): Promise<void> {
-    await Promise.all(this.#ofPrincipals.map((subscription) => subscription.drain()));
+    await this.leave();
     await Promise.all([...this.#lanes.values()].map((lane) => lane.stop()));
   }
 

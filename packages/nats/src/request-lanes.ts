@@ -32,6 +32,7 @@ import {
 } from "./lane-rules.ts";
 import { prefixOf } from "./reply-subjects.ts";
 import { headersOf, type ReadHeaders } from "./request-headers.ts";
+import { settledWithin } from "./settled-within.ts";
 
 /** A request that a lane has accepted, without a reference to the buffer in which the request arrived. */
 export interface Request {
@@ -126,6 +127,26 @@ export class RequestLane {
     // The request gets copies of headers and payload. Views would keep the socket's whole buffer in memory.
     const request = { served, caller: known, reply, headers: readHeaders(), data: data.slice(), respond };
     this.#admission.enter(caller, request, cost);
+  }
+
+  /** Resolves when no request is under way or waiting, and at the latest after `ms`. */
+  async finish(ms: number): Promise<void> {
+    let isLate = false;
+    const isDone = async () => {
+      while (this.#underWay.size > 0 && !isLate) await Promise.allSettled(this.#underWay);
+    };
+    await settledWithin(isDone(), ms);
+    isLate = true;
+  }
+
+  /** Starts no request until {@link release}. Resolves when none is under way, and at the latest after `ms`. */
+  async hold(ms: number): Promise<void> {
+    this.#admission.hold();
+    await settledWithin(Promise.allSettled(this.#underWay), ms);
+  }
+
+  release(): void {
+    this.#admission.release();
   }
 
   /** Refuses the waiting requests, and resolves when every request in progress is answered. */

@@ -59,6 +59,7 @@ import { metricsAccess } from "./metrics-access.ts";
 import { EndRequested, ProcessEnd } from "./process-end.ts";
 import { createLogger, namedIds, randomIds, systemClock, systemTimers } from "./real-world.ts";
 import { Refusals } from "./refusals.ts";
+import { RenewedInbox } from "./renewed-inbox.ts";
 import { withEveryKind } from "./snapshot-sinks.ts";
 import { openSnapshots, type Snapshots } from "./snapshots.ts";
 import { StandBy } from "./stand-by.ts";
@@ -179,8 +180,7 @@ async function boot(
   guard.begin(() => feed.appliedSeq);
   // Only the monitor inspects the store, because only the monitor raises alerts about the store.
   const inspectStore = definition.name === "monitor" ? () => storeReport(bus) : undefined;
-  const sampled = () => service.sampled?.() ?? {};
-  const vitals = new ProcessVitals(ports, definition.name, instance, feed, sampled, inspectStore);
+  const vitals = new ProcessVitals(ports, definition.name, instance, feed, sampledBy(service), inspectStore);
   const metrics = new ProcessMetrics(definition.name, () => vitals.now(), appends);
   const measuring = measuringOf(ports.leases, vitals, bus, service);
   const measure = () => measuring.flatMap((part) => part());
@@ -215,7 +215,8 @@ async function boot(
   }
   await end.during(service.begin(feed));
   if (writesSnapshots) await end.during(snapshots.beginWriting(feed));
-  const opened = await end.during(openInbox({ ...serving, metadata: discovery }));
+  const open = () => openInbox({ ...serving, metadata: discovery });
+  const opened = await end.during(RenewedInbox.open({ bus, open, logger, timers: systemTimers }));
   measuring.push(() => loadMeasurements(opened.load()));
   const stopping = [() => opened.stop()];
   for (const intake of await end.during(intakesOf(definition, common, bus)))
@@ -236,6 +237,10 @@ async function boot(
   vitals.serves();
   process.send?.({ kind: "ready" });
   logger.info({}, `${definition.name} is ready`);
+}
+
+function sampledBy(service: Service): () => Pick<ServiceSample, "agent"> {
+  return () => service.sampled?.() ?? {};
 }
 
 /** Returns the endpoints that the host itself serves, beside those of the service. */

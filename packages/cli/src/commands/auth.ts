@@ -138,7 +138,7 @@ function addAdd(auth: Command): void {
 
 function addShow(auth: Command): void {
   withKeysOption(auth.command("show <name>"))
-    .description("show role, public key and files of a principal or an agent")
+    .description("show role, public key and files of a principal, an agent, or service:NAME")
     .action((name: string, options: KeysOption, command: Command) =>
       reported(command, async (json) => {
         const { viewNamed, viewWords } = await import("../auth-views.ts");
@@ -151,7 +151,10 @@ function addShow(auth: Command): void {
 
 function addRotate(auth: Command): void {
   withKeysOption(auth.command("rotate <name>"))
-    .description("replace key and password of a principal or an agent; the former ones are refused at once")
+    .description(
+      "replace key and password of a principal or an agent, or the key of service:NAME; the former ones are refused at once",
+    )
+    .addHelpText("after", "\nExamples:\n  bioxen auth rotate alice\n  bioxen auth rotate service:lifecycle")
     .action((name: string, options: KeysOption, command: Command) =>
       changed(command, options, async ({ dir }) => (await import("@bioxen/auth")).rotateKey(dir, name)),
     );

@@ -14,10 +14,12 @@ const keyShape = {
   password: z.boolean(),
   passwordFile: z.string().optional(),
 };
+/** What `show` and `rotate` describe is a principal, an agent, or a service. */
+const anyKeyShape = { ...keyShape, role: z.enum([...keyShape.role.options, "service"]) };
 const key = z.object(keyShape);
 const ok = z.literal(true);
 
-export const authKey = z.object({ ok, ...keyShape });
+export const authKey = z.object({ ok, ...anyKeyShape });
 /** `inForce`: false when no local stack runs with these keys, so that the change is in the files only. */
 export const authChange = authKey.extend({ revoked: z.boolean(), inForce: z.boolean() });
 export const authList = z.object({ ok, dir: z.string(), keys: z.array(key) });
