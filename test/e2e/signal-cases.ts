@@ -64,14 +64,25 @@ export function signalCases(seed: number, count: number, longestMs: number): Sig
     const launch = pick(LAUNCHES, i + Math.floor(i / COMMANDS.length));
     // The launch by npx begins its command about 1.5 s later.
     const longest = (command === "down" ? 2_500 : longestMs) + (launch === "npx" ? 2_000 : 0);
+    const signal = pick(SIGNALS, Math.floor(random() * SIGNALS.length));
+    const target = pick(TARGETS, Math.floor(random() * TARGETS.length));
     return {
       command,
       launch,
-      signal: pick(SIGNALS, Math.floor(random() * SIGNALS.length)),
-      target: pick(TARGETS, Math.floor(random() * TARGETS.length)),
+      signal,
+      target: isHeldByShell(launch, signal) ? "group" : target,
       atMs: Math.round(random() * longest),
     };
   });
+}
+
+/**
+ * Returns true for a signal that no command of BioXen can get if only the launcher gets it: npm runs its command by
+ * `sh -c` and sends SIGINT to that shell alone, which holds it until its command has ended (dash, `trap.c`, `setsignal`:
+ * a shell with `-c` catches SIGINT). On a terminal, Ctrl-C reaches the whole group.
+ */
+function isHeldByShell(launch: SignalCase["launch"], signal: SignalCase["signal"]): boolean {
+  return launch === "npx" && signal === "SIGINT";
 }
 
 export function wordsOf({ command, launch, signal, target, atMs }: SignalCase): string {
