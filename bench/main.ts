@@ -1,5 +1,5 @@
 /**
- * `pnpm bench [commands|replay|startup|monitor|scheduler|packing|flood|identities|cli|cells]`: runs the benchmarks and prints
+ * `pnpm bench [commands|replay|startup|monitor|scheduler|packing|flood|identities|cli|cells|volume]`: runs the benchmarks and prints
  * their results.
  * They are rates, the time of a placement plan, and the number of chassis that a plan needs. Each rate has its
  * ratio to the rate of raw NATS beside it. Exits with 0 when all measurements succeed and stay within their limits.
@@ -22,6 +22,7 @@ import { packing } from "./packing.ts";
 import { rateOf, rawPublishRate } from "./rate.ts";
 import { scheduler } from "./scheduler.ts";
 import { startup } from "./startup.ts";
+import { volume } from "./volume.ts";
 
 const COMMANDS = 5_000;
 const AT_ONCE = 64;
@@ -101,6 +102,7 @@ const BENCHMARKS = [
   "identities",
   "cli",
   "cells",
+  "volume",
 ];
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !BENCHMARKS.includes(name));
@@ -119,5 +121,6 @@ const verdicts = [
   isWanted("identities") ? await identities() : true,
   isWanted("cli") ? await cli() : true,
   isWanted("cells") ? await cells() : true,
+  isWanted("volume") ? await volume() : true,
 ];
 if (verdicts.includes(false)) process.exitCode = 1;
