@@ -2,8 +2,12 @@
  * One experiment of many VMs while every process is killed in turn, and a second one that is cancelled. It returns the
  * problems as sentences, and prints its figures.
  */
-import { readFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { connect, headers, type NatsConnection } from "@nats-io/transport-node";
 import { checkGuests, checkReservations, checkResults } from "./checks.ts";
 import { Fleet } from "./fleet.ts";
@@ -29,6 +33,8 @@ export interface ExperimentResult {
 const QUALITIES = [0.2, 0.4, 0.6, 0.8];
 export const COMBINATIONS = QUALITIES.length;
 const LAST_MINUTE = 60;
+const EVERY_MINUTES = 20;
+const ROWS = LAST_MINUTE / EVERY_MINUTES + 1;
 const MANY = "many";
 const CANCELLED = "cancelled";
 
@@ -45,6 +51,7 @@ const STALL_MS = 180_000;
 const LOOK = { leastMs: 100, msPerVm: 0.5 };
 const SAY_EVERY_MS = 10_000;
 const PAGE = 100;
+const CLI = fileURLToPath(new URL("../../packages/cli/src/main.ts", import.meta.url));
 
 // biome-ignore lint/suspicious/noExplicitAny: a client knows no types.
 type Json = any;
@@ -69,7 +76,7 @@ function fileOf(experiment: string, { vms, biologicalType }: ExperimentOptions) 
     sweep: { "environment.nutrientQuality": QUALITIES },
     replicates: vms / COMBINATIONS,
     untilMinute: LAST_MINUTE,
-    record: { everyMinutes: LAST_MINUTE / 3 },
+    record: { everyMinutes: EVERY_MINUTES },
   };
 }
 
@@ -137,6 +144,7 @@ class ExperimentRun {
     return [
       ...problems,
       ...checkResults(await this.#results(), COMBINATIONS),
+      ...(await this.#written()),
       ...(await this.#nothingLeft()),
     ];
   }
@@ -224,6 +232,23 @@ class ExperimentRun {
       cursor = page.cursor;
       if (cursor === null) return all;
     }
+  }
+
+  /** Writes the files of the experiment as a user does. Returns what is wrong with the number of their lines. */
+  async #written(): Promise<string[]> {
+    const { vms, say } = this.#options;
+    const { dir, url } = this.#fleet;
+    const [file, out] = [join(dir, `${MANY}.json`), join(dir, "out")];
+    await writeFile(file, JSON.stringify(fileOf(MANY, this.#options)));
+    const startedAtMs = performance.now();
+    const args = [CLI, "experiment", "run", file, "--out", out, "--server", url];
+    await promisify(execFile)(process.execPath, args, { env: { ...process.env, BIOXEN_HOME: dir } });
+    say(`files written in ${((performance.now() - startedAtMs) / 1_000).toFixed(1)} s`);
+    const lines = async (name: string) =>
+      (await readFile(join(out, name), "utf8")).trimEnd().split("\n").length;
+    const written = `${await lines("results.csv")} and ${await lines("courses.csv")} lines`;
+    const wanted = `${vms + 1} and ${vms * ROWS + 1} lines`;
+    return written === wanted ? [] : [`results.csv and courses.csv have ${written}, not ${wanted}`];
   }
 
   /** Returns what is left of the VMs of an experiment that has ended: in the log, the ledgers, and the agent. */
