@@ -1,5 +1,6 @@
 /**
- * Runs a function on each item of a list, with a limited number of items in progress at once.
+ * Runs a function on each item of a list, with a limited number of items in progress at once: until all have ended, or
+ * for results in the order of the items.
  */
 
 /**
@@ -25,4 +26,30 @@ export async function someAtATime<T>(items: readonly T[], work: (item: T) => Pro
     }
   };
   await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, worker));
+}
+
+/**
+ * Yields the results of `work` in the order of the items, while the work on the next items is in progress. Throws the
+ * error of the first item that failed, once no work is in progress any more.
+ */
+export async function* resultsInOrder<T, R>(
+  items: readonly T[],
+  work: (item: T) => Promise<R>,
+): AsyncGenerator<R> {
+  const inProgress: Promise<R>[] = [];
+  const begin = (item: T) => {
+    const result = work(item);
+    // A failure is thrown in its turn, and not before.
+    result.catch(() => undefined);
+    inProgress.push(result);
+  };
+  try {
+    for (const item of items) {
+      begin(item);
+      if (inProgress.length === AT_ONCE) yield await (inProgress.shift() as Promise<R>);
+    }
+    while (inProgress.length > 0) yield await (inProgress.shift() as Promise<R>);
+  } finally {
+    await Promise.allSettled(inProgress);
+  }
 }

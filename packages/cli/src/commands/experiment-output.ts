@@ -14,6 +14,7 @@ import { csvRow } from "../course-csv.ts";
 import { resultsCsv } from "../experiment-results.ts";
 import { CommandEnd, EXIT_REFUSED } from "../outcome.ts";
 import type { Session } from "../session.ts";
+import { resultsInOrder } from "../some-at-a-time.ts";
 import { walkLog } from "../walk-log.ts";
 
 type Whole = ResultOf<"experimentGet">;
@@ -47,24 +48,36 @@ async function saveCourses(session: Session, whole: Whole, file: string): Promis
   }
 }
 
+/** Reads the first pages of some courses at a time. Most courses have no other, and reading one waits for the server. */
 async function* courseLines(session: Session, { vms }: Whole): AsyncGenerator<string> {
   let head = "";
-  for (const { vmId, incarnation } of vms) {
-    let cursor: string | null = incarnation === null ? null : "";
-    while (cursor !== null && incarnation !== null) {
-      const next: { cursor?: string } = cursor === "" ? {} : { cursor };
-      const page: ResultOf<"courseGet"> = await session.ask("courseGet", {
-        ...{ vmId, incarnation, limit: MAX_PAGE },
-        ...next,
-      });
+  const recorded = vms.flatMap(({ vmId, incarnation }) =>
+    incarnation === null ? [] : [{ vmId, incarnation }],
+  );
+  const first = async (vm: CourseOf) => ({ vm, page: await coursePage(session, vm) });
+  for await (const { vm, page: firstPage } of resultsInOrder(recorded, first)) {
+    for (let page = firstPage; ; page = await coursePage(session, vm, page.cursor)) {
       const names = csvRow(["vm", ...page.columns.map(({ name, unit }) => `${name} [${unit}]`)]);
       // VMs of different models have different columns: each change of them begins with a header of its own.
       if (names !== head) yield `${names}\n`;
       head = names;
-      yield page.rows.map((row) => `${csvRow([vmId, ...row])}\n`).join("");
-      cursor = page.cursor;
+      yield page.rows.map((row) => `${csvRow([vm.vmId, ...row])}\n`).join("");
+      if (page.cursor === null) break;
     }
   }
+}
+
+interface CourseOf {
+  readonly vmId: string;
+  readonly incarnation: number;
+}
+
+function coursePage(
+  session: Session,
+  course: CourseOf,
+  cursor: string | null = null,
+): Promise<ResultOf<"courseGet">> {
+  return session.ask("courseGet", { ...course, limit: MAX_PAGE, ...(cursor === null ? {} : { cursor }) });
 }
 
 /** Returns what experiment.json has: what is needed to run the experiment again and to compare it with the log. */
