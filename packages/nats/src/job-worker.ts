@@ -12,6 +12,7 @@
 import {
   contentLimitOf,
   DEAD_LETTER_STREAM,
+  type IdentityMode,
   JOB_OUTCOME_STREAM,
   JOB_STREAM,
   jobAggregatesOf,
@@ -19,11 +20,12 @@ import {
   jobLease,
   jobQueueOf,
   jobSubjectsOf,
+  principalOf,
   type ServiceName,
   STRAY_JOB_LEASE,
   STRAY_JOB_OWNER,
 } from "@bioxen/contracts";
-import { Fault, KeyedQueue, type Lease, type Leases, messageOf, type Timers } from "@bioxen/kernel";
+import { Fault, KeyedQueue, type Leases, messageOf, type Timers } from "@bioxen/kernel";
 import {
   AckPolicy,
   type ConsumerMessages,
@@ -32,24 +34,22 @@ import {
   type JsMsg,
 } from "@nats-io/jetstream";
 import type { Bus } from "./bus.ts";
+import { publisherOf } from "./callers.ts";
 import { parseJson } from "./command.ts";
 import { jetStreamOf, streamManagerOf } from "./jet-stream.ts";
 import { type AfterTry, type AttemptOptions, JobAttempts, type PendingJob } from "./job-attempt.ts";
+import { type Endable, underLease } from "./job-lease.ts";
 import { type Job, jobHeaders, jobOf } from "./job-message.ts";
+import { JobPlaces } from "./job-places.ts";
 import { JobStore } from "./job-store.ts";
-import { Semaphore } from "./semaphore.ts";
 import type { StorageSettings } from "./storage.ts";
 import { StrayJobs } from "./stray-jobs.ts";
 import { restoreStream } from "./streams.ts";
 
 /**
- * Maximum number of tries in progress at one time, each of another VM or chassis. The number is high enough to hide the
- * waits for the disk, and low enough to leave room for requests.
- */
-const MAX_TRIES_AT_ONCE = 16;
-/**
  * Maximum number of jobs that a lease holder has received and not acknowledged. When more jobs than this wait behind a
- * failing job of one VM, the jobs of other VMs wait too, until the failing job is a dead letter.
+ * failing job of one VM, the jobs of other VMs wait too, until the failing job is a dead letter. The principals take turns
+ * within this number only.
  */
 const MAX_UNACKNOWLEDGED = 1_024;
 /**
@@ -120,33 +120,11 @@ export async function openJobWorker(options: JobWorkerOptions): Promise<JobWorke
   };
 }
 
-interface Endable {
-  end(): Promise<void>;
-}
-
-/**
- * Contends for the lease `name`. Each time this process acquires the lease, calls `begin`. When this process loses the
- * lease, calls `end` of the object from `begin`. Returns a function that ends the work and releases the lease.
- */
-function underLease(
-  leases: Leases,
-  name: string,
-  begin: (held: () => boolean) => Endable,
-): () => Promise<void> {
-  let current: Endable | undefined;
-  const lease: Lease = leases.contend(name, {
-    onHeld: () => {
-      current = begin(() => lease.token() !== undefined);
-    },
-    onLost: () => {
-      void current?.end();
-      current = undefined;
-    },
-  });
-  return async () => {
-    await current?.end();
-    await lease.release();
-  };
+/** A job as the worker knows it before it reads the payload. */
+interface Received {
+  readonly seq: number;
+  /** The principal that published the job. */
+  readonly principal: string;
 }
 
 /** A delivered message. `reply` is the subject for its acknowledgements, which the client library's type omits. */
@@ -164,7 +142,8 @@ class KindWorker implements Endable {
    * behind it.
    */
   readonly #turns = new KeyedQueue();
-  readonly #places = new Semaphore(MAX_TRIES_AT_ONCE);
+  readonly #places = new JobPlaces();
+  readonly #identities: IdentityMode;
   /** For each job that waits for its next try, the function that ends this wait early. */
   readonly #waits = new Set<() => void>();
   /** By stream sequence of each unacknowledged job: the acknowledgement subject of the job's latest delivery. */
@@ -184,6 +163,7 @@ class KindWorker implements Endable {
     this.#held = held;
     this.#storage = options.storage ?? {};
     this.#onFault = options.onFault;
+    this.#identities = options.identities ?? "open";
     this.#attempts = new JobAttempts(options);
     this.#store = options.store;
     this.#maxHeldBytes = options.maxHeldBytes ?? MAX_HELD_BYTES;
@@ -261,9 +241,10 @@ class KindWorker implements Endable {
     this.#unacknowledged.set(seq, reply);
     if (isRedelivery) return;
     const payload = parseJson(data);
+    const principal = principalOf(publisherOf(this.#identities, subject).identity);
     const turn = (payload.ok ? jobQueueOf(payload.value) : undefined) ?? `job ${seq}`;
     if (this.#heldBytes + data.byteLength > this.#maxHeldBytes) {
-      void this.#turns.run(turn, () => this.#carryOut(seq, () => this.#store.waitingAt(seq)));
+      void this.#turns.run(turn, () => this.#carryOut({ seq, principal }, () => this.#store.waitingAt(seq)));
       return;
     }
     const headers = jobHeaders(() => message.headers);
@@ -271,20 +252,20 @@ class KindWorker implements Endable {
     const job = jobOf({ subject, seq, data: data.slice(), ...headers, storedAtMs: time.getTime() });
     this.#heldBytes += data.byteLength;
     void this.#turns
-      .run(turn, () => this.#carryOut(seq, async () => job))
+      .run(turn, () => this.#carryOut({ seq, principal }, async () => job))
       .finally(() => {
         this.#heldBytes -= data.byteLength;
       });
   }
 
   /**
-   * Tries a job until the job is done or this worker ends. While the job waits for its next try, it does not count
-   * towards {@link MAX_TRIES_AT_ONCE}. `read` returns the job, or undefined when the job has left the queue.
+   * Tries a job until the job is done or this worker ends. While the job waits for its next try, it takes no place.
+   * `read` returns the job, or undefined when the job has left the queue.
    */
-  async #carryOut(seq: number, read: () => Promise<Job | undefined>): Promise<void> {
+  async #carryOut({ seq, principal }: Received, read: () => Promise<Job | undefined>): Promise<void> {
     const progress = { attempts: 0 };
     while (!this.#ended) {
-      const after = await this.#places.run(() => this.#try(seq, read, progress));
+      const after = await this.#places.run(principal, () => this.#try(seq, read, progress));
       if (after.kind === "done" || this.#ended) return;
       await this.#wait(after.afterMs);
     }

@@ -37,6 +37,15 @@ const systemTimers = {
   },
 };
 
+/** Number of slow jobs of one tenant: more than are tried at one time. */
+const SLOW_JOBS = 100;
+/** Begins the ids of VMs whose start ends when `endSlow` is called. */
+const SLOW = "alice-slow-";
+let endSlow: () => void = () => undefined;
+const slow = new Promise<void>((resolve) => {
+  endSlow = resolve;
+});
+
 let server: TestServer;
 let bus: Bus;
 const closers: (() => Promise<unknown>)[] = [];
@@ -61,8 +70,9 @@ beforeAll(async () => {
     },
     onFault: () => undefined,
   } as const;
-  const start = ({ vmId }: { vmId: string }, causation: Causation) => {
+  const start = async ({ vmId }: { vmId: string }, causation: Causation) => {
     started.push({ vmId, ...causation });
+    if (vmId.startsWith(SLOW)) await slow;
     return { ok: true, result: { changed: true, vm: { vmId } } } as never;
   };
   const onJobs = [await openJobCancellation(bus, outcomes, "mapped"), await openJobOutcomes(bus)];
@@ -165,6 +175,24 @@ describe("the jobs of tenants", () => {
     ["bioxen.job.vm.start", {}, { "Nats-Msg-Id": "_of.bob.x" }, 400],
   ])("on %s with %j and the headers %j is not stored: %i", async (subject, payload, fields, code) => {
     expect(await ask(ALICE, subject, payload, fields)).toMatchObject({ error: { code } });
+  });
+
+  it("do not wait behind the jobs of another tenant", async () => {
+    const before = away;
+    away = undefined;
+    const vms = Array.from({ length: SLOW_JOBS }, (_, i) => `${SLOW}${i}`);
+    for (const vmId of vms) expect(await publish(ALICE, vmId, vmId)).toMatchObject({ duplicate: false });
+    const begun = () => started.filter(({ vmId }) => vmId.startsWith(SLOW)).length;
+    await eventually("slow jobs are under way", () => begun() > 0 || undefined);
+    expect(await publish(BOB, "bob-9", "quick")).toMatchObject({ duplicate: false });
+    await eventually("the job of the other tenant is carried out", async () => {
+      const { outcome } = await outcomeOf(BOB, "quick");
+      return outcome === null ? undefined : outcome;
+    });
+    expect(begun()).toBeLessThan(SLOW_JOBS);
+    endSlow();
+    await eventually("every job is carried out", () => begun() === SLOW_JOBS || undefined);
+    away = before;
   });
 
   it("take no id from a header that BioXen itself sets", async () => {
