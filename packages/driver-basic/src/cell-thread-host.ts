@@ -19,7 +19,7 @@ import {
   receivedError,
   type ToCellThread,
 } from "./cell-thread-protocol.ts";
-import { CELL_THREAD_END_MS, CELL_THREAD_SILENT_MS, SILENT_TICKS } from "./limits.ts";
+import { CELL_THREAD_END_MS, CELL_THREAD_SILENT_MS, CELL_THREAD_YOUNG_MB, SILENT_TICKS } from "./limits.ts";
 
 export interface CellThreadPorts {
   /**
@@ -127,7 +127,11 @@ export class CellThreadHost {
 
   #spawn(): Worker {
     const url = this.#ports.threadUrl ?? new URL("./cell-thread-worker.ts", import.meta.url);
-    const worker = new Worker(url, { workerData: this.#data, name: "bioxen-cells" });
+    const worker = new Worker(url, {
+      workerData: this.#data,
+      name: "bioxen-cells",
+      resourceLimits: { maxYoungGenerationSizeMb: CELL_THREAD_YOUNG_MB },
+    });
     worker.on("message", (packet: Packet) => {
       for (const message of packet) if (worker === this.#worker) this.#receive(message);
     });
