@@ -161,10 +161,10 @@ class Basic implements BasicDriver {
   }
 
   async #runProgram(guest: CellGuest): Promise<void> {
-    const { program } = guest.spec;
+    const { program, startsPaused } = guest.spec;
     try {
       if (program !== undefined) await this.#calls.program(guest, program);
-      if (guest.state === "starting") guest.state = "running";
+      if (guest.state === "starting") guest.state = startsPaused === true ? "paused" : "running";
     } catch (error) {
       this.#end(guest);
       throw error;

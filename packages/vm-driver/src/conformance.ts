@@ -179,7 +179,7 @@ function fencing({ driver, start }: Fixture): void {
   });
 }
 
-function pausing({ driver, start }: Fixture): void {
+function pausing({ driver, start, subject }: Fixture): void {
   it("pause and resume are idempotent and visible in the list, or UNSUPPORTED", async () => {
     await start("cell-a", 10);
     if (!driver().capabilities.pause) {
@@ -208,6 +208,19 @@ function pausing({ driver, start }: Fixture): void {
     await driver().resume("cell-a", 10);
     await live(driver(), 10_000);
     expect(driver().sample("cell-a")?.simMinutes).toBeGreaterThan(before ?? 0);
+  });
+
+  it("a guest that starts paused on the host's clock passes no minute before it is resumed", async ({
+    skip,
+  }) => {
+    skip(driver().capabilities.clock !== "host" || !driver().capabilities.pause, LACKS);
+    await driver().start({ ...subject().spec("cell-a", 10), startsPaused: true });
+    await live(driver(), 10_000);
+    expect(states(driver())).toEqual({ "cell-a": "paused@10" });
+    expect(driver().sample("cell-a")?.simMinutes).toBe(0);
+    await driver().resume("cell-a", 10);
+    await live(driver(), 10_000);
+    expect(driver().sample("cell-a")?.simMinutes).toBeGreaterThan(0);
   });
 }
 

@@ -94,6 +94,11 @@ export interface GuestSpec {
    * that has no such guests ignores it. The course of a guest does not depend on it.
    */
   readonly timeScale?: "max" | undefined;
+  /**
+   * Present if the guest is paused once its start resolves, and no simulated time has passed for it. A driver whose guests
+   * have their own clocks may ignore it: the agent pauses its guest then. Ignored by {@link VmDriver.restart}.
+   */
+  readonly startsPaused?: true | undefined;
   /** The rows of its time course that the guest records; absent: none. Ignored by a driver without cells. */
   readonly record?: GuestRecord | undefined;
 }

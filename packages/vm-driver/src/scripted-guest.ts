@@ -25,7 +25,7 @@ export function newGuest(spec: GuestSpec): Guest {
   const changed = Math.max(0, ...changes.map(({ seq }) => seq));
   const guest: Guest = {
     spec,
-    state: "running",
+    state: spec.startsPaused === true ? "paused" : "running",
     reason: undefined,
     allocation,
     simMinutes,

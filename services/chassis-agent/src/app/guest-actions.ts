@@ -11,6 +11,7 @@ import {
   allocationAtStart,
   allocationFor,
   graceMs,
+  isPaused,
   type PresentGuest,
 } from "../domain/desired.ts";
 import { loadState } from "./checkpoints.ts";
@@ -195,15 +196,13 @@ export class GuestActions {
     states.began(vmId, fence, vm);
     courses.began(vmId, record);
     onStarted(vmId);
-    if (vm.state === "starting") {
-      // The guest is paused before any other asynchronous step, so that no simulated time passes for it.
-      if (vm.startsPaused) await driver.pause(vmId, fence);
-      return;
+    if (vm.state !== "starting") {
+      const why = action.kind === "restart" ? action.reason : "its agent restarted";
+      const from = vm.checkpoint === null ? "" : `; it continues from minute ${vm.checkpoint.simMinutes}`;
+      reports.enqueue({ vmId, fence, observed: "restarted", reason: `${why}${from}` });
     }
-    const why = action.kind === "restart" ? action.reason : "its agent restarted";
-    const from = vm.checkpoint === null ? "" : `; it continues from minute ${vm.checkpoint.simMinutes}`;
-    reports.enqueue({ vmId, fence, observed: "restarted", reason: `${why}${from}` });
-    if (vm.state === "paused") await driver.pause(vmId, fence);
+    // Before any other asynchronous step: a guest with a clock of its own may have started to run.
+    if (isPaused(vm)) await driver.pause(vmId, fence);
   }
 
   /**
@@ -321,6 +320,7 @@ function specOf(vmId: string, vm: Vm, fence: number, allocation: Amounts): Guest
     seed: vm.seed,
     priority: vm.priority,
     timeScale: vm.timeScale,
+    startsPaused: isPaused(vm) ? true : undefined,
     allocation,
     environment: vm.environment,
     program: vm.program ?? undefined,

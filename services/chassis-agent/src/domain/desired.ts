@@ -112,8 +112,7 @@ export function nextAction(
   const reason = whyRestart(vm, guest);
   if (reason !== undefined) return { kind: "restart", vm, fence, allocation: allocationAtStart(vm), reason };
   // The pause comes before a resize, because a paused guest loses nothing by a smaller allocation.
-  const mustPause = vm.state === "paused" || (vm.state === "starting" && vm.startsPaused);
-  if (mustPause && guest.state === "running") return { kind: "pause", fence };
+  if (isPaused(vm) && guest.state === "running") return { kind: "pause", fence };
   if (needsAllocation(vm, guest)) return { kind: "resize", fence, allocation: allocationFor(vm) };
   if (vm.state === "starting") return { kind: "report-started", fence };
   const newest = guest.changedSeq ?? Number.POSITIVE_INFINITY;
@@ -170,6 +169,11 @@ function whyRestart(vm: Vm, guest: PresentGuest): string | undefined {
   if (guest.isUnrecorded === true) return "a program that ran in it was not recorded";
   const isBehind = (vm.checkpoint?.simMinutes ?? 0) > (guest.reachedMinutes ?? Number.POSITIVE_INFINITY);
   return isBehind ? "a later checkpoint was recorded meanwhile" : undefined;
+}
+
+/** Returns true if the guest of the VM must not pass simulated time. */
+export function isPaused({ state, startsPaused }: Vm): boolean {
+  return state === "paused" || (state === "starting" && startsPaused);
 }
 
 /**
