@@ -15,6 +15,8 @@ const COMMANDS_PER_SECOND = 200;
 /** Most commands under way at once: a busy machine answers fewer in a second. */
 const MAX_UNDER_WAY = 64;
 const CALL_TIMEOUT_MS = 60_000;
+/** Programs in a guest that are under way at once, while the key of its agent changes. */
+const PROGRAMS_AT_ONCE = 4;
 /** The VM of the first principal that is added. */
 const CELL = "alice-1-0-cell";
 
@@ -176,6 +178,39 @@ it("replaces the keys of running services under load, and no command fails", asy
   expect(failures).toEqual([]);
   expect(sent).toBeGreaterThan(keyed.length);
   // The processes are those from before: none ended because of its key.
+  expect(world.stack.services()).toEqual(before);
+});
+
+it("replaces the key of a running agent, and every program has its answer", async () => {
+  const before = world.stack.services();
+  const file = join(world.stack.dataDir, "keys", "agents", "local.creds");
+  const former = await seedOf(file);
+  const other = await connect({ servers: world.url });
+  const vm = other.vm(CELL);
+  let isOver = false;
+  let ran = 0;
+  const failures: string[] = [];
+  const runner = async () => {
+    while (!isOver) {
+      await vm
+        .exec("return 6 * 7", { readOnly: true })
+        .catch((thrown: Json) => failures.push(String(thrown)));
+      ran += 1;
+    }
+  };
+  const runners = Array.from({ length: PROGRAMS_AT_ONCE }, runner);
+  await eventually("programs run", async () => ran > PROGRAMS_AT_ONCE || undefined);
+  expect(await auth("rotate", "local")).toMatchObject({ role: "agent", inForce: true, file });
+  const atEnd = ran;
+  await eventually("programs run on", async () => ran > atEnd + PROGRAMS_AT_ONCE || undefined);
+  isOver = true;
+  await Promise.all(runners);
+  await other.close();
+  console.log(`${ran} programs while the agent got its new key`);
+  // In the milliseconds of a reload, the server can answer that no service listens. The agent has no part in that.
+  expect(failures.filter((one) => !one.includes("no service answers"))).toEqual([]);
+  expect(failures.length).toBeLessThanOrEqual(PROGRAMS_AT_ONCE);
+  expect(await isRefused(former)).toBe(true);
   expect(world.stack.services()).toEqual(before);
 });
 

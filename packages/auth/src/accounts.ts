@@ -85,14 +85,21 @@ export function emptyAccounts(ring: KeyRing): Accounts {
   const agents = Object.entries(ring.agents)
     .sort(([one], [other]) => (one < other ? -1 : 1))
     .map(([agentId, publicKey]) => {
-      const account = new Account({ name: `A-${agentId}`, limits: AGENT_LIMITS });
+      const account = new Account({ name: agentAccount(agentId), limits: AGENT_LIMITS });
       account.users.push(byKey(agentId, publicKey));
+      const other = ring.otherAgents?.[agentId];
+      if (other !== undefined) account.users.push(byKey(agentId, other));
       return { agentId, account };
     });
   const principals = [...ring.principals]
     .sort((one, other) => (one.name < other.name ? -1 : 1))
     .map((principal) => ({ principal, account: principalAccount(principal) }));
   return { log, feed, system, services, agents, principals };
+}
+
+/** Name of the account of an agent. */
+export function agentAccount(agentId: string): string {
+  return `A-${agentId}`;
 }
 
 function principalAccount({ name, publicKey, password }: KeyRing["principals"][number]): Account {

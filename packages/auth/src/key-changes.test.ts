@@ -80,6 +80,21 @@ describe("a change of keys", () => {
     expect(changed.sort()).toEqual([path, files.accounts].sort());
   });
 
+  it("accepts both keys of an agent until the change is ended, and lists the one in its file", async () => {
+    const path = files.agent("local");
+    const { entry, seed, formerSeed, grace } = await rotateKey(dir, "local");
+    const former = grace?.formerPublicKey ?? "";
+    expect(await readFile(path, "utf8")).toContain(formerSeed);
+    for (const key of [former, entry.publicKey]) expect(await accounts()).toContain(key);
+    const listed = async () => (await readEntries(dir))?.find(({ name }) => name === "local")?.publicKey;
+    expect(await listed()).toBe(former);
+    await grace?.use();
+    await grace?.end();
+    expect(await readFile(path, "utf8")).toContain(seed);
+    expect(await listed()).toBe(entry.publicKey);
+    expect(await accounts()).not.toContain(former);
+  });
+
   it("undoes the change of a service's key", async () => {
     const before = await contents();
     const { grace, undo } = await rotateKey(dir, "service:lifecycle");

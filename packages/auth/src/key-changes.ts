@@ -3,14 +3,16 @@
  * again.
  */
 import { rm } from "node:fs/promises";
-import { RESERVED_NAMES, type ServiceName, suggestion } from "@bioxen/contracts";
+import { RESERVED_NAMES, type ServiceName, serviceAccount, suggestion } from "@bioxen/contracts";
 import { Fault, ID_PATTERN, ID_RULE } from "@bioxen/kernel";
-import { newUserKey } from "@bioxen/nats";
+import { newUserKey, type UserKey } from "@bioxen/nats";
+import { agentAccount } from "./accounts.ts";
 import {
   ADMIN,
   DEFAULT_URL,
   FIRST_PRINCIPALS,
   type KeyDirectory,
+  type KeyDirectoryOptions,
   newPassword,
   openKeyDirectory,
   readLogin,
@@ -36,17 +38,17 @@ export interface KeyChange {
   readonly seed?: string | undefined;
   /** The seed that the server refuses from now on; absent for a new user. */
   readonly formerSeed?: string | undefined;
-  /** For the key of a service: the server accepts both keys, and the service still has the former one. */
+  /** For the key of a service or an agent: the server accepts both keys, and the process still has the former one. */
   readonly grace?: Grace | undefined;
   /** Restores the files from before, for a change that the server does not take. */
   undo(): Promise<void>;
 }
 
-/** The time during which the server accepts both keys of a service. */
+/** The time during which the server accepts both keys of a service or an agent. */
 export interface Grace {
-  readonly service: ServiceName;
+  readonly account: string;
   readonly formerPublicKey: string;
-  /** Replaces the former key in the file of the service, which reads it there. */
+  /** Replaces the former key in the file of the service or agent, which reads it there. */
   use(): Promise<void>;
   /** Takes the former key out of the accounts of the server. */
   end(): Promise<void>;
@@ -153,9 +155,16 @@ export async function rotateKey(dir: string, name: string): Promise<KeyChange> {
   const former = await readKey(files.entry(entry));
   const key = newUserKey();
   const next: KeyEntry = { ...entry, publicKey: key.publicKey };
+  const { agentId } = entry;
+  if (agentId !== undefined) {
+    const path = files.entry(entry);
+    const use = () => writeKey(path, whose(entry), key);
+    const both = { otherAgents: { [agentId]: key.publicKey } };
+    return withGrace(files, { entry: next, key, former, path, use, both, account: agentAccount(agentId) });
+  }
   return changed(files, next, { seed: key.seed, formerSeed: former?.seed }, async () => {
     await writeKey(files.entry(entry), whose(entry), key);
-    const login = entry.role === "agent" ? undefined : await readLogin(files, name);
+    const login = await readLogin(files, name);
     if (login !== undefined) await writeLogin(files, { ...login, password: newPassword() });
   });
 }
@@ -164,18 +173,43 @@ async function rotateServiceKey(dir: string, service: ServiceName): Promise<KeyC
   const files = new KeyFiles(dir);
   const path = files.service(service, "");
   const former = await readKey(path);
-  const { seed, publicKey } = newUserKey();
-  const entry: ServiceKey = { name: serviceKeyName(service), role: "service", service, publicKey };
-  const undo = await before([files.accounts, path]);
-  const use = () => writeKey(path, `service ${service}`, { seed, publicKey });
+  const key = newUserKey();
+  const entry: ServiceKey = {
+    ...{ name: serviceKeyName(service), role: "service", service },
+    publicKey: key.publicKey,
+  };
+  const use = () => writeKey(path, `service ${service}`, key);
+  const both = { otherServices: { [service]: key.publicKey } };
+  return withGrace(files, { entry, key, former, path, use, both, account: serviceAccount(service) });
+}
+
+interface Replacement {
+  readonly entry: KeyEntry | ServiceKey;
+  readonly key: UserKey;
+  /** The key in the file at `path`; undefined when there is none. */
+  readonly former: UserKey | undefined;
+  readonly path: string;
+  readonly account: string;
+  /** Writes the new key. */
+  readonly use: () => Promise<void>;
+  /** The options with which the server accepts the new key beside the one in the file. */
+  readonly both: Omit<KeyDirectoryOptions, "dir">;
+}
+
+/** Replaces the key of a process that takes the new key over while the server accepts both. */
+async function withGrace(files: KeyFiles, replacement: Replacement): Promise<KeyChange> {
+  const { entry, key, former, path, account, use, both } = replacement;
+  const { dir } = files;
+  const { seed } = key;
+  const undo = await before([files.entries, files.accounts, path]);
   try {
     if (former === undefined) {
       await use();
       return { directory: await openKeyDirectory({ dir }), entry, seed, undo };
     }
-    const directory = await openKeyDirectory({ dir, otherServices: { [service]: publicKey } });
+    const directory = await openKeyDirectory({ dir, ...both });
     const end = async () => void (await openKeyDirectory({ dir }));
-    const grace = { service, formerPublicKey: former.publicKey, use, end };
+    const grace = { account, formerPublicKey: former.publicKey, use, end };
     return { directory, entry, seed, formerSeed: former.seed, grace, undo };
   } catch (thrown) {
     await undo();

@@ -43,6 +43,8 @@ export interface KeyDirectoryOptions {
   readonly agents?: readonly string[] | undefined;
   /** Public keys of services that the server accepts beside those in the files. */
   readonly otherServices?: ServiceKeys | undefined;
+  /** Public keys of agents, by their ids, that the server accepts beside those in the files. */
+  readonly otherAgents?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface KeyDirectory {
@@ -63,7 +65,7 @@ export function newPassword(): string {
  * not retryable, for a file that is no key, and for a key in use that was moved away, and changes nothing then.
  */
 export async function openKeyDirectory(options: KeyDirectoryOptions): Promise<KeyDirectory> {
-  const { dir, url, agents, otherServices } = options;
+  const { dir, url, agents, otherServices, otherAgents } = options;
   const files = new KeyFiles(dir);
   const present = (await readEntries(dir)) ?? [];
   const wanted = withMissing(present, agents ?? []);
@@ -103,6 +105,7 @@ export async function openKeyDirectory(options: KeyDirectoryOptions): Promise<Ke
     feed: publicKey(files.server("feed")),
     services: Object.fromEntries(CORE_SERVICES.map((name) => [name, publicKey(files.service(name, ""))])),
     otherServices,
+    otherAgents,
     agents: Object.fromEntries(
       entries.flatMap((one) => (one.agentId === undefined ? [] : [[one.agentId, one.publicKey]])),
     ),

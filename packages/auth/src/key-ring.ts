@@ -28,5 +28,7 @@ export interface KeyRing {
   readonly otherServices?: ServiceKeys | undefined;
   /** By the id of the agent. */
   readonly agents: Readonly<Record<string, string>>;
+  /** Keys that are in force beside those of `agents`, while these are replaced. Default: none. */
+  readonly otherAgents?: Readonly<Record<string, string>> | undefined;
   readonly principals: readonly Principal[];
 }

@@ -43,7 +43,7 @@ export async function changeKeys(
       throw thrown;
     }
     if (done.grace !== undefined && !(await renewService(asSystem, done.grace))) {
-      throw notInForce(`the service ${done.grace.service} does not log in with its new key`);
+      throw notInForce(`${done.entry.name} does not log in with its new key`);
     }
     await checkKeys(server, asSystem, done);
     return done;

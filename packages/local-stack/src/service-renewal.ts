@@ -1,10 +1,9 @@
 /**
- * Replaces the key of a running service. The server accepts both keys, until each connection of the service has logged in
+ * Replaces the key of a running service or agent. The server accepts both keys, until each connection of the service has logged in
  * with the new one: a service reads its credentials file again, and renews its connections when it has changed.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Grace } from "@bioxen/auth";
-import { serviceAccount } from "@bioxen/contracts";
 import { type ConnectionSettings, loginsOf, reloadServer } from "@bioxen/nats";
 
 /**
@@ -21,7 +20,7 @@ const LOOK_INTERVAL_MS = 250;
  * connected before, and does not log in with the new key.
  */
 export async function renewService(asSystem: ConnectionSettings, grace: Grace): Promise<boolean> {
-  const account = serviceAccount(grace.service);
+  const { account } = grace;
   const wasConnected = (await loginsOf(asSystem, account)).length > 0;
   const usesFormer = async () => (await loginsOf(asSystem, account)).includes(grace.formerPublicKey);
   await grace.use();
