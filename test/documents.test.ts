@@ -74,7 +74,8 @@ describe("the code blocks of the documents", () => {
       if (
         runner?.kind !== "by" ||
         !block.text.startsWith("bioxen ") ||
-        /readme|resources/.test(runner.test)
+        // These read the commands from the documents.
+        /readme|resources|figures/.test(runner.test)
       ) {
         return [];
       }

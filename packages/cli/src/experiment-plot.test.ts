@@ -38,8 +38,8 @@ it("draws a final value over a swept one, with a line for each value of a third"
         {
           y: { name: "growthRatePerMinute", unit: "1/min" },
           series: [
-            { name: "resources.ribosomes 50% (n = 2)", points: [{ x: 0.1, y: 2 }] },
-            { name: "resources.ribosomes 100% (n = 1)", points: [{ x: 0.5, y: 4 }] },
+            { name: "ribosomes 50% (n = 2)", points: [{ x: 0.1, y: 2 }] },
+            { name: "ribosomes 100% (n = 1)", points: [{ x: 0.5, y: 4 }] },
           ],
         },
       ],

@@ -28,7 +28,9 @@ export function experimentPlot(
   const replicates = results.vms.flatMap((vm): Replicate[] => {
     const at = numberOf(valueIn(results, vm, x));
     if (typeof at !== "number") return [];
-    const label = by === undefined ? {} : { by: `${by} ${valueWords(valueIn(results, vm, by))}` };
+    // The end of a path says what a line is; the whole path would be shortened at its end, where the value is.
+    const label =
+      by === undefined ? {} : { by: `${by.split(".").at(-1)} ${valueWords(valueIn(results, vm, by))}` };
     return [{ x: at, y: numberOf(valueIn(results, vm, y)) ?? null, ...label }];
   });
   return { plot: replicatesPlot({ x: axisOf(results, x), y: axisOf(results, y) }, replicates) };

@@ -35,7 +35,7 @@ const CHARACTER = 6.8;
 /** Distance of two names, px. */
 const NAME_GAP = 15;
 /** Longest name, characters. */
-const MAX_NAME = 28;
+const MAX_NAME = 36;
 const X_TICKS = 6;
 const Y_TICKS = 5;
 const TICK = 5;
