@@ -50,6 +50,8 @@ const STALL_MS = 180_000;
 /** Time between two looks at the experiment, ms: in proportion to its VMs, because the service looks at each of them. */
 const LOOK = { leastMs: 100, msPerVm: 0.5 };
 const SAY_EVERY_MS = 10_000;
+/** Deadline of the command that writes the files, ms: on a busy machine, a walk over the log can pause for some seconds. */
+const WRITE_TIMEOUT_MS = 120_000;
 const PAGE = 100;
 const CLI = fileURLToPath(new URL("../../packages/cli/src/main.ts", import.meta.url));
 
@@ -88,7 +90,6 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
   let problems: readonly string[] = ["the run did not end"];
   try {
     problems = [...(await run.throughKills()), ...(await run.cancelled())];
-    say(`largest memory: ${run.memoryLine()}`);
     return { problems, kills: run.kills.length };
   } catch (thrown) {
     problems = [String(thrown)];
@@ -138,6 +139,7 @@ class ExperimentRun {
       say(`next result ${((tookMs ?? Number.NaN) / 1_000).toFixed(1)} s after the kill of ${victim}`);
     }
     await this.#noteMemory();
+    say(`largest memory: ${[...this.#memory].map(([name, mb]) => `${name} ${mb} MB`).join(", ")}`);
     const { status, recorded, failed } = experiment;
     const ended = `${status}, ${recorded} recorded, ${failed} failed`;
     const problems = ended === `finished, ${vms} recorded, 0 failed` ? [] : [`the experiment is ${ended}`];
@@ -165,10 +167,6 @@ class ExperimentRun {
     const ended = `${experiment.status}, ${experiment.recorded < vms ? "some" : "all"} recorded`;
     const problems = ended === "cancelled, some recorded" ? [] : [`the experiment is ${ended}`];
     return [...problems, ...(await this.#nothingLeft())];
-  }
-
-  memoryLine(): string {
-    return [...this.#memory].map(([name, mb]) => `${name} ${mb} MB`).join(", ");
   }
 
   /** All processes, the service of experiments last: while it is down, no look shows how far the others have come. */
@@ -241,7 +239,18 @@ class ExperimentRun {
     const [file, out] = [join(dir, `${MANY}.json`), join(dir, "out")];
     await writeFile(file, JSON.stringify(fileOf(MANY, this.#options)));
     const startedAtMs = performance.now();
-    const args = [CLI, "experiment", "run", file, "--out", out, "--server", url];
+    const args = [
+      CLI,
+      "experiment",
+      "run",
+      file,
+      "--out",
+      out,
+      "--server",
+      url,
+      "--timeout",
+      `${WRITE_TIMEOUT_MS}`,
+    ];
     await promisify(execFile)(process.execPath, args, { env: { ...process.env, BIOXEN_HOME: dir } });
     say(`files written in ${((performance.now() - startedAtMs) / 1_000).toFixed(1)} s`);
     const lines = async (name: string) =>
