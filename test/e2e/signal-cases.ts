@@ -112,14 +112,14 @@ export class SignalRun {
     send(child, one);
     // A signal can come when `up --detach` has handed over its stack, or before `down` has begun.
     const mayBeUp = one.command === "up --detach" || one.command === "down";
-    const state = await this.#settled();
-    if (state === "busy" || (state === "up" && !mayBeUp)) {
+    const state = await this.#settled(mayBeUp);
+    if (state === "busy") {
       problems.push(`left: ${(await this.#processes()).join(", ")}`);
     }
     if (state !== "ended") {
       const code = await exitOf(this.#start("node", ["down"]));
       if (code !== 0) problems.push(`down ended with ${code}`);
-      if ((await this.#settled()) !== "ended")
+      if ((await this.#settled(false)) !== "ended")
         problems.push(`left by down: ${(await this.#processes()).join(", ")}`);
     }
     problems.push(...(await this.#upAgain()));
@@ -154,16 +154,16 @@ export class SignalRun {
   }
 
   /**
-   * Waits until no process of this run is left, or only a stack that is up, whose launcher has ended. Resolves with
-   * `busy` when neither comes about in time.
+   * Waits until no process of this run is left or, if that is right, only a stack that is up, whose launcher has ended.
+   * Resolves with `busy` when neither comes about in time.
    */
-  async #settled(): Promise<"ended" | "up" | "busy"> {
+  async #settled(mayBeUp: boolean): Promise<"ended" | "up" | "busy"> {
     const deadline = performance.now() + END_DEADLINE_MS;
     let upSinceMs: number | undefined;
     while (performance.now() < deadline) {
       const left = await markedPids(this.#mark);
       if (left.length === 0) return "ended";
-      const record = await findLocalStack(this.#dir);
+      const record = mayBeUp ? await findLocalStack(this.#dir) : undefined;
       const isUp = record !== undefined && (await this.#isSettled(record.pid));
       upSinceMs = isUp ? (upSinceMs ?? performance.now()) : undefined;
       if (upSinceMs !== undefined && performance.now() - upSinceMs > SETTLED_MS) return "up";
