@@ -149,6 +149,31 @@ describe("a list of servers", () => {
 });
 
 describe("a server whose logins change while a process runs", () => {
+  it("is joined with the new credentials of the file on demand, while it accepts both", async () => {
+    const [before, after] = [newUser(), newUser()];
+    const creds = join(dir, "renewed.nk");
+    await writeFile(creds, before.seed);
+    const users = [before, after].map(({ publicKey }) => `{ nkey: ${publicKey} }`);
+    const server = await TestServer.start(`authorization { users: [ ${users.join(", ")} ] }`);
+    const bus = await connectBus({ servers: server.url, creds, name: "renewed" });
+    const whoAmI = async () => {
+      const answer = await bus.connection.request("$SYS.REQ.USER.INFO", "", { timeout: 5_000 });
+      return answer.json<{ readonly data: { readonly user: string } }>().data.user;
+    };
+    try {
+      expect([bus.hasNewCredentials, await whoAmI()]).toEqual([false, before.publicKey]);
+      await writeFile(creds, "SU");
+      expect(bus.hasNewCredentials).toBe(false);
+      await writeFile(creds, after.seed);
+      expect([bus.hasNewCredentials, await whoAmI()]).toEqual([true, before.publicKey]);
+      await bus.reconnect(10_000);
+      expect([bus.hasNewCredentials, await whoAmI()]).toEqual([false, after.publicKey]);
+    } finally {
+      await bus.close();
+      await server.stop();
+    }
+  });
+
   it("is joined again with the credentials that the file then has", async () => {
     const [before, after] = [newUser(), newUser()];
     const creds = join(dir, "changing.nk");
