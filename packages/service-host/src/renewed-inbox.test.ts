@@ -6,6 +6,8 @@ import { RenewedInbox } from "./renewed-inbox.ts";
 class World {
   readonly seen: string[] = [];
   isNew = false;
+  /** True: the server cuts the connections of an inbox that leaves. */
+  isCut = false;
   /** True: the server does not accept the new credentials. */
   isRefused = false;
   look: () => void = () => undefined;
@@ -50,13 +52,19 @@ class World {
       load: () => {
         throw new Error("not asked for");
       },
-      leave: async () => void this.seen.push(`${name} leaves`),
+      leave: async () => {
+        if (this.isCut) throw new Error("the connection is closed");
+        this.seen.push(`${name} leaves`);
+      },
       quietly: async (work) => {
         this.seen.push(`${name} is quiet`);
         await work();
         this.seen.push(`${name} goes on`);
       },
-      stop: async () => void this.seen.push(`${name} stops`),
+      stop: async () => {
+        if (this.isCut) throw new Error("the connection is closed");
+        this.seen.push(`${name} stops`);
+      },
     };
   }
 }
@@ -87,6 +95,21 @@ it("opens the next inbox before the former one leaves, and reconnects in between
   expect(world.seen).toHaveLength(8);
   await inbox.stop();
   expect(world.seen.slice(8)).toEqual(["no longer looking", "inbox 2 stops"]);
+});
+
+it("goes on with the next inbox when the connections of the former one are cut", async () => {
+  const world = new World();
+  await world.open();
+  world.isNew = true;
+  world.isCut = true;
+  world.look();
+  await settled();
+  expect(world.seen.filter((one) => one.endsWith("opens"))).toHaveLength(2);
+  expect(world.seen).toContain("reconnect");
+  expect(world.seen.at(-1)).toBe("the former inbox ended early: the connection is closed");
+  world.look();
+  await settled();
+  expect(world.seen.filter((one) => one.endsWith("opens"))).toHaveLength(2);
 });
 
 it("goes on with its connections while the server refuses the new credentials, and tries again", async () => {

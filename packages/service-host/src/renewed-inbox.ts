@@ -72,9 +72,14 @@ export class RenewedInbox {
     const former = this.#current;
     this.#current = await open();
     this.#leaving.add(former);
-    await former.leave();
+    // Its connections may have been cut meanwhile. The next inbox receives requests, so the renewal goes on.
+    const cut = (thrown: unknown) => logger.warn({}, `the former inbox ended early: ${messageOf(thrown)}`);
+    await former.leave().catch(cut);
     await this.#current.quietly(() => bus.reconnect(RECONNECT_MS));
     logger.info({}, "the connections use the new credentials");
-    void former.stop().finally(() => this.#leaving.delete(former));
+    void former
+      .stop()
+      .catch(cut)
+      .finally(() => this.#leaving.delete(former));
   }
 }
