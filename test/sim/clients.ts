@@ -47,6 +47,8 @@ const MOVE_VERBS: readonly EndpointName[] = ["vmMigrate", "vmCancelMigration"];
 const CELL_VERBS: readonly EndpointName[] = ["vmResize", "vmSetEnvironment", "vmExec"];
 
 const TIMEOUT_MS = 3_000;
+/** The last minute of a cell for which a client asks that something acts on it. */
+export const LAST_ACT_MINUTE = 30;
 
 /** A command that was answered `changed: true`: the log must contain its event once. */
 export interface Acknowledged {
@@ -155,7 +157,9 @@ export class Clients {
       this.#isCrowded ? [5_589, 11_178, 22_355] : [100, 5_589, 11_178, 22_355, 30_000],
     );
     if (verb === "vmResize" || verb === "vmSetEnvironment") {
-      const atMinute = this.#universe.chance(0.5) ? { atMinute: this.#universe.between(0, 90) } : {};
+      const atMinute = this.#universe.chance(0.5)
+        ? { atMinute: this.#universe.between(0, LAST_ACT_MINUTE) }
+        : {};
       const what =
         verb === "vmResize" ? { resources: { ribosomes } } : { environment: { substrate: ribosomes / 10 } };
       return { vmId, ...what, ...atMinute };
@@ -182,7 +186,7 @@ export class Clients {
     const schedule = isScheduled ? this.#schedule() : undefined;
     const then = this.#universe.pick(["pause", "stop"]);
     const until = this.#universe.chance(0.2)
-      ? { simMinutes: this.#universe.between(1, 30), then }
+      ? { simMinutes: this.#universe.between(1, LAST_ACT_MINUTE), then }
       : undefined;
     const placement = this.#isCrowded || this.#universe.chance(0.5) ? { chassisTypes: ["ecoli"] } : {};
     // Two genomes of E. coli (4 642 kb) leave 916 kb of the 10 200 kb offered. Genome space is freed by an eviction only,
@@ -203,7 +207,7 @@ export class Clients {
   }
   /** Returns a schedule of amounts, of the medium, or of both, at minutes that most cells reach. */
   #schedule(): readonly object[] {
-    const at = () => this.#universe.between(0, 30);
+    const at = () => this.#universe.between(0, LAST_ACT_MINUTE);
     const amounts = { atMinute: at(), resources: { ribosomes: this.#universe.pick(["1%", "30%", "60%"]) } };
     const medium = { atMinute: at(), environment: { substrate: this.#universe.between(1, 9) } };
     return this.#universe.pick([

@@ -15,6 +15,7 @@ import {
   quotaFold,
   quotaFree,
   quotaLabelsOf,
+  type Room,
   releasableTo,
   roomFor,
   roomOf,
@@ -23,6 +24,7 @@ import {
   vmFold,
 } from "@bioxen/contracts";
 import { type Amounts, equalAmounts, type Fold, ReadModel, type StoredEvent, sum } from "@bioxen/kernel";
+import { HOLD_AFTER_MS } from "@bioxen/placement";
 import { AlertFolds } from "./alerts.ts";
 import { DrainFolds } from "./drains.ts";
 import { deepFreeze } from "./log.ts";
@@ -90,13 +92,13 @@ export class Folds {
     return [...this.vms.entries()].flatMap(([vmId, vm]): [string, Vm][] => (vm.exists ? [[vmId, vm]] : []));
   }
 
-  checkRest(problem: (text: string) => void): void {
+  checkRest(nowMs: number, problem: (text: string) => void): void {
     const entries = [...this.ledgers.entries()].flatMap(([chassisId, ledger]) =>
       Object.values(ledger.entries).map((entry) => ({ chassisId, ...entry })),
     );
     for (const [vmId, vm] of this.existing()) {
       if (vm.state === "starting" || vm.state === "stopping") problem(`${vmId} is still ${vm.state}`);
-      if (vm.state === "pending") this.#checkWaiting(vmId, vm, problem);
+      if (vm.state === "pending") this.#checkWaiting(vmId, vm, nowMs, problem);
       this.#checkShrunk(vmId, vm, problem);
       if (releasableTo(vm) !== undefined) problem(`${vmId} still holds amounts of minutes that have passed`);
       const held = entries.filter((entry) => entry.vmId === vmId);
@@ -150,7 +152,7 @@ export class Folds {
   }
 
   /** Checks that a waiting VM has a reason, and that the reason is true. */
-  #checkWaiting(vmId: string, vm: Vm, problem: (text: string) => void): void {
+  #checkWaiting(vmId: string, vm: Vm, nowMs: number, problem: (text: string) => void): void {
     if (vm.refusals.length === 0) problem(`${vmId} waits without a reason`);
     const namesQuota = vm.refusals.some(({ code }) => code === "QUOTA_EXCEEDED");
     if (this.#isOverQuota(vm)) {
@@ -159,19 +161,35 @@ export class Folds {
     }
     if (namesQuota) problem(`${vmId} waits for a quota that has room: ${vm.reason}`);
     for (const [chassisId, chassis] of this.chassis.entries()) {
-      if (!takes(vm, chassisId, chassis)) continue;
+      if (!takes(vm, chassisId, chassis) || this.#isHeldForAnother(vmId, vm, chassisId, nowMs)) continue;
       const ledger = this.ledgers.get(chassisId);
       if (roomFor(vm.request, roomOf(ledger)) !== undefined) continue;
       if (roomFor(vm.request, emptyRoom(chassis)) !== undefined) continue;
       problem(`${vmId} waits while ${chassisId} has room: ${JSON.stringify(freeAmounts(ledger))}`);
     }
-    this.#checkNoVictims(vmId, vm, problem);
+    this.#checkNoVictims(vmId, vm, nowMs, problem);
+  }
+
+  /**
+   * Whether the chassis is rightly held for another VM that the reason of this one names: a VM that has waited long enough,
+   * and that fits on the chassis only when others have left.
+   */
+  #isHeldForAnother(vmId: string, vm: Vm, chassisId: string, nowMs: number): boolean {
+    const reason = vm.refusals.find((one) => one.chassisId === chassisId && one.code === "UNAVAILABLE");
+    const otherId = /^is held for (\S+), which has waited longer$/.exec(reason?.message ?? "")?.[1];
+    const other = otherId === undefined || otherId === vmId ? undefined : this.vms.get(otherId);
+    const chassis = this.chassis.get(chassisId);
+    if (other?.exists !== true || other.state !== "pending" || other.pendingSinceMs === null) return false;
+    const hasAged = nowMs - other.pendingSinceMs >= HOLD_AFTER_MS;
+    if (!hasAged || !takes(other, chassisId, chassis)) return false;
+    const fits = (room: Room) => roomFor(other.request, room) === undefined;
+    return fits(emptyRoom(chassis)) && !fits(roomOf(this.ledgers.get(chassisId)));
   }
 
   /** Checks that no eviction of VMs with lower priority would make room for this waiting VM. */
-  #checkNoVictims(vmId: string, vm: Vm, problem: (text: string) => void): void {
+  #checkNoVictims(vmId: string, vm: Vm, nowMs: number, problem: (text: string) => void): void {
     for (const [chassisId, chassis] of this.chassis.entries()) {
-      if (!takes(vm, chassisId, chassis)) continue;
+      if (!takes(vm, chassisId, chassis) || this.#isHeldForAnother(vmId, vm, chassisId, nowMs)) continue;
       const lower = this.existing().filter(
         ([, other]) => other.chassisId === chassisId && other.priority < vm.priority,
       );

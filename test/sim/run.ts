@@ -12,7 +12,7 @@ import { MemorySnapshots } from "@bioxen/testkit/memory-snapshots";
 import { AlertWitness, operate } from "./alerts.ts";
 import { SimBus } from "./bus.ts";
 import { Causes } from "./causes.ts";
-import { Clients } from "./clients.ts";
+import { Clients, LAST_ACT_MINUTE } from "./clients.ts";
 import type { Cluster } from "./cluster.ts";
 import { drainSometimes } from "./drains.ts";
 import { Faults } from "./faults.ts";
@@ -33,10 +33,10 @@ import { SimWatchedLog } from "./watched-log.ts";
 
 const TROUBLE_MS = 40_000;
 /**
- * Time without faults until everything must have come to rest, ms: longer than all deadlines, waits and graces in a
- * row.
+ * Time without faults until everything must have come to rest, ms: the time in which a cell reaches the last minute at
+ * which something may act on it, and then all deadlines, waits and graces in a row.
  */
-const HEAL_MS = 90_000;
+const HEAL_MS = LAST_ACT_MINUTE * 1_000 + 90_000;
 const COMMANDS = 80;
 const ALERT_COMMANDS = 12;
 const VMS = 8;
@@ -163,7 +163,7 @@ export async function run(seed: number, { plan = planOf(seed), watch }: RunOptio
   checkNothingUnreadable(processes, problem);
   if (clients.open > 0) problem(`${clients.open} commands were never answered`);
   checkAcknowledged(clients, log.events, problem);
-  folds.checkRest(problem);
+  folds.checkRest(universe.nowMs, problem);
   folds.alerts.checkRest(folds.ledgers, folds.vms, folds.chassis, universe.nowMs, problem);
   cluster.witness.check(log.events, problem);
   checkGuests(processes, folds, problem);

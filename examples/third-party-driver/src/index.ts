@@ -73,7 +73,8 @@ class ExponentialDriver implements VmDriver {
     const held = this.#guests.get(spec.vmId)?.spec.fence;
     if (this.#fences.start(spec.vmId, spec.fence, held) === "same") return;
     const { allocation } = spec;
-    this.#guests.set(spec.vmId, { spec, state: "running", allocation, simMinutes: 0, generations: 0 });
+    const state = spec.startsPaused === true ? "paused" : "running";
+    this.#guests.set(spec.vmId, { spec, state, allocation, simMinutes: 0, generations: 0 });
   }
 
   async restart(): Promise<never> {

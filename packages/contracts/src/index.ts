@@ -107,6 +107,7 @@ export * from "./preemption.ts";
 export { type EndpointSchemas, endpointSchemas } from "./protocol/endpoint-schemas.ts";
 export { type Direction, publishedSchema } from "./protocol/publishing.ts";
 export * from "./quota-label.ts";
+export * from "./refusal-kinds.ts";
 export * from "./request-limits.ts";
 export * from "./resource-problems.ts";
 export * from "./resources.ts";

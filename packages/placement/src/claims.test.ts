@@ -6,7 +6,7 @@ import { add, amountOf, sum } from "@bioxen/kernel";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type ContendedRoom, type PreemptedVm, type Settlement, settleClaims } from "./claims.ts";
-import { planPlacements } from "./plan.ts";
+import { HOLD_AFTER_MS, planPlacements } from "./plan.ts";
 import type { WaitingVm } from "./snapshot.ts";
 import type { Holder } from "./victims.ts";
 
@@ -78,6 +78,21 @@ function outcomeOf({ placements, preemptions, reinstatements }: Settlement) {
 }
 
 describe("a settlement", () => {
+  it("preempts nothing on a chassis that is held for a VM before, which the next plan would keep empty", () => {
+    // Four fifths are in use, by VMs of which only the one with priority 1 can give way.
+    const rooms = [chassis("a", 20, { holders: [held("low", 1, 20)] })];
+    const aged = waitingVm("aged", 90, 4);
+    const settled = (waiting: WaitingVm[]) => {
+      const plan = planPlacements(waiting, rooms, { nowMs: HOLD_AFTER_MS });
+      return outcomeOf(settleClaims(plan, waiting, rooms, [], { mayPreempt: true })).preempted;
+    };
+    const later = waitingVm("later", 30, 3, 1);
+    expect(settled([later])).toEqual(["low pause on a for later"]);
+    expect(settled([aged, later])).toEqual([]);
+    const higher = waitingVm("higher", 30, 5, 1);
+    expect(settled([aged, higher])).toEqual(["low pause on a for higher"]);
+  });
+
   const full = (vmId = "low", priority = 1) => chassis("a", 10, { holders: [held(vmId, priority, 90)] });
 
   it("preempts for a higher priority, never for an equal one", () => {

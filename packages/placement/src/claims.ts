@@ -99,7 +99,7 @@ export function settleClaims(
   preempted: readonly PreemptedVm[],
   { mayPreempt }: SettleOptions,
 ): Settlement {
-  const table = new ChassisTable(chassis);
+  const table = new ChassisTable(chassis, plan);
   const placements = new Set<Placement>();
   const preemptions: Preemption[] = [];
   const reinstatements: PreemptedVm[] = [];
@@ -175,7 +175,13 @@ class ChassisTable {
   /** The chassis with pending releases or preempted VMs: they will have more room than they have at present. */
   readonly #releasing = new Set<ChassisAccount>();
 
-  constructor(chassis: readonly ContendedRoom[]) {
+  /** By id, the place of each deferred VM in the order in which the plan tried them. */
+  readonly #places: ReadonlyMap<string, number>;
+  readonly #holds: Plan["holds"];
+
+  constructor(chassis: readonly ContendedRoom[], { deferrals, holds }: Plan) {
+    this.#places = new Map(deferrals.map(({ vmId }, place) => [vmId, place]));
+    this.#holds = holds;
     for (const contended of [...chassis].sort((a, b) => (a.chassisId < b.chassisId ? -1 : 1))) {
       const { free, placesLeft } = contended.room;
       const { amounts, places } = contended.pendingRelease;
@@ -219,7 +225,7 @@ class ChassisTable {
    */
   setAsideFor(vm: WaitingVm): boolean {
     if (this.#releasing.size === 0) return false;
-    const rooms = [...this.#releasing].map(({ expected }) => expected);
+    const rooms = this.#openTo(vm, this.#releasing);
     const first = candidatesFor(vm, rooms).find(({ score }) => score !== null);
     const account = first && this.#accounts.get(first.chassisId);
     if (account === undefined) return false;
@@ -227,9 +233,21 @@ class ChassisTable {
     return true;
   }
 
+  /**
+   * Returns the rooms of those chassis that are not held for a VM which the plan tries before this one. The next plan would
+   * not place the VM on such a chassis, so that room which others made for it there would go back to them, again and again.
+   */
+  #openTo({ vmId }: WaitingVm, accounts: Iterable<ChassisAccount>): HeldRoom[] {
+    const place = this.#places.get(vmId) ?? 0;
+    return [...accounts].flatMap(({ expected }) => {
+      const holder = this.#holds.get(expected.chassisId);
+      const isHeld = holder !== undefined && (this.#places.get(holder.vmId) ?? place) < place;
+      return isHeld ? [] : [expected];
+    });
+  }
+
   preemptFor(vm: WaitingVm): Preemption | undefined {
-    const rooms = [...this.#accounts.values()].map(({ expected }) => expected);
-    const found = choosePreemption(vm, rooms);
+    const found = choosePreemption(vm, this.#openTo(vm, this.#accounts.values()));
     const account = found && this.#accounts.get(found.chassisId);
     if (found === undefined || account === undefined) return undefined;
     let { free, placesLeft } = account.expected.room;

@@ -65,6 +65,8 @@ export interface Plan {
   readonly placements: readonly Placement[];
   readonly deferrals: readonly Deferral[];
   readonly scores: Readonly<Record<string, readonly Candidate[]>>;
+  /** By chassis id, the VM for which the chassis is held. */
+  readonly holds: ReadonlyMap<string, WaitingVm>;
 }
 
 export interface PlanOptions {
@@ -149,7 +151,7 @@ class Planner {
 
   plan(): Plan {
     const deferrals = this.#deferrals.map(({ vm: { vmId }, reasons }) => ({ vmId, reasons }));
-    return { placements: this.#placements, deferrals, scores: this.#scores };
+    return { placements: this.#placements, deferrals, scores: this.#scores, holds: this.#index.held() };
   }
 
   /** Places VMs of one effective priority, given in order of age. */
@@ -307,7 +309,7 @@ class Planner {
       least = shortage;
       nearest = at;
     }
-    if (nearest !== undefined) index.hold(nearest, vm.vmId);
+    if (nearest !== undefined) index.hold(nearest, vm);
   }
 
   #needsOf(vm: WaitingVm): string {

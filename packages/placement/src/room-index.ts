@@ -92,7 +92,7 @@ export class RoomIndex {
   /** By chassis: {@link CLOSED} or {@link HELD} when the chassis takes no VM at present, else 0. */
   readonly #shut: Int8Array;
   /** By chassis index: the id of the VM for which the chassis is held. Contains only held chassis. */
-  readonly #heldFor = new Map<number, string>();
+  readonly #heldFor = new Map<number, WaitingVm>();
   readonly #admits = new Map<string, Uint8Array>();
   readonly #indexes = new Map<string, number>();
   readonly #taken: Taken[] = [];
@@ -280,14 +280,19 @@ export class RoomIndex {
   }
 
   /** Holds a chassis for one VM until the plan is complete: the plan places no other VM there. */
-  hold(at: number, vmId: string): void {
-    this.#heldFor.set(at, vmId);
+  hold(at: number, vm: WaitingVm): void {
+    this.#heldFor.set(at, vm);
     this.#shut[at] = HELD;
     this.changes.push(at);
   }
 
   heldFor(at: number): string | undefined {
-    return this.#heldFor.get(at);
+    return this.#heldFor.get(at)?.vmId;
+  }
+
+  /** By chassis id, the VM for which the chassis is held. */
+  held(): ReadonlyMap<string, WaitingVm> {
+    return new Map([...this.#heldFor].map(([at, vm]) => [(this.rooms[at] as ChassisRoom).chassisId, vm]));
   }
 
   get holds(): number {

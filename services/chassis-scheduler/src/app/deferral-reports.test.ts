@@ -36,3 +36,30 @@ it("reports again what another client has replaced, and nothing that the log has
   expect(sent).toHaveLength(2);
   expect(recorded).toBe(TRUE);
 });
+
+it("reports another message of a chassis that is unavailable, and no other amounts", async () => {
+  const sent: string[] = [];
+  let recorded: readonly PlacementRefusal[] = [];
+  const bus = {
+    call: async (_subject: string, payload: unknown): Promise<Reply> => {
+      sent.push(JSON.stringify(payload));
+      return { ok: true };
+    },
+  };
+  const reports = new DeferralReports(bus, () => recorded);
+  const says = async (code: string, message: string) => {
+    const reasons = [{ ...reason("c1", code), message }];
+    await reports.report([{ vmId: "a", reasons }], WAITING, () => true);
+    recorded = reasons;
+  };
+  await says("UNAVAILABLE", "is lost");
+  await says("UNAVAILABLE", "is held for b, which has waited longer");
+  await says("UNAVAILABLE", "is held for b, which has waited longer");
+  await says("CAPACITY_EXCEEDED", "5 asked, 3 free");
+  await says("CAPACITY_EXCEEDED", "5 asked, 2 free");
+  expect(sent.map((text) => /"message":"([^"]*)"/.exec(text)?.[1])).toEqual([
+    "is lost",
+    "is held for b, which has waited longer",
+    "5 asked, 3 free",
+  ]);
+});

@@ -5,7 +5,7 @@
  * again; lifecycle ignores reasons that are already recorded for the VM. Any client can send a deferral. If the log
  * gets reasons that this process did not report, this process reports its own reasons again.
  */
-import { callFailure, ENDPOINTS, MAX_PAGE, type PlacementRefusal } from "@bioxen/contracts";
+import { callFailure, ENDPOINTS, MAX_PAGE, type PlacementRefusal, refusalKind } from "@bioxen/contracts";
 import { type Caller, type SentPart, sendInParts } from "@bioxen/kernel";
 import type { Deferral, WaitingVm } from "@bioxen/placement";
 
@@ -87,12 +87,14 @@ export class DeferralReports {
 }
 
 /**
- * Returns the kinds of the reasons as one text, without the amounts, which change whenever any VM comes or goes. If
- * one reason stands for several chassis, the text also omits the chassis names. The reasons then name only the few
- * chassis that are closest to accepting the VM, and these chassis vary.
+ * Returns the kinds of the reasons as one text. If one reason stands for several chassis, the text omits the chassis names
+ * and messages. The reasons then name only the few chassis that are closest to accepting the VM, and these chassis vary.
  */
 function kindsOf(reasons: readonly PlacementRefusal[]): string {
   const isBounded = reasons.some(({ chassisCount }) => chassisCount !== undefined);
-  const kind = (r: PlacementRefusal) => `${isBounded ? "" : r.chassisId} ${r.code} ${r.resource ?? ""}`;
+  const kind = (reason: PlacementRefusal) => {
+    if (isBounded) return `${reason.code} ${reason.resource ?? ""}`;
+    return `${reason.chassisId} ${refusalKind(reason)}`;
+  };
   return [...new Set(reasons.map(kind))].sort().join("\n");
 }

@@ -11,6 +11,7 @@ import {
   type LedgerEntry,
   type PlacementRefusal,
   type RequestParts,
+  refusalKind,
   refuse,
   type Vm,
   type VmEvent,
@@ -257,9 +258,7 @@ function decideResize(
   return accept<VmEvent>({ type: "bioxen.vm.resized.v1", data });
 }
 
-/**
- * Decides a deferral: the reasons are recorded when their kind changes, not with every change of the numbers in them.
- */
+/** Decides a deferral: the reasons are recorded when their kinds change ({@link refusalKind}). */
 function decideDefer(state: VmState, { reasons }: CommandOf<UserCommand, "defer">): VmDecision {
   if (!state.exists) return UNCHANGED;
   const recorded = state.state === "pending" ? state.refusals : refusalsOfMove(state);
@@ -274,7 +273,7 @@ function refusalsOfMove({ migration }: Vm): readonly PlacementRefusal[] | undefi
 
 function kindsOf(refusals: readonly PlacementRefusal[]): string {
   return refusals
-    .map((r) => `${r.chassisId} ${r.code} ${r.resource ?? ""}`)
+    .map((refusal) => `${refusal.chassisId} ${refusalKind(refusal)}`)
     .sort()
     .join("\n");
 }
