@@ -2,7 +2,7 @@
  * The commands of the pages about figures, as they stand there, make the figures of these pages, byte for byte.
  */
 import { copyFile, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { blocksOf, wordsOf } from "../examples/blocks.ts";
@@ -10,15 +10,11 @@ import { World } from "./world.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const OWN = "test/e2e/figures.test.ts";
-const FILES = ["ribosomes", "dose", "laws", "control"];
-const RESULTS = ["results", ...FILES.slice(1)];
+const RESULTS = ["results", "dose", "laws", "control"];
 
 let world: World;
 beforeAll(async () => {
   world = await World.open({ chassis: "ecoli:1,yeast:1" });
-  for (const name of FILES) {
-    await copyFile(join(ROOT, "examples/experiments", `${name}.yaml`), join(world.dir, `${name}.yaml`));
-  }
 });
 afterAll(() => world.close());
 
@@ -39,6 +35,11 @@ it.each([
   const lines = blocks.flatMap(({ text }) => text.trim().split("\n"));
   expect(lines.length).toBeGreaterThan(3);
   for (const line of lines) {
+    if (line.startsWith("cp ")) {
+      const files = wordsOf(line).slice(1, -1);
+      for (const file of files) await copyFile(join(ROOT, file), join(world.dir, basename(file)));
+      continue;
+    }
     const { code, stdout, stderr } = await world.bioxen(...placed(line));
     expect(code, `${line}: ${stdout}${stderr}`).toBe(0);
   }

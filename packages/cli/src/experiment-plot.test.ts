@@ -47,9 +47,19 @@ it("draws a final value over a swept one, with a line for each value of a third"
   });
 });
 
+it("averages replicates only: over a swept value, other swept values have lines of their own", () => {
+  const answer = experimentPlot(results, { x: "environment.nutrientQuality", y: "growthRatePerMinute" });
+  const lines =
+    "plot" in answer ? answer.plot.panels.flatMap(({ series }) => series.map(({ name }) => name)) : answer;
+  expect(lines).toEqual(["ribosomes 50% (n = 2)", "ribosomes 100% (n = 1)"]);
+});
+
 it("takes shares as numbers, and final values for both axes", () => {
   expect(experimentPlot(results, { x: "resources.ribosomes", y: "growthRatePerMinute" })).toMatchObject({
-    plot: { x: { unit: "%" }, panels: [{ series: [{ points: [{ x: 50 }, { x: 100 }] }] }] },
+    plot: {
+      x: { unit: "%" },
+      panels: [{ series: [{ points: [{ x: 50 }] }, { points: [{ x: 100 }] }] }],
+    },
   });
   const both = experimentPlot(results, { x: "growthRatePerMinute", y: "growthRatePerMinute" });
   expect(both).toMatchObject({

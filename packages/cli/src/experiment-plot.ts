@@ -25,15 +25,27 @@ export function experimentPlot(
     return option === "by" || isNumeric ? [] : `--${option} ${name}: its values are no numbers`;
   });
   if (problems.length > 0) return { problems };
+  const names = lineNames(results, x, by);
   const replicates = results.vms.flatMap((vm): Replicate[] => {
     const at = numberOf(valueIn(results, vm, x));
     if (typeof at !== "number") return [];
     // The end of a path says what a line is; the whole path would be shortened at its end, where the value is.
-    const label =
-      by === undefined ? {} : { by: `${by.split(".").at(-1)} ${valueWords(valueIn(results, vm, by))}` };
+    const parts = names.map((name) => `${name.split(".").at(-1)} ${valueWords(valueIn(results, vm, name))}`);
+    const label = parts.length === 0 ? {} : { by: parts.join(", ") };
     return [{ x: at, y: numberOf(valueIn(results, vm, y)) ?? null, ...label }];
   });
   return { plot: replicatesPlot({ x: axisOf(results, x), y: axisOf(results, y) }, replicates) };
+}
+
+/**
+ * Returns the names whose values tell the lines apart. Over a swept value, each other swept value that differs has lines of
+ * its own: only replicates are averaged.
+ */
+function lineNames({ vms }: ExperimentResults, x: string, by: string | undefined): string[] {
+  const swept = [...new Set(vms.flatMap(({ values }) => Object.keys(values)))];
+  const differs = (name: string) => new Set(vms.map(({ values }) => JSON.stringify(values[name]))).size > 1;
+  const others = swept.includes(x) ? swept.filter((name) => name !== x && name !== by && differs(name)) : [];
+  return [...(by === undefined ? [] : [by]), ...others];
 }
 
 function unknown(option: string, name: string, known: readonly string[]): string {
