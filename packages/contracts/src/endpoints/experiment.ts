@@ -27,7 +27,7 @@ export const experimentView = z
     experimentId: z.string(),
     owner: z.string(),
     status: z.enum(EXPERIMENT_STATUSES),
-    /** Why the experiment failed, or what its first waiting VM waits for; null: neither. */
+    /** Why the experiment failed, what its first waiting VM waits for, or why the first failed VM failed; null: none of them. */
     reason: z.string().nullable(),
     /** SHA-256 of the canonical JSON of the file, hexadecimal. */
     digest: z.string(),

@@ -63,7 +63,7 @@ export function viewOfExperiment(viewed: Viewed): ExperimentView {
     experimentId,
     owner: state.owner,
     status: state.status,
-    reason: state.reason ?? first,
+    reason: state.reason ?? first ?? firstFailure(viewed),
     digest: state.digest,
     seed: state.seed,
     untilMinute: file.untilMinute,
@@ -82,6 +82,15 @@ export function viewOfExperiment(viewed: Viewed): ExperimentView {
     lastSeq: state.lastSeq,
     version: state.version,
   };
+}
+
+/** Returns why the first VM that failed did; null without one. */
+function firstFailure({ state, experiment }: Viewed): string | null {
+  for (let index = 0; state.failed > 0 && index < state.vmCount; index += 1) {
+    const outcome = outcomeOf(state, index);
+    if (outcome !== null && "failure" in outcome) return `${experiment.vm(index).vmId}: ${outcome.failure}`;
+  }
+  return null;
 }
 
 export function viewsOfVms(viewed: Viewed): ExperimentVmView[] {
