@@ -14,6 +14,7 @@ import {
 } from "@bioxen/contracts";
 import type { ServicePorts } from "@bioxen/kernel";
 import { DriverError, type VmDriver } from "@bioxen/vm-driver";
+import { BegunGuests } from "./begun-guests.ts";
 import { publishNoCheckpoint, storeState } from "./checkpoints.ts";
 import type { Courses } from "./courses.ts";
 import { type Drivers, guestIn } from "./drivers.ts";
@@ -71,12 +72,14 @@ export class GuestStates {
   readonly #view: GuestView;
   readonly #courses: Pick<Courses, "flush">;
   readonly #starts = new Map<string, GuestStart>();
+  readonly #begun: BegunGuests;
   /** The programs of users that ran in the guests. */
   readonly programs: UserPrograms;
 
   constructor(ports: ServicePorts, { drivers, view, courses, agentId }: GuestStatesOptions) {
     this.#ports = { ...ports, agentId };
     this.programs = new UserPrograms(ports);
+    this.#begun = new BegunGuests(ports.timers);
     this.#drivers = drivers;
     this.#view = view;
     this.#courses = courses;
@@ -87,6 +90,17 @@ export class GuestStates {
     const changedSeq = changes?.at(-1)?.seq ?? 0;
     this.#starts.set(vmId, { fence, restores, reachedMinutes: checkpoint?.simMinutes ?? 0, changedSeq });
     this.programs.began(vmId, fence);
+    this.#begun.began(vmId);
+  }
+
+  /** Returns how the guest started; waits a moment for a guest that this agent is about to start. */
+  async #startOf(vmId: string, fence: number): Promise<GuestStart | undefined> {
+    const present = () => {
+      const start = this.#starts.get(vmId);
+      return start?.fence === fence ? start : undefined;
+    };
+    if (this.#view.isOwn(vmId, fence)) await this.#begun.waitFor(vmId, () => present() !== undefined);
+    return present();
   }
 
   /** Notes that the guest has got the change with this sequence. */
@@ -107,8 +121,8 @@ export class GuestStates {
     if (driver?.hold === undefined) {
       return refuse("UNSUPPORTED", `VMs of the type of ${vmId} have no changes at minutes of simulated time`);
     }
-    const start = this.#starts.get(vmId);
-    if (start?.fence !== fence)
+    const start = await this.#startOf(vmId, fence);
+    if (start === undefined)
       return refuse("UNAVAILABLE", `${vmId} has no guest at this agent`, { retryable: true });
     const { restores } = start;
     try {
@@ -215,7 +229,7 @@ export class GuestStates {
     }
     // With `driver.snapshots`, guests outlive the agent and store their own restore count. Otherwise this agent stores
     // the restore count.
-    const start = driver.snapshots === undefined ? this.#starts.get(vmId) : guestIn(driver, vmId);
+    const start = driver.snapshots === undefined ? await this.#startOf(vmId, fence) : guestIn(driver, vmId);
     if (start?.fence !== fence)
       return refuse("UNAVAILABLE", `${vmId} has no guest at this agent`, { retryable: true });
     const { restores = 0 } = start;
