@@ -16,6 +16,7 @@ import { COURSE_STREAM } from "@bioxen/contracts";
 import { type LocalStack, startLocalStack } from "@bioxen/local-stack";
 import { type Bus, connectBus, openExistingEventLog } from "@bioxen/nats";
 import { jetstreamManager } from "@nats-io/jetstream";
+import { rateOf } from "./rate.ts";
 
 const VMS = 1_000;
 const MINUTES = 600;
@@ -97,7 +98,7 @@ async function eventTimes(bus: Bus) {
     ended: new Set<string>(),
   };
   const log = await openExistingEventLog(bus);
-  const following = log.follow({
+  await log.follow({
     fromSeq: 1,
     onEvent: ({ envelope: { subject, type, time } }) => {
       const atMs = Date.parse(time);
@@ -108,7 +109,7 @@ async function eventTimes(bus: Bus) {
     onCaughtUp: () => undefined,
     onStop: () => undefined,
   });
-  return Object.assign(times, { following });
+  return times;
 }
 
 /** Returns the time at which the newest rows were stored, epoch ms. */
@@ -118,14 +119,7 @@ async function lastRowMs({ connection }: Bus): Promise<number> {
 }
 
 async function each(work: (vmId: string, i: number) => Promise<unknown>): Promise<void> {
-  let next = 0;
-  const worker = async () => {
-    for (let i = next; i < VMS; i = next) {
-      next += 1;
-      await work(vmIdOf(i), i);
-    }
-  };
-  await Promise.all(Array.from({ length: UNDER_WAY }, worker));
+  await rateOf(VMS, UNDER_WAY, (i) => work(vmIdOf(i), i));
 }
 
 /** Returns the memory of the agent's process, kB. */

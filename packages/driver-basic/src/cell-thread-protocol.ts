@@ -5,20 +5,20 @@ import type { CellBudgets } from "./limits.ts";
 import type { SampleRow } from "./sample-row.ts";
 
 /** The methods of a driver that a thread runs for one guest; each takes the id of the VM, or a spec with it, first. */
-export const CELL_CALLS = [
-  "start",
-  "restart",
-  "pause",
-  "resume",
-  "stop",
-  "resize",
-  "setEnvironment",
-  "hold",
-  "change",
-  "exec",
-  "snapshot",
-] as const satisfies readonly (keyof BasicDriver)[];
-export type CellCall = (typeof CELL_CALLS)[number];
+export type CellCall = Extract<
+  keyof BasicDriver,
+  | "start"
+  | "restart"
+  | "pause"
+  | "resume"
+  | "stop"
+  | "resize"
+  | "setEnvironment"
+  | "hold"
+  | "change"
+  | "exec"
+  | "snapshot"
+>;
 /** What a call resolves with. */
 export type CellResult<Call extends CellCall> = Awaited<ReturnType<NonNullable<BasicDriver[Call]>>>;
 export type CellArguments<Call extends CellCall> = Parameters<NonNullable<BasicDriver[Call]>>;

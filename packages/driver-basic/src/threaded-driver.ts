@@ -8,6 +8,7 @@
  * When a thread ends, its guests are gone, and each is reported as changed: the agent starts them from their checkpoints.
  */
 import type { CellEnvironment } from "@bioxen/cell-models";
+import { invariant } from "@bioxen/kernel";
 import {
   DriverError,
   type ExecOptions,
@@ -240,12 +241,10 @@ class Threaded implements BasicDriver {
   /** Returns the thread for a new guest: the one with the fewest, or a further one once all have some. */
   #nextThread(): Thread {
     const started = this.#threads.filter(({ vmIds, host }) => vmIds.size > 0 || host.isStarted);
-    const [first, ...others] = started;
-    const least =
-      first && others.reduce((best, one) => (one.vmIds.size < best.vmIds.size ? one : best), first);
+    const [least] = started.toSorted((one, other) => one.vmIds.size - other.vmIds.size);
     if (least !== undefined && least.vmIds.size < GUESTS_BEFORE_NEXT_THREAD) return least;
     const next = this.#threads.find((thread) => !started.includes(thread)) ?? least;
-    if (next === undefined) throw new RangeError("the driver has no threads");
+    invariant(next !== undefined, "the driver has a thread");
     return next;
   }
 

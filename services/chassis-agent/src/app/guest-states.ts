@@ -14,13 +14,13 @@ import {
 } from "@bioxen/contracts";
 import type { ServicePorts } from "@bioxen/kernel";
 import { DriverError, type VmDriver } from "@bioxen/vm-driver";
-import { BegunGuests } from "./begun-guests.ts";
 import { publishNoCheckpoint, storeState } from "./checkpoints.ts";
 import type { Courses } from "./courses.ts";
 import { type Drivers, guestIn } from "./drivers.ts";
 import { refusalOf } from "./exec.ts";
 import type { GuestView } from "./guest-view.ts";
 import { UserPrograms } from "./user-programs.ts";
+import { VmWaits } from "./vm-waits.ts";
 
 /** How a guest started. */
 interface GuestStart {
@@ -41,6 +41,9 @@ interface GuestStart {
  * continues from its checkpoint.
  */
 const HOLD_MS = 5_000;
+
+/** Longest wait for a guest that the log has and that this agent is about to start, ms. */
+const BEGIN_WITHIN_MS = 2_000;
 
 /** Time for which a stored state waits until the log has the programs that it contains, ms. */
 const PROGRAMS_WAIT_MS = 5_000;
@@ -72,14 +75,15 @@ export class GuestStates {
   readonly #view: GuestView;
   readonly #courses: Pick<Courses, "flush">;
   readonly #starts = new Map<string, GuestStart>();
-  readonly #begun: BegunGuests;
+  /** Calls that wait for a guest. */
+  readonly #calls: VmWaits;
   /** The programs of users that ran in the guests. */
   readonly programs: UserPrograms;
 
   constructor(ports: ServicePorts, { drivers, view, courses, agentId }: GuestStatesOptions) {
     this.#ports = { ...ports, agentId };
     this.programs = new UserPrograms(ports);
-    this.#begun = new BegunGuests(ports.timers);
+    this.#calls = new VmWaits(ports.timers);
     this.#drivers = drivers;
     this.#view = view;
     this.#courses = courses;
@@ -90,7 +94,7 @@ export class GuestStates {
     const changedSeq = changes?.at(-1)?.seq ?? 0;
     this.#starts.set(vmId, { fence, restores, reachedMinutes: checkpoint?.simMinutes ?? 0, changedSeq });
     this.programs.began(vmId, fence);
-    this.#begun.began(vmId);
+    this.#calls.wake(vmId);
   }
 
   /** Returns how the guest started; waits a moment for a guest that this agent is about to start. */
@@ -99,7 +103,9 @@ export class GuestStates {
       const start = this.#starts.get(vmId);
       return start?.fence === fence ? start : undefined;
     };
-    if (this.#view.isOwn(vmId, fence)) await this.#begun.waitFor(vmId, () => present() !== undefined);
+    if (this.#view.isOwn(vmId, fence)) {
+      await this.#calls.until(vmId, () => present() !== undefined, BEGIN_WITHIN_MS);
+    }
     return present();
   }
 

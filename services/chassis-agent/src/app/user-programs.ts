@@ -7,6 +7,7 @@
  */
 import type { CellChange, Vm } from "@bioxen/contracts";
 import type { Clock, Timers } from "@bioxen/kernel";
+import { VmWaits } from "./vm-waits.ts";
 
 /**
  * Time after which a program counts as not recorded, ms. Lifecycle tries for about 10 s. If the event comes later, the
@@ -29,25 +30,23 @@ interface OfGuest {
 
 export class UserPrograms {
   readonly #clock: Clock;
-  readonly #timers: Timers;
   readonly #guests = new Map<string, OfGuest>();
-  /** By VM id: the functions that end the waits of {@link recorded}. */
-  readonly #waits = new Map<string, Set<() => void>>();
+  readonly #waits: VmWaits;
 
   constructor({ clock, timers }: { readonly clock: Clock; readonly timers: Timers }) {
     this.#clock = clock;
-    this.#timers = timers;
+    this.#waits = new VmWaits(timers);
   }
 
   /** Forgets the programs of an earlier guest: this guest starts from the log. */
   began(vmId: string, fence: number): void {
     this.#guests.set(vmId, { fence, programs: [] });
-    this.#wake(vmId);
+    this.#waits.wake(vmId);
   }
 
   ended(vmId: string): void {
     this.#guests.delete(vmId);
-    this.#wake(vmId);
+    this.#waits.wake(vmId);
   }
 
   /** Notes that a program ran in the guest. Call it before the answer to lifecycle. */
@@ -65,7 +64,7 @@ export class UserPrograms {
       const ran = open.find((one) => one.simMinute === simMinute && one.nth === program?.nth);
       if (ran !== undefined) ran.seq = seq;
     }
-    if (this.#unrecorded(vmId).length === 0) this.#wake(vmId);
+    if (this.#unrecorded(vmId).length === 0) this.#waits.wake(vmId);
   }
 
   /** Returns true if the present guest has run the program of this change. Then the program is forgotten. */
@@ -85,27 +84,12 @@ export class UserPrograms {
   /** Resolves with true once the log has the programs that have run until now, with false after `withinMs`. */
   async recorded(vmId: string, withinMs: number): Promise<boolean> {
     const open = this.#unrecorded(vmId);
-    if (open.length === 0) return true;
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    const waits = this.#waits.get(vmId) ?? new Set();
-    this.#waits.set(vmId, waits);
-    const look = (): void => {
-      if (open.every(({ seq }) => seq !== undefined) || this.#guests.get(vmId) === undefined) resolve(true);
-    };
-    waits.add(look);
-    const timer = this.#timers.after(withinMs, () => resolve(false));
-    const isRecorded = await promise;
-    timer.cancel();
-    waits.delete(look);
-    if (waits.size === 0) this.#waits.delete(vmId);
-    return isRecorded;
+    const isRecorded = () =>
+      open.every(({ seq }) => seq !== undefined) || this.#guests.get(vmId) === undefined;
+    return this.#waits.until(vmId, isRecorded, withinMs);
   }
 
   #unrecorded(vmId: string): Ran[] {
     return this.#guests.get(vmId)?.programs.filter(({ seq }) => seq === undefined) ?? [];
-  }
-
-  #wake(vmId: string): void {
-    for (const look of [...(this.#waits.get(vmId) ?? [])]) look();
   }
 }

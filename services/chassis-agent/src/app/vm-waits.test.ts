@@ -1,24 +1,26 @@
 import { FakeClock, settle } from "@bioxen/testkit";
 import { expect, it } from "vitest";
-import { BEGIN_WITHIN_MS, BegunGuests } from "./begun-guests.ts";
+import { VmWaits } from "./vm-waits.ts";
 
-it("waits for the start of a guest, and no longer than its limit", async () => {
+const WITHIN_MS = 2_000;
+
+it("waits until something is true of a VM, and no longer than its limit", async () => {
   const clock = new FakeClock();
-  const begun = new BegunGuests(clock);
+  const waits = new VmWaits(clock);
   const there = new Set(["a"]);
   const answers: string[] = [];
   const ask = (vmId: string) =>
-    void begun.waitFor(vmId, () => there.has(vmId)).then((is) => answers.push(`${vmId} ${is}`));
+    void waits.until(vmId, () => there.has(vmId), WITHIN_MS).then((is) => answers.push(`${vmId} ${is}`));
   for (const vmId of ["a", "b", "b", "c"]) ask(vmId);
   await settle();
   expect(answers).toEqual(["a true"]);
-  begun.began("b");
+  waits.wake("b");
   await settle();
-  expect(answers, "another guest of this VM has begun").toEqual(["a true"]);
+  expect(answers, "it is not true yet").toEqual(["a true"]);
   there.add("b");
-  begun.began("b");
+  waits.wake("b");
   await settle();
   expect(answers).toEqual(["a true", "b true", "b true"]);
-  await clock.advance(BEGIN_WITHIN_MS);
+  await clock.advance(WITHIN_MS);
   expect(answers).toEqual(["a true", "b true", "b true", "c false"]);
 });
