@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { connect, headers, type NatsConnection } from "@nats-io/transport-node";
+import { killNow } from "../e2e/kill.ts";
 import { checkGuests, checkReservations, checkResults } from "./checks.ts";
 import { Fleet } from "./fleet.ts";
 import { listenToAgents, whenAtRest } from "./rest.ts";
@@ -127,7 +128,7 @@ class ExperimentRun {
       const recorded = await this.#whenRecorded(MANY, Math.floor((i * vms) / victims.length));
       if (recorded >= vms) return [`the experiment ended before the kill of ${name}`];
       await this.#noteMemory();
-      process.kill(pid() ?? -1, "SIGKILL");
+      killNow(pid());
       this.kills.push({ victim: name, atMs: performance.now(), recorded });
       say(`kill of ${name} after ${recorded} results`);
     }
@@ -158,8 +159,7 @@ class ExperimentRun {
     await this.#whenRecorded(CANCELLED, cancelAfter);
     const cancelledAtMs = performance.now();
     await this.#ask("cmd.experiment.cancel", { experimentId: CANCELLED });
-    const service = this.#processes().find(({ name }) => name === "experiments");
-    process.kill(service?.pid() ?? -1, "SIGKILL");
+    for (const one of this.#processes()) if (one.name === "experiments") killNow(one.pid());
     const { experiment } = await this.#whenEnded(CANCELLED);
     say(
       `cancelled after ${experiment.recorded} results: ended ${((performance.now() - cancelledAtMs) / 1_000).toFixed(1)} s later`,

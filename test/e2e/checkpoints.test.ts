@@ -3,6 +3,7 @@
  */
 import { hash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { killNow } from "./kill.ts";
 import { eventually, type Json, World } from "./world.ts";
 
 const STREAM = "BIOXEN_GUEST_STATE";
@@ -44,7 +45,7 @@ async function run(vmId: string, more: object = {}): Promise<void> {
 
 async function killAgent(): Promise<void> {
   const agent = world.stack.services().find((service) => service.name === "chassis-agent");
-  process.kill(agent?.pid ?? -1, "SIGKILL");
+  killNow(agent?.pid);
   await eventually("the agent serves again", async () => {
     const now = world.stack.services().find((service) => service.name === "chassis-agent");
     return now?.restarts === (agent?.restarts ?? 0) + 1 && now.state === "ready" ? true : undefined;

@@ -3,6 +3,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { killNow } from "./kill.ts";
 import { eventually, type Json, World } from "./world.ts";
 
 /** Events between two snapshots of the folds: so few that every restart in this file begins with a snapshot. */
@@ -55,7 +56,7 @@ describe("the state of the cluster", () => {
     });
     const before = await clusterState();
     for (const { name, pid, restarts } of world.stack.services()) {
-      process.kill(pid ?? -1, "SIGKILL");
+      killNow(pid);
       await eventually(`${name} is ready again`, async () => {
         const now = world.stack.services().find((service) => service.name === name);
         return now?.restarts === restarts + 1 && now.state === "ready" ? true : undefined;
@@ -120,7 +121,7 @@ describe("the state of the cluster", () => {
     const { server } = await world.bioxenJson("status");
     const starts = await startsFromSnapshots();
     for (const { name, pid, restarts } of world.stack.services()) {
-      process.kill(pid ?? -1, "SIGKILL");
+      killNow(pid);
       await eventually(`${name} is ready again`, async () => {
         const now = world.stack.services().find((service) => service.name === name);
         return now?.restarts === restarts + 1 && now.state === "ready" ? true : undefined;

@@ -3,6 +3,7 @@
  * a drain that is cancelled half-way, every VM runs on exactly one allocation.
  */
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { killNow } from "./kill.ts";
 import { eventually, type Json, World } from "./world.ts";
 
 const CELLS = Array.from({ length: 20 }, (_, i) => `cell-${i + 1}`);
@@ -86,7 +87,7 @@ it("a drain moves twenty running VMs with their states, although the scheduler i
     LONG_MS,
   );
   const scheduler = world.stack.services().find((service) => service.name === "chassis-scheduler");
-  process.kill(scheduler?.pid ?? -1, "SIGKILL");
+  killNow(scheduler?.pid);
   const drained = await eventually(
     "the drain has ended",
     async () => {

@@ -5,6 +5,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { killNow } from "./kill.ts";
 import { eventually, type Json, World } from "./world.ts";
 
 const FILE = {
@@ -58,7 +59,7 @@ it("has the same results after a kill of its service as in an undisturbed run el
     return vms.length > 0 ? true : undefined;
   });
   const service = world.stack.services().find(({ name }) => name === "experiments");
-  process.kill(service?.pid ?? -1, "SIGKILL");
+  killNow(service?.pid);
   expect(await ended()).toMatchObject({ status: "finished", recorded: VMS, failed: 0 });
   const disturbed = await run("disturbed");
   const { vms } = await world.done("qry.vm.list", { label: "bioxen.io/experiment=law" });

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { findServerBinary } from "@bioxen/local-stack";
 import { connect } from "@nats-io/transport-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { killNow } from "./kill.ts";
 import { eventually, type Json, World } from "./world.ts";
 
 const JOBS = 1_000;
@@ -200,7 +201,7 @@ describe("durable commands", () => {
       }
       await eventually("the first job has an outcome", () => outcomeOf(lives[0] ?? ""));
       const working = world.stack.services().find((service) => service.name === "lifecycle")?.pid;
-      process.kill(working ?? -1, "SIGKILL");
+      killNow(working);
       await Promise.all(publications);
       for (const id of lives) {
         const outcome = await eventually(`${id} has an outcome`, () => outcomeOf(id));

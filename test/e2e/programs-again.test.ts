@@ -3,6 +3,7 @@
  * whose agent was killed is that of a cell whose agent was not.
  */
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { killNow } from "./kill.ts";
 import { eventually, type Json, World } from "./world.ts";
 
 /** Records the growth rate of each minute. */
@@ -54,7 +55,7 @@ it("after a kill of the agent, a cell has the course that it had, with the progr
   expect(before).toHaveLength(to);
   expect(before, "the programs changed the cell").not.toEqual(await courseOf("again-2", to));
   const agent = world.stack.services().find((service) => service.name === "chassis-agent");
-  process.kill(agent?.pid ?? -1, "SIGKILL");
+  killNow(agent?.pid);
   await eventually(
     "the guest of again-1 starts again",
     async () => {

@@ -16,6 +16,7 @@ import { headers, type MsgHdrs, type NatsConnection } from "@nats-io/transport-n
 import { inject } from "vitest";
 import { CliProcess, type CommandResult } from "./cli-process.ts";
 import type { Json } from "./json.ts";
+import { killNow } from "./kill.ts";
 import { connectRaw } from "./raw-connection.ts";
 import { expectNoViolations, serverLogLength } from "./server-violations.ts";
 import type { Claimed, SharedSettings } from "./shared-stacks.ts";
@@ -160,7 +161,7 @@ export class World {
   /** Kills the agent of the stack of this file with SIGKILL. Resolves when its next process is ready. */
   async killAgent(): Promise<void> {
     const agent = this.stack.services().find((service) => service.name === "chassis-agent");
-    process.kill(agent?.pid ?? -1, "SIGKILL");
+    killNow(agent?.pid);
     await eventually("the agent serves again", async () => {
       const now = this.stack.services().find((service) => service.name === "chassis-agent");
       return now?.restarts === (agent?.restarts ?? 0) + 1 && now.state === "ready" ? true : undefined;
