@@ -39,6 +39,7 @@ import {
 import { lastReadableSeq } from "./log-state.ts";
 import { isMessageNotFound, isRefusal, isStreamFull, isWrongLastSequence } from "./server-codes.ts";
 import { sleep } from "./sleep.ts";
+import { withLeader } from "./with-leader.ts";
 
 /** Longest wait for one acknowledgement, ms; a synced append takes about 0.4 ms on the measured machines. */
 const ACK_TIMEOUT_MS = 2_000;
@@ -152,7 +153,7 @@ export class JetStreamEventLog implements EventLog {
   /** Reads from the leader of the stream, which has every acknowledged message. */
   async #message(query: MessageQuery): Promise<StoredMsg | undefined> {
     try {
-      return (await this.#jsm.streams.getMessage(EVENT_STREAM, query)) ?? undefined;
+      return (await withLeader(() => this.#jsm.streams.getMessage(EVENT_STREAM, query))) ?? undefined;
     } catch (cause) {
       if (isMessageNotFound(cause)) return undefined;
       throw asLogFault(cause);
@@ -218,9 +219,11 @@ export class JetStreamEventLog implements EventLog {
     endSeq: number,
     limit: number,
   ): Promise<readonly LogMessage[]> {
-    const consumer = await orderedConsumer(this.#js, afterSeq + 1, streamSubject).catch((cause: unknown) => {
-      throw asLogFault(cause);
-    });
+    const consumer = await withLeader(() => orderedConsumer(this.#js, afterSeq + 1, streamSubject)).catch(
+      (cause: unknown) => {
+        throw asLogFault(cause);
+      },
+    );
     const events: LogMessage[] = [];
     const messages = await consumer.consume({
       max_messages: FOLLOW_BATCH,
@@ -267,7 +270,7 @@ export class JetStreamEventLog implements EventLog {
 
   async lastSeq(): Promise<number> {
     try {
-      return (await this.#jsm.streams.info(EVENT_STREAM)).state.last_seq;
+      return (await withLeader(() => this.#jsm.streams.info(EVENT_STREAM))).state.last_seq;
     } catch (cause) {
       throw asLogFault(cause);
     }
@@ -276,7 +279,7 @@ export class JetStreamEventLog implements EventLog {
   /** Returns the sequence of the last readable event. A damaged store may have lost the events after it. */
   async #readableSeq(): Promise<number> {
     try {
-      return await lastReadableSeq(this.#jsm);
+      return await withLeader(() => lastReadableSeq(this.#jsm));
     } catch (cause) {
       throw asLogFault(cause);
     }

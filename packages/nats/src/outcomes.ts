@@ -19,8 +19,9 @@ import type { KvEntry } from "@nats-io/kv";
 import { Bucket } from "./buckets.ts";
 import type { Bus } from "./bus.ts";
 import { onceReady } from "./ready.ts";
-import { isNoResponders, isWrongLastSequence } from "./server-codes.ts";
+import { isWrongLastSequence } from "./server-codes.ts";
 import { BUCKETS, type StorageSettings } from "./storage.ts";
+import { withLeader } from "./with-leader.ts";
 
 /**
  * Age at which another attempt takes over a claim that has no outcome, ms. It is longer than any usual command. A claim
@@ -31,13 +32,6 @@ const CLAIM_MS = 1_500;
 const LOOK_INTERVAL_MS = 25;
 /** Longest wait for one answer of the server, ms. After it the caller gets UNAVAILABLE and retries. */
 const CALL_TIMEOUT_MS = 2_000;
-/** Wait between two tries to write while a cluster elects a leader, ms. A cluster without a leader stores nothing. */
-const LEADER_WAIT_MS = 100;
-/**
- * Longest time for which a write is tried while a cluster elects a leader, ms. An election takes 4 to 9 s, and callers
- * wait 10 s by default.
- */
-const LEADER_DEADLINE_MS = 8_000;
 
 export interface Outcomes {
   /**
@@ -217,22 +211,6 @@ class KvOutcomes implements Outcomes {
    */
   async #releaseClaim(key: string, claim: number): Promise<void> {
     await this.#bucket.use((kv) => kv.delete(key, { previousSeq: claim })).catch(() => undefined);
-  }
-}
-
-/**
- * Repeats `call` while the bucket has no leader, at most for {@link LEADER_DEADLINE_MS}. A repeat is safe, because
- * without a leader nothing was stored.
- */
-async function withLeader<T>(call: () => Promise<T>): Promise<T> {
-  const deadline = Date.now() + LEADER_DEADLINE_MS;
-  for (;;) {
-    try {
-      return await call();
-    } catch (cause) {
-      if (!isNoResponders(cause) || Date.now() + LEADER_WAIT_MS >= deadline) throw cause;
-      await sleep(LEADER_WAIT_MS);
-    }
   }
 }
 
