@@ -16,6 +16,7 @@ import { COURSE_STREAM } from "@bioxen/contracts";
 import { type LocalStack, startLocalStack } from "@bioxen/local-stack";
 import { type Bus, connectBus, openExistingEventLog } from "@bioxen/nats";
 import { jetstreamManager } from "@nats-io/jetstream";
+import { costLine, processorSeconds } from "./process-cost.ts";
 import { rateOf } from "./rate.ts";
 
 const VMS = 1_000;
@@ -70,8 +71,10 @@ async function measure(stack: LocalStack, bus: Bus, alone: number): Promise<bool
     }),
   );
   const idleKb = await agentKb(stack);
+  const before = await processorSeconds(stack);
   await each((vmId) => calls.ask("vmStart", { vmId }));
   while (times.ended.size < VMS) await sleep(50);
+  const after = await processorSeconds(stack);
   const seconds = ((await lastRowMs(bus)) - times.firstPlacedMs) / 1_000;
   await sleep(SETTLE_MS);
   const kbPerVm = ((await agentKb(stack)) - idleKb) / VMS;
@@ -87,6 +90,7 @@ async function measure(stack: LocalStack, bus: Bus, alone: number): Promise<bool
     `volume     ${rate.toFixed(0)} cell-minutes/s in ${seconds.toFixed(1)} s, all started after ${startedS.toFixed(1)} s (at least ${LEAST_RATE})   one thread alone ${alone.toFixed(0)}, ` +
       `ratio ${(rate / alone).toFixed(2)}   agent ${kbPerVm.toFixed(0)} kB per VM above idle (at most ${MOST_KB_PER_VM})   ${rows} of ${wanted} rows`,
   );
+  console.log(`           processor ms per VM: ${costLine(before, after, VMS)}`);
   return rate >= LEAST_RATE && kbPerVm <= MOST_KB_PER_VM && rows === wanted;
 }
 

@@ -38,6 +38,11 @@ export interface ServedEndpoint {
    * payload, for example. Must call `work` once, with the causation that the handler is to get, and return its result.
    */
   readonly observe?: Observer;
+  /**
+   * True when the only effect of a request is at most one event, which carries the id of the command. The log then knows
+   * the outcome of every request that changed something, and repeats of it need no other record.
+   */
+  readonly outcomeInLog?: boolean;
 }
 
 /** `payload` is the parsed request before its validation; undefined when it could not be parsed. */
@@ -70,6 +75,16 @@ export function serveChange<
   return serve(endpoint, (request, causation, maxBytes) =>
     handle(request, expecting(causation, request.expectedVersion), maxBytes),
   );
+}
+
+/** Like {@link serveChange}, for a command whose only effect is at most one event, which carries the command's id. */
+export function serveEvent<
+  E extends Endpoint<
+    z.ZodType<{ readonly expectedVersion?: number | undefined }, unknown>,
+    z.ZodType<{ readonly changed: boolean }>
+  >,
+>(endpoint: E, handle: Handler<z.output<E["request"]>, z.output<E["result"]>>): ServedEndpoint {
+  return { ...serveChange(endpoint, handle), outcomeInLog: true };
 }
 
 /** Wraps the result of a handler as its successful answer. */

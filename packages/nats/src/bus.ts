@@ -26,6 +26,7 @@ import {
   RequestError,
   TimeoutError,
 } from "@nats-io/nats-core";
+import { endAnsweredRequestsQuietly } from "./answered-requests.ts";
 import { type BusOptions, Dialling } from "./dial.ts";
 import { firstConnection, isRefusedLogin } from "./first-connection.ts";
 import { ReconnectPace } from "./reconnect-pace.ts";
@@ -67,6 +68,7 @@ export type BusStatus = "connected" | "disconnected";
  * once when a server refuses the login or TLS, and `ConnectionSettingsError` with every problem of the settings.
  */
 export async function connectBus(options: BusOptions): Promise<Bus> {
+  endAnsweredRequestsQuietly();
   const dialling = new Dialling(options);
   const pace = new ReconnectPace();
   const connection = await firstConnection({

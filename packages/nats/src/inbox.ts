@@ -261,5 +261,8 @@ async function firstOutcome(
   if (!causation.deduplicate || endpoint.subject.startsWith(QUERY_PREFIX)) return carryOut();
   const digest = payloadDigest(payload, data);
   const withPayload = withDigest(causation, endpoint, digest);
-  return options.outcomes.once(causation.causeId, () => carryOut(withPayload), { digest });
+  const attempt = () => carryOut(withPayload);
+  return served.outcomeInLog === true
+    ? options.outcomes.onceInLog(causation.causeId, attempt, { digest })
+    : options.outcomes.once(causation.causeId, attempt, { digest });
 }

@@ -8,6 +8,9 @@
  * When an attempt dies, another attempt takes over its claim. If the first attempt is alive after all, its write fails,
  * and the first attempt returns the stored outcome.
  *
+ * The claim and the outcome are two synced writes. A command whose only effect is an event needs neither of them, because
+ * the log lets only one of its attempts append: see {@link Outcomes.onceInLog}.
+ *
  * A record has the digest of its command's payload. The digest distinguishes a repeat from another command under the
  * same id.
  */
@@ -45,6 +48,16 @@ export interface Outcomes {
     options?: OnceOptions,
   ): Promise<HandlerResult>;
   /**
+   * Like {@link Outcomes.once}, for a command whose only effect is an event that carries the command's id: of several
+   * attempts the log lets one append. Claims nothing, and stores the outcome only when `carryOut` appended no event: when
+   * its result has no `changed: true`.
+   */
+  onceInLog(
+    commandId: string,
+    carryOut: () => Promise<HandlerResult>,
+    options?: Pick<OnceOptions, "digest">,
+  ): Promise<HandlerResult>;
+  /**
    * Stores `outcome` as the outcome of a command that no attempt has begun, so that every later attempt gets it.
    * Changes nothing otherwise. Does not wait for an attempt under way.
    */
@@ -67,25 +80,31 @@ export interface OnceOptions {
 }
 
 /** The value of a key in the bucket: an outcome, or the claim of an attempt in progress. */
-type OutcomeRecord = { readonly digest?: string } & (
+type OutcomeRecord = { readonly digest?: string; readonly deaths?: number } & (
   | { readonly outcome: HandlerResult }
-  | { readonly claimed: true; readonly deaths?: number }
+  | { readonly claimed: true }
 );
 
 /** Opens the store of outcomes. Throws `Fault` UNAVAILABLE when its bucket can be neither opened nor created. */
 export async function openOutcomes(bus: Bus, storage: StorageSettings = {}): Promise<Outcomes> {
   const bucket = new Bucket(bus, BUCKETS.outcomes, storage, { timeout: CALL_TIMEOUT_MS });
   await onceReady("the store of outcomes is unreachable", () => bucket.open());
-  return new KvOutcomes(bucket);
+  const { replicas } = await onceReady("the store of outcomes is unreachable", () =>
+    bucket.use((kv) => kv.status()),
+  );
+  return new KvOutcomes(bucket, replicas === 1);
 }
 
 class KvOutcomes implements Outcomes {
   readonly #bucket: Bucket;
+  /** A read returns the last write. With several copies, a read can come from a copy that does not have it yet. */
+  readonly #readsLast: boolean;
   /** Until this time the bucket can have outcomes of the release before an upgrade, ms of the monotonic clock. */
   readonly #upgradeUntilMs = performance.now() + BUCKETS.outcomes.ttlMs;
 
-  constructor(bucket: Bucket) {
+  constructor(bucket: Bucket, readsLast: boolean) {
     this.#bucket = bucket;
+    this.#readsLast = readsLast;
   }
 
   async once(
@@ -114,6 +133,27 @@ class KvOutcomes implements Outcomes {
       const isLost = (await this.#read(key)) === undefined;
       if (isLost && (await this.#write(key, record, 0)) !== undefined) return outcome;
     }
+  }
+
+  async onceInLog(
+    commandId: string,
+    carryOut: () => Promise<HandlerResult>,
+    options: Pick<OnceOptions, "digest"> = {},
+  ): Promise<HandlerResult> {
+    // A read that may miss the last outcome needs the claim, which is compared by the leader of the bucket.
+    if (!this.#readsLast) return this.once(commandId, carryOut, options);
+    const { digest } = options;
+    const key = keyOf(commandId);
+    const [entry, earlier] = await Promise.all([this.#read(key), this.#ofEarlierRelease(key, digest)]);
+    const stored = entry === undefined ? earlier : settledIn(entry.json<OutcomeRecord>(), digest);
+    if (stored !== undefined) return stored;
+    // Another attempt has claimed the command: one as a job, or one by an instance of an earlier release.
+    if (entry !== undefined) return this.once(commandId, carryOut, options);
+    const outcome = await carryOut();
+    if (outcome.ok ? outcome.result["changed"] === true : outcome.rejection.retryable) return outcome;
+    const record = { ...(digest === undefined ? {} : { digest }), outcome };
+    if ((await this.#write(key, record, 0)) !== undefined) return outcome;
+    return this.once(commandId, carryOut, options);
   }
 
   async prevent(commandId: string, outcome: HandlerResult): Promise<Prevented> {
@@ -150,9 +190,8 @@ class KvOutcomes implements Outcomes {
         continue;
       }
       const record = entry.json<OutcomeRecord>();
-      const conflict = payloadConflict(record.digest, digest);
-      if (conflict !== undefined) return conflict;
-      if ("outcome" in record) return record.outcome;
+      const settled = settledIn(record, digest);
+      if (settled !== undefined) return settled;
       if (revision === entry.revision && Date.now() - waitingSinceMs > CLAIM_MS) {
         const deaths = (record.deaths ?? 0) + 1;
         const outcome = refuse(
@@ -212,6 +251,14 @@ class KvOutcomes implements Outcomes {
   async #releaseClaim(key: string, claim: number): Promise<void> {
     await this.#bucket.use((kv) => kv.delete(key, { previousSeq: claim })).catch(() => undefined);
   }
+}
+
+/**
+ * Returns the answer to a repeat of the command with this record: its outcome, or a conflict for another payload.
+ * Undefined when the record is the claim of an attempt at the same payload.
+ */
+function settledIn(record: OutcomeRecord, digest: string | undefined): HandlerResult | undefined {
+  return payloadConflict(record.digest, digest) ?? ("outcome" in record ? record.outcome : undefined);
 }
 
 /**

@@ -1,7 +1,7 @@
 /**
  * The endpoints of the lifecycle service, each with its handler.
  */
-import { ENDPOINTS, type ServedEndpoint, serve, serveChange } from "@bioxen/contracts";
+import { ENDPOINTS, type ServedEndpoint, serve, serveChange, serveEvent } from "@bioxen/contracts";
 import type { VmCommands } from "./commands.ts";
 import type { CourseQueries } from "./course-queries.ts";
 import type { DeferCommand } from "./defer-command.ts";
@@ -49,16 +49,16 @@ function userEndpoints({
   moves,
 }: Handlers): ServedEndpoint[] {
   return [
-    serveChange(ENDPOINTS.vmCreate, (request, causation) => commands.create(request, causation)),
-    serveChange(ENDPOINTS.vmStart, (request, causation) => commands.start(request, causation)),
-    serveChange(ENDPOINTS.vmPause, (request, causation) => commands.pause(request, causation)),
+    serveEvent(ENDPOINTS.vmCreate, (request, causation) => commands.create(request, causation)),
+    serveEvent(ENDPOINTS.vmStart, (request, causation) => commands.start(request, causation)),
+    serveEvent(ENDPOINTS.vmPause, (request, causation) => commands.pause(request, causation)),
     serveChange(ENDPOINTS.vmResume, (request, causation) => commands.resume(request, causation)),
-    serveChange(ENDPOINTS.vmStop, (request, causation) => commands.stop(request, causation)),
-    serveChange(ENDPOINTS.vmDestroy, (request, causation) => commands.destroy(request, causation)),
+    serveEvent(ENDPOINTS.vmStop, (request, causation) => commands.stop(request, causation)),
+    serveEvent(ENDPOINTS.vmDestroy, (request, causation) => commands.destroy(request, causation)),
     serveChange(ENDPOINTS.vmResize, (request, causation) => resizes.resize(request, causation)),
     serveChange(ENDPOINTS.vmMigrate, (request, causation) => moves.migrate(request, causation)),
     serveChange(ENDPOINTS.vmCancelMigration, (request, causation) => moves.cancel(request, causation)),
-    serveChange(ENDPOINTS.vmTransfer, (request, causation) => commands.transfer(request, causation)),
+    serveEvent(ENDPOINTS.vmTransfer, (request, causation) => commands.transfer(request, causation)),
     serveChange(ENDPOINTS.vmSetEnvironment, (request, causation) =>
       environments.setEnvironment(request, causation),
     ),
