@@ -41,6 +41,8 @@ class Chassis {
     const capacity = { ...RICH, ribosomes: realRibosomes };
     const chassis = { chassisType: "yeast", capacity, overheadPermille: 0, oversubscribePermille };
     const guests = {
+      sharing: () => ["c"],
+      vmsOn: () => this.vms.keys(),
       chassisOf: () => "c",
       vm: (vmId: string) => this.vms.get(vmId),
       chassis: () => chassis,

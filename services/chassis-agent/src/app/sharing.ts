@@ -12,7 +12,7 @@ import { fullDemand, RATE_RESOURCES, realOffer, type Vm } from "@bioxen/contract
 import { type Amounts, amountOf, equalAmounts, type Logger, messageOf } from "@bioxen/kernel";
 import type { VmDriver } from "@bioxen/vm-driver";
 import { type Sharer, type Shares, sharesOf } from "../domain/shares.ts";
-import type { Drivers } from "./drivers.ts";
+import { type Drivers, guestIn } from "./drivers.ts";
 
 /**
  * Interval at which caps are set, ms of host time: the step of simulated time (`telemetry.ts`), and the longest time
@@ -22,6 +22,10 @@ export const SHARING_QUANTUM_MS = 100;
 
 /** The facts about the agent's VMs that sharing needs. */
 export interface SharedGuests {
+  /** The ids of the chassis that are oversubscribed or have a VM with a `burst` ceiling. */
+  sharing(): Iterable<string>;
+  /** The VMs on a chassis. */
+  vmsOn(chassisId: string): Iterable<string>;
   chassisOf(vmId: string): string | null;
   vm(vmId: string): Vm | undefined;
   chassis(chassisId: string):
@@ -73,12 +77,11 @@ export class Sharing {
   /** Sets the caps of all guests for the next quantum. */
   apply(): void {
     const here = new Set<string>();
-    for (const [chassisId, guests] of this.#perChassis()) {
+    for (const chassisId of this.#guests.sharing()) {
       const chassis = this.#guests.chassis(chassisId);
-      if (chassis === undefined) continue;
+      const guests = this.#guestsOn(chassisId);
+      if (chassis === undefined || guests.length === 0) continue;
       const oversubscribed = chassis.oversubscribePermille ?? {};
-      const isOversubscribed = Object.keys(oversubscribed).length > 0;
-      if (!isOversubscribed && guests.every(({ vm }) => vm.burst === undefined)) continue;
       const real = realOffer(chassis.chassisType, chassis.capacity, chassis.overheadPermille);
       const sharers = guests.map((guest) => this.#sharerOf(guest));
       const shares = sharesOf(real, oversubscribed, sharers);
@@ -102,22 +105,21 @@ export class Sharing {
     });
   }
 
-  /** Returns the guests of type `basic` that run under their VM's present reservation, by chassis. */
-  #perChassis(): Map<string, Guest[]> {
-    const out = new Map<string, Guest[]>();
-    for (const { driver, status } of this.#drivers.list()) {
-      const { vmId, fence, state } = status;
+  /** Returns the guests of type `basic` on the chassis that run under their VM's present reservation, in order of VM id. */
+  #guestsOn(chassisId: string): Guest[] {
+    const guests: Guest[] = [];
+    const driver = this.#drivers.of("basic");
+    if (driver === undefined) return guests;
+    for (const vmId of [...this.#guests.vmsOn(chassisId)].sort()) {
       const vm = this.#guests.vm(vmId);
+      const status = guestIn(driver, vmId);
       const given = this.#guests.given(vmId, () => driver.sample(vmId)?.simMinutes ?? 0);
-      const chassisId = this.#guests.chassisOf(vmId);
-      const isCurrent = vm?.fence === fence && vm.vmType === "basic";
-      if (!isCurrent || state === "failed" || given === undefined || chassisId === null) continue;
-      const guest = { vmId, vm, fence, driver, given, isRunning: state === "running" };
-      const others = out.get(chassisId);
-      if (others === undefined) out.set(chassisId, [guest]);
-      else others.push(guest);
+      const isHere = this.#guests.chassisOf(vmId) === chassisId && vm?.vmType === "basic";
+      if (!isHere || status?.fence !== vm.fence || status?.state === "failed" || given === undefined)
+        continue;
+      guests.push({ vmId, vm, fence: status.fence, driver, given, isRunning: status.state === "running" });
     }
-    return out;
+    return guests;
   }
 
   #sharerOf({ vmId, vm, given, isRunning, driver }: Guest): Sharer {

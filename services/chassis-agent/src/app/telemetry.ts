@@ -2,6 +2,7 @@
  * Advances simulated time, and publishes a sample of every guest, a heartbeat of every chassis and the guests' output.
  */
 import {
+  aggregateOf,
   type ChassisSample,
   chassisTelemetrySubject,
   type HostRoom,
@@ -19,6 +20,7 @@ import { type DriverGuest, type Drivers, guestIn } from "./drivers.ts";
 import type { GuestView } from "./guest-view.ts";
 import type { PoolOrphans } from "./pool-orphans.ts";
 import { SHARING_QUANTUM_MS, type SharedGuests, Sharing } from "./sharing.ts";
+import { SharingChassis } from "./sharing-chassis.ts";
 
 /**
  * Host time between two steps of simulated time, ms: short enough for a smooth display, long enough to leave the event
@@ -72,8 +74,18 @@ export class AgentTelemetry {
       bus.publish(vmLogSubject(vmId), { vmId, chassisId: view.chassisOf(vmId), atMs: clock.nowMs(), line });
     });
     this.#lastTickMs = this.#options.monotonicMs();
+    const shared = new SharingChassis(view);
+    for (const vmId of view.vms.ids()) shared.noteVm(vmId);
+    for (const [chassisId] of view.chassis.entries()) shared.noteChassis(chassisId);
+    feed.onEvent(({ envelope }) => {
+      const { kind, id } = aggregateOf(envelope.subject);
+      if (kind === "vm") shared.noteVm(id);
+      else if (kind === "chassis") shared.noteChassis(id);
+    });
     const sharing = new Sharing(
       {
+        sharing: () => shared.ids(),
+        vmsOn: (chassisId) => view.vmsOn(chassisId),
         chassisOf: (vmId) => view.chassisOf(vmId),
         vm: (vmId) => view.vm(vmId),
         chassis: (chassisId) => view.registered(chassisId),
