@@ -1,5 +1,5 @@
 /**
- * `pnpm bench [commands|replay|startup|monitor|scheduler|packing|flood|identities|cli|cells|volume]`: runs the benchmarks and prints
+ * `pnpm bench [commands|replay|startup|monitor|scheduler|packing|flood|identities|cli|cells|volume|start]`: runs the benchmarks and prints
  * their results.
  * They are rates, the time of a placement plan, and the number of chassis that a plan needs. Each rate has its
  * ratio to the rate of raw NATS beside it. Exits with 0 when all measurements succeed and stay within their limits.
@@ -21,6 +21,7 @@ import { monitor } from "./monitor.ts";
 import { packing } from "./packing.ts";
 import { rateOf, rawPublishRate } from "./rate.ts";
 import { scheduler } from "./scheduler.ts";
+import { start } from "./start.ts";
 import { startup } from "./startup.ts";
 import { volume } from "./volume.ts";
 
@@ -103,6 +104,7 @@ const BENCHMARKS = [
   "cli",
   "cells",
   "volume",
+  "start",
 ];
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !BENCHMARKS.includes(name));
@@ -122,5 +124,6 @@ const verdicts = [
   isWanted("cli") ? await cli() : true,
   isWanted("cells") ? await cells() : true,
   isWanted("volume") ? await volume() : true,
+  isWanted("start") ? await start() : true,
 ];
 if (verdicts.includes(false)) process.exitCode = 1;

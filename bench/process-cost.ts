@@ -15,7 +15,7 @@ export interface ProcessSeconds {
 
 /** Returns the processor time of each process of the stack so far, and of this process. */
 export async function processorSeconds(stack: LocalStack): Promise<ReadonlyMap<string, ProcessSeconds>> {
-  const processes = [...stack.services(), { name: "client", pid: process.pid }];
+  const processes = [...stack.services(), ...(await servers()), { name: "client", pid: process.pid }];
   return new Map(
     await Promise.all(processes.map(async ({ name, pid }) => [name, await secondsOf(pid)] as const)),
   );
@@ -33,6 +33,19 @@ export function costLine(
     return `${name} ${ms(all - start.all)} (main thread ${ms(main - start.main)})`;
   });
   return each.join(", ");
+}
+
+/** Returns the nats-servers that this process has started. */
+async function servers(): Promise<{ name: string; pid: number }[]> {
+  const children = await readFile(`/proc/self/task/${process.pid}/children`, "utf8");
+  const named = children
+    .split(" ")
+    .filter(Boolean)
+    .map(async (pid) => {
+      const name = (await readFile(`/proc/${pid}/comm`, "utf8")).trim();
+      return { name, pid: Number(pid) };
+    });
+  return (await Promise.all(named)).filter(({ name }) => name === "nats-server");
 }
 
 async function secondsOf(pid: number | null): Promise<ProcessSeconds> {

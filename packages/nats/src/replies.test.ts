@@ -1,8 +1,9 @@
 /**
  * Only a message with the form of a reply is a reply.
  */
+import { headers, type NatsConnection } from "@nats-io/nats-core";
 import { describe, expect, it } from "vitest";
-import { receivedFrom } from "./replies.ts";
+import { receivedFrom, replyTo } from "./replies.ts";
 
 const encoder = new TextEncoder();
 const received = (text: string) => receivedFrom(encoder.encode(text));
@@ -36,4 +37,24 @@ describe("a message on a reply subject", () => {
   ])("is malformed: %s", (text, why) => {
     expect(received(text)).toEqual({ kind: "malformed", why });
   });
+});
+
+it("makes its request without a stack trace, and leaves those of others alone", async () => {
+  const before = Error.stackTraceLimit;
+  let during: number | undefined;
+  const requestMany = async function* () {
+    yield { data: new TextEncoder().encode('{"ok":true}') };
+  };
+  const connection = {
+    requestMany: async () => {
+      during = Error.stackTraceLimit;
+      return requestMany();
+    },
+  } as unknown as NatsConnection;
+  const options = { timeoutMs: 1_000, headers: headers() };
+  await expect(replyTo(connection, "bioxen.cmd.vm.start", new Uint8Array(), options)).resolves.toEqual({
+    ok: true,
+  });
+  expect(during).toBe(0);
+  expect(Error.stackTraceLimit).toBe(before);
 });

@@ -36,7 +36,8 @@ export async function replyTo(
 ): Promise<Reply> {
   const streams = new Set<string>();
   let malformed: string | undefined;
-  for await (const message of await connection.requestMany(subject, bytes, { maxWait: timeoutMs, headers })) {
+  const answers = withoutStack(() => connection.requestMany(subject, bytes, { maxWait: timeoutMs, headers }));
+  for await (const message of await answers) {
     const received = receivedFrom(message.data);
     if (received.kind === "reply") return received.reply;
     if (received.kind === "acknowledgement") streams.add(received.stream);
@@ -53,6 +54,17 @@ export async function replyTo(
       ...(streams.size === 0 ? {} : { details: { streams: [...streams] } }),
     },
   );
+}
+
+/** Runs `call` without stack traces: the client library collects one per request, for an error that rarely follows. */
+function withoutStack<T>(call: () => T): T {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return call();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
 }
 
 function acknowledgedBy(streams: ReadonlySet<string>, subject: string): string {
