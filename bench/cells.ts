@@ -16,7 +16,7 @@ const SLICE_MINUTES = 10;
 /** Relative tolerance of the run of CVODE with which the end states of the cells are compared. */
 const EXACT = 1e-10;
 /** Largest allowed relative error of the end state of a cell. The energy after a change of the medium has the largest one. */
-const LARGEST_ERROR = 1e-2;
+const LARGEST_ERROR = 1e-4;
 /** Amounts below this number of molecules are not compared. */
 const SMALLEST_COMPARED = 1;
 

@@ -11,7 +11,7 @@ import type { CellEnvironment, CellType, limitsOf } from "@bioxen/cell-models";
 const SOURCE = fileURLToPath(new URL("cvode/weisse.c", import.meta.url));
 const LIBRARIES = ["cvode", "nvecserial", "sunlinsoldense", "sunmatrixdense"];
 /** The tolerances of the cells, see packages/cell-models/src/solver.ts. */
-export const CELL_TOLERANCE = 1e-5;
+export const CELL_TOLERANCE = 3e-6;
 const ABSOLUTE_PER_MASS = 1e-6 / 1e8;
 const GENERATIONS = 1e-7;
 

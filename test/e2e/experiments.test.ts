@@ -80,6 +80,6 @@ it("has the same results after a kill of its service as in an undisturbed run el
   const digests = new Set(lines.slice(1).map((line) => line.split(",").at(-1)));
   // Two replicates of a slow cell are equal until it divides.
   expect(digests.size, "each combination has another course").toBeGreaterThanOrEqual(COMBINATIONS);
-  expect(disturbed.document).toMatchObject({ experiment: "law", versions: { model: "weisse 1" } });
+  expect(disturbed.document).toMatchObject({ experiment: "law", versions: { model: "weisse 2" } });
   expect(disturbed.document.log.seal).toMatch(/^[0-9a-f]{64}@\d+$/);
 });

@@ -50,13 +50,13 @@ export type ModelSnapshot = Pick<CellSnapshot, "biologicalType" | "parameterSet"
 
 export interface CellModel {
   /**
-   * Name of the model, made of a-z, 0-9 and '-'. Every checkpoint contains it, and a model rejects the checkpoints of
-   * another model.
+   * Name of the model, made of a-z, 0-9 and '-'. Every checkpoint contains it, except those of the built-in model; a
+   * model rejects the checkpoints of another model.
    */
   readonly name: string;
   /**
    * Version of the model. It must increase when a change makes equal inputs give a different cell. Every checkpoint
-   * contains it.
+   * contains it, except those of the built-in model, whose versions continue the cells of each other.
    */
   readonly version: number;
   /** The state variables that time courses record; absent: none. */
@@ -70,10 +70,13 @@ export interface CellModel {
   restore(snapshot: ModelSnapshot, options: { readonly seed?: number | undefined }): LivingCell;
 }
 
-/** The built-in model: the cell of Weiße et al. 2015, whose growth the allocation limits. */
+/**
+ * The built-in model: the cell of Weiße et al. 2015, whose growth the allocation limits. Version 2 has the same equations
+ * as version 1 and a solver of higher order, so that its courses differ from the fifth digit on.
+ */
 export const WEISSE: CellModel = {
   name: "weisse",
-  version: 1,
+  version: 2,
   stateVariables: variablesOf(STATE_NAMES),
   boot: (options) => Cell.boot(options),
   restore: (snapshot, options) => Cell.restore(snapshot as CellSnapshot, options),

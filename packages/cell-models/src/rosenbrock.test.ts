@@ -67,15 +67,15 @@ describe("accuracy", () => {
     expect(step).toBeGreaterThan(100);
   });
 
-  test("the error falls with the tolerance, by at least the power 2/3 the order promises", () => {
+  test("the error falls in proportion to the tolerance: the solution is of order 3", () => {
     const errors = [1e-4, 1e-6, 1e-8].map((tolerance) => {
       const y = Float64Array.from([1]);
       solverOf(decay([3]), tolerance, tolerance).integrate(y, 1, 1e-4);
       return Math.abs((y[0] as number) - Math.exp(-3));
     }) as [number, number, number];
-    expect(errors[0]).toBeLessThan(1e-3);
-    expect(errors[1]).toBeLessThan(errors[0] / 10);
-    expect(errors[2]).toBeLessThan(errors[1] / 10);
+    expect(errors[0]).toBeLessThan(1e-4);
+    expect(errors[1]).toBeLessThan(errors[0] / 50);
+    expect(errors[2]).toBeLessThan(errors[1] / 50);
   });
 
   test("a step over a billion time constants lands on rest (L-stability)", () => {
@@ -84,7 +84,7 @@ describe("accuracy", () => {
     expect(Math.abs(y[0] as number)).toBeLessThan(1e-8);
   });
 
-  test("steps grow with the cube root of the tolerance: the error estimate is of order 3", () => {
+  test("steps grow with the cube root of the tolerance: the embedded solution is of order 2", () => {
     const calls = [1e-6, 1e-9].map((tolerance) => {
       const system = decay([3]);
       solverOf(system, tolerance, tolerance).integrate(Float64Array.from([1]), 1, 1e-3);
@@ -97,11 +97,12 @@ describe("accuracy", () => {
   test("a fast variable that has died out costs nothing", () => {
     const system = decay([1e6, 0.01]);
     const y = Float64Array.from([1, 1]);
-    solverOf(system, 1e-5, 1e-9).integrate(y, 1, 1e-8);
+    const solver = solverOf(system, 1e-5, 1e-9);
+    solver.integrate(y, 1, 1e-8);
     expect(y[0]).toBeLessThan(1e-9);
-    expect(y[1]).toBeCloseTo(Math.exp(-0.01), 6);
+    expect(y[1]).toBeCloseTo(Math.exp(-0.01), 9);
     // An explicit method would need 1e6 ÷ 3 steps to be stable.
-    expect(system.calls).toBeLessThan(500);
+    expect(solver.steps).toBeLessThan(250);
   });
 });
 
@@ -176,6 +177,7 @@ describe("region and limits", () => {
     expect(step).toBe(1);
     system.calls = 0;
     solver.integrate(y, 1, step);
-    expect(system.calls).toBe(3);
+    expect(solver.steps).toBe(1);
+    expect(system.calls).toBe(4);
   });
 });

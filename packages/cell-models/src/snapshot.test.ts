@@ -46,9 +46,9 @@ describe("the same options give the same cell", () => {
     const { divisions, growthRatePerMinute, ribosomes, atp } = cell.sample();
     expect({ divisions, growthRatePerMinute, ribosomes: ribosomes.total, energy: atp.molecules }).toEqual({
       divisions: 2,
-      growthRatePerMinute: 0.001653282890728075,
-      ribosomes: 1930.2101967779436,
-      energy: 0.3643416846555313,
+      growthRatePerMinute: 0.0016532839009134443,
+      ribosomes: 1930.2092169943696,
+      energy: 0.3643419733839882,
     });
   });
 

@@ -158,7 +158,8 @@ export class CellGuest implements Clocked {
     const bytes = encodeCheckpoint({
       seed: this.spec.seed,
       cell: this.cell.snapshot(),
-      // Checkpoints of the built-in model do not name their model, so that the old format stays unchanged.
+      // Checkpoints of the built-in model do not name it: each of its versions continues the cells of the others, so that
+      // an upgrade and the way back lose no cell.
       ...(this.#model === WEISSE ? {} : { model: { name: this.#model.name, version: this.#model.version } }),
       owedMinutes: this.owedMinutes,
       luaInstructions: this.luaInstructions,

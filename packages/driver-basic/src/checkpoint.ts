@@ -26,7 +26,7 @@ export interface BasicCheckpoint {
   /** The seed of the guest that made the checkpoint. A guest with another seed gets its own random streams. */
   readonly seed: number;
   readonly cell: ModelSnapshot;
-  /** Name and version of the cell model; absent for version 1 of the built-in model. */
+  /** Name and version of the cell model; absent for every version of the built-in model. */
   readonly model?: { readonly name: string; readonly version: number } | undefined;
   /** Simulated minutes that had passed on the host but were not computed yet. */
   readonly owedMinutes: number;
