@@ -15,7 +15,7 @@ await runService({
       agentConfig({ maxTimeScale: MAX_TIME_SCALE, processors: availableParallelism() }),
       env,
     );
-    const extensions = { driver: config.BIOXEN_DRIVER, cellModel: config.BIOXEN_CELL_MODEL };
+    const extensions = { driver: config.BIOXEN_DRIVER, cellModels: config.BIOXEN_CELL_MODEL };
     const cells = { timeScale: config.BIOXEN_TIME_SCALE, threads: config.BIOXEN_CELL_THREADS };
     const identity = { agentId: config.BIOXEN_AGENT_ID, clusterId };
     const own = await driversOf(ports, env, identity, cells, extensions);

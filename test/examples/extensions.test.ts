@@ -5,12 +5,12 @@
 import { readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, World } from "../e2e/world.ts";
 
 const ALERT_FILE = join(tmpdir(), `bioxen-alerts-${process.pid}.jsonl`);
 const CONFIGURATION = {
-  BIOXEN_CELL_MODEL: "@bioxen-examples/jcvi-bridge",
+  BIOXEN_CELL_MODEL: "@bioxen-examples/jcvi-bridge,@bioxen-examples/chemostat",
   BIOXEN_PLACEMENT_POLICY: "@bioxen-examples/placement-policy",
   BIOXEN_ALERT_DELIVERERS: "file=@bioxen-examples/alert-deliverer",
   ALERT_FILE,
@@ -28,7 +28,12 @@ afterAll(async () => {
 });
 
 it("uses the configured packages: the policy places a VM, the model simulates it, the deliverer sends its alert", async () => {
-  await world.done("cmd.vm.create", { vmId: "c1", biologicalType: "syn3a", resources: { ribosomes: "50%" } });
+  await world.done("cmd.vm.create", {
+    vmId: "c1",
+    biologicalType: "syn3a",
+    resources: { ribosomes: "50%" },
+    config: { model: "organism-bridge" },
+  });
   await world.done("cmd.vm.start", { vmId: "c1" });
   await world.reach("c1", "running");
   const sample = await world.sample("c1");
@@ -45,5 +50,75 @@ it("uses the configured packages: the policy places a VM, the model simulates it
     state: "raised",
     target: "c1",
     value: expect.any(Number),
+  });
+});
+
+describe("a chemostat beside built-in cells", () => {
+  const chemostat = { biologicalType: "ecoli", config: { model: "chemostat" } };
+
+  it("runs with its own parameters, medium and outputs, and requests what its set declares", async () => {
+    const config = { ...chemostat.config, parameterSet: "slow", parameters: { dilutionPerMinute: 0.002 } };
+    const { vm } = await world.done("cmd.vm.create", {
+      ...chemostat,
+      vmId: "culture",
+      config,
+      environment: { feed: 20 },
+      resources: { atpPerSecond: "80%" },
+      record: { everyMinutes: 1, fields: ["biomass", "environment.feed"] },
+    });
+    expect(vm).toMatchObject({ request: { atpPerSecond: 40_000 } });
+    await world.done("cmd.vm.start", { vmId: "culture" });
+    await world.reach("culture", "running");
+    const sample = await world.sample("culture");
+    expect(sample.growthRatePerMinute).toBeCloseTo(0.002, 9);
+    // S = K·D/(μ_max − D), with μ_max of the set at 80 % of its ATP
+    const substrate = (0.1 * 0.002) / (0.8 * 0.004 - 0.002);
+    expect(sample.outputs).toMatchObject({ biomass: expect.closeTo(0.5 * (20 - substrate), 6) });
+    expect(sample).not.toHaveProperty("ribosomes");
+    const shown = await world.bioxen("vm", "show", "culture");
+    expect(shown.stdout).toMatch(/outputs {5}biomass 9\.9/);
+    expect(shown.stdout).not.toContain("ribosomes");
+    await world.done("cmd.vm.set-environment", { vmId: "culture", environment: { feed: 5 } });
+    const course = await eventually("rows of the new medium", async () => {
+      const reply = await world.done("qry.course.get", { vmId: "culture" });
+      const rows = reply["rows"] as number[][];
+      return rows.at(-1)?.[3] === 5 ? reply : undefined;
+    });
+    expect(course["columns"]).toEqual([
+      { name: "minute", unit: "min" },
+      { name: "branch", unit: "1" },
+      { name: "biomass", unit: "g/L" },
+      { name: "environment.feed", unit: "g/L" },
+    ]);
+    const wrong = world.done("cmd.vm.set-environment", { vmId: "culture", environment: { substrate: 1 } });
+    await expect(wrong).rejects.toThrow(/BAD_REQUEST/);
+  });
+
+  it("is refused with every problem, and a model that no agent has by its name", async () => {
+    const create = (request: object) => world.ask("cmd.vm.create", { vmId: "x1", ...chemostat, ...request });
+    expect(await create({ config: { model: "yeast" } })).toMatchObject({
+      ok: false,
+      error: { code: "MODEL_NOT_FOUND", details: { models: ["chemostat", "organism-bridge", "weisse"] } },
+    });
+    const parameters = { dilutionPerMinute: 2, nosuch: 1 };
+    const refused = await create({
+      config: { model: "chemostat", parameters },
+      environment: { nutrientQuality: 1 },
+    });
+    expect(refused).toMatchObject({ ok: false, error: { code: "BAD_REQUEST" } });
+    const text = JSON.stringify(refused);
+    for (const path of [
+      "config.parameters.dilutionPerMinute",
+      "config.parameters.nosuch",
+      "environment.nutrientQuality",
+    ]) {
+      expect(text).toContain(path);
+    }
+    expect(
+      await world.ask("qry.placement.plan", { ...chemostat, resources: { atpPerSecond: "50%" } }),
+    ).toMatchObject({
+      ok: true,
+      placements: [{ vmId: "new-vm" }],
+    });
   });
 });

@@ -3,26 +3,19 @@
  * `BIOXEN_CELL_MODEL=@bioxen-examples/jcvi-bridge` selects that model for the cells of an agent. The bridge does what
  * every cell model must do (time, divisions, validation, snapshots); the organism provides the growth rate.
  */
-import {
-  allocationProblems,
-  type CellAllocation,
-  type CellEnvironment,
-  type CellModel,
-  type CellOptions,
-  type CellSample,
-  environmentProblems,
-  type LivingCell,
-  type Medium,
-  type ModelSnapshot,
+import type {
+  CellAllocation,
+  CellModel,
+  LivingCell,
+  MediumFields,
+  ModelOptions,
+  ModelSample,
+  ModelSnapshot,
 } from "@bioxen/cell-models";
-import { type Organism, STAND_IN } from "./organism.ts";
+import { type Medium, type Organism, STAND_IN } from "./organism.ts";
 
-const NAME = "organism-bridge";
-const MEDIUM: Medium = {
-  nutrientQuality: 0.5,
-  substrate: 10_000,
-  chloramphenicolMicromolar: 0,
-};
+/** The largest concentration of chloramphenicol, µM, as in BioXen's own model. */
+const MAX_CHLORAMPHENICOL_MICROMOLAR = 1_000;
 
 interface Lived {
   readonly simMinutes: number;
@@ -32,9 +25,25 @@ interface Lived {
 }
 
 export function bridgeTo(organism: Organism): CellModel {
+  const { biologicalType, fullDemand, source } = organism;
   return {
-    name: NAME,
-    version: 1,
+    name: "organism-bridge",
+    version: 2,
+    description: `The cell of an organism package: ${source}.`,
+    parameters: [],
+    environment: [
+      {
+        name: "chloramphenicolMicromolar",
+        unit: "µM",
+        range: [0, MAX_CHLORAMPHENICOL_MICROMOLAR],
+        default: 0,
+        description: "Concentration of chloramphenicol in the medium.",
+      },
+    ],
+    outputs: [],
+    parameterSets: [],
+    biologicalTypes: [{ name: biologicalType, fullDemand }],
+    limitedBy: ["ribosomes", "rnaPolymerases", "atpPerSecond"],
     boot: (options) => boot(organism, options),
     restore: (snapshot) => restore(organism, snapshot),
   };
@@ -43,36 +52,22 @@ export function bridgeTo(organism: Organism): CellModel {
 /** The cell model. An agent loads it from this module by the name `cellModel`. */
 export const cellModel = bridgeTo(STAND_IN);
 
-function boot(
-  organism: Organism,
-  { biologicalType, allocation, environment, seed }: CellOptions,
-): LivingCell {
-  const problems = [...allocationProblems(allocation), ...environmentProblems(environment ?? {})];
-  if (biologicalType !== organism.biologicalType) {
-    problems.push(`biologicalType: this organism is a ${organism.biologicalType}, not a ${biologicalType}`);
-  }
-  if (!(Number.isSafeInteger(seed) && seed >= 0)) problems.push("seed: is not an integer of 0 or more");
-  requireNone(problems);
+function boot(organism: Organism, { allocation, environment }: ModelOptions): LivingCell {
   const begun = { simMinutes: 0, divisions: 0, progress: 0 };
-  return new BridgedCell(organism, allocation, mediumOf(environment ?? {}), begun);
+  return new BridgedCell(organism, allocation, mediumOf(environment), begun);
 }
 
 function restore(organism: Organism, snapshot: ModelSnapshot): LivingCell {
-  const { biologicalType, allocation, environment, lived } = snapshot as ModelSnapshot & Partial<Inside>;
-  if (biologicalType !== organism.biologicalType || !allocation || !environment || !isLived(lived)) {
+  const { allocation, environment, lived } = snapshot as ModelSnapshot & Partial<Inside>;
+  if (!allocation || !environment || !isLived(lived)) {
     throw new RangeError("snapshot: is not of this organism");
   }
-  requireNone([...allocationProblems(allocation), ...environmentProblems(environment)]);
   return new BridgedCell(organism, allocation, environment, lived);
 }
 
-/** Returns the environment, with the value of the organism's default medium for each absent field. */
-function mediumOf({ nutrientQuality, substrate, chloramphenicolMicromolar }: CellEnvironment): Medium {
-  return {
-    nutrientQuality: nutrientQuality ?? MEDIUM.nutrientQuality,
-    substrate: substrate ?? MEDIUM.substrate,
-    chloramphenicolMicromolar: chloramphenicolMicromolar ?? MEDIUM.chloramphenicolMicromolar,
-  };
+/** Returns the medium. The driver gives a value for every declared field. */
+function mediumOf(environment: MediumFields): Medium {
+  return { chloramphenicolMicromolar: environment["chloramphenicolMicromolar"] ?? 0 };
 }
 
 interface Inside {
@@ -102,7 +97,7 @@ class BridgedCell implements LivingCell {
     return { ...this.#allocation };
   }
 
-  get environment(): Medium {
+  get environment(): Readonly<Record<string, number>> {
     return { ...this.#environment };
   }
 
@@ -122,7 +117,7 @@ class BridgedCell implements LivingCell {
     return this.#lived.divisions - before;
   }
 
-  sample(): CellSample {
+  sample(): ModelSample {
     const { referenceGrowthRate, fullDemand, proteinAminoAcids } = this.#organism;
     const rate = this.#growthRate();
     const share = rate / referenceGrowthRate;
@@ -145,25 +140,19 @@ class BridgedCell implements LivingCell {
       proteinAminoAcids: proteinAminoAcids * 2 ** progress,
       divisions,
       health: Math.round(100 * Math.min(1, share)),
-      ribosomalMassFraction: 0,
     };
   }
 
   setAllocation(allocation: CellAllocation): void {
-    requireNone(allocationProblems(allocation));
     this.#allocation = { ...allocation };
   }
 
-  setEnvironment(environment: CellEnvironment): void {
-    requireNone(environmentProblems(environment));
+  setEnvironment(environment: MediumFields): void {
     this.#environment = mediumOf(environment);
   }
 
-  snapshot(): ModelSnapshot {
+  snapshot(): Readonly<Record<string, unknown>> {
     return {
-      biologicalType: this.#organism.biologicalType,
-      parameterSet: "default",
-      partitionNoise: false,
       allocation: this.allocation,
       environment: this.environment,
       lived: { ...this.#lived },
@@ -183,8 +172,4 @@ function isLived(lived: Lived | undefined): lived is Lived {
     progress >= 0 &&
     progress < 1
   );
-}
-
-function requireNone(problems: readonly string[]): void {
-  if (problems.length > 0) throw new RangeError(problems.join("; "));
 }

@@ -2,14 +2,19 @@
  * The interface that a package about an organism must implement, for instance a package about JCVI's minimal cells with
  * their genomes, essential genes and measured rates. BioXen contains no such code and downloads no such data.
  */
-import type { BiologicalType, CellAllocation, Medium } from "@bioxen/cell-models";
+import type { BiologicalType, CellAllocation, ResourceDemand } from "@bioxen/cell-models";
+
+export interface Medium {
+  /** Concentration of chloramphenicol, µM. */
+  readonly chloramphenicolMicromolar: number;
+}
 
 export interface Organism {
   readonly biologicalType: BiologicalType;
   /** The source of the organism's numbers, for readers of a sample. */
   readonly source: string;
   /** Amounts of the resources with which the organism grows at its reference rate. */
-  readonly fullDemand: Required<CellAllocation>;
+  readonly fullDemand: ResourceDemand;
   /** The growth rate at full demand in the default medium, per minute. */
   readonly referenceGrowthRate: number;
   /** Protein of a cell at birth, amino acids. */

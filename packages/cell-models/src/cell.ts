@@ -206,7 +206,7 @@ export class Cell {
   }
 
   /** The current environment, with the defaults of the type for absent fields. */
-  get environment(): Required<CellEnvironment> & Surroundings {
+  get environment(): Readonly<Record<keyof CellEnvironment, number>> {
     return { ...this.#model.surroundings };
   }
 

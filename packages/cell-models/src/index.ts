@@ -14,11 +14,18 @@ export {
   QUANTUM_MINUTES,
 } from "./cell.ts";
 export {
+  type BootOptions,
   type CellModel,
   cellModelProblems,
+  type HostedCell,
+  type HostedModel,
   type LivingCell,
-  type Medium,
+  type MediumFields,
+  type ModelOptions,
+  type ModelSample,
   type ModelSnapshot,
+  type Quantities,
+  type RestoreOptions,
   type StateVariable,
   WEISSE,
 } from "./cell-model.ts";
@@ -46,6 +53,27 @@ export {
   type RegulationKind,
   THRESHOLD_BOUNDS,
 } from "./genes.ts";
+export { hosted } from "./hosted-model.ts";
+export {
+  type DeclaredDemand,
+  type DeclaredQuantity,
+  type DeclaredSet,
+  type DeclaredType,
+  type DeclaredVariable,
+  declarationOf,
+  declarationProblems,
+  type ModelDeclaration,
+} from "./model-declaration.ts";
+export {
+  DEFAULT_SET,
+  environmentOf,
+  environmentValueProblems,
+  fullDemandOf,
+  type ModelSettings,
+  parametersOf,
+  type SettingProblem,
+  settingProblems,
+} from "./model-settings.ts";
 export {
   OPTIMISE_TOLERANCE_PERMILLE,
   type OptimiseOptions,

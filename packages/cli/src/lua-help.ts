@@ -28,7 +28,7 @@ export const CELL_API: readonly Entry[] = [
     text: "{molecules, per_second, cap_per_second}: energy in the cell, its use, most allowed",
   },
   { word: "cell.rna_polymerases()", text: "{cap}: most RNA polymerases allowed" },
-  { word: "cell.outputs()", text: "amounts of the genes of a circuit by name, molecules" },
+  { word: "cell.outputs()", text: "outputs of the model and amounts of genes, by name" },
   { word: "cell.environment()", text: "{nutrient_quality, substrate, chloramphenicol_um}: the medium" },
   {
     word: "cell.set_environment{",

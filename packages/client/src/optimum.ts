@@ -11,7 +11,7 @@ import {
   optimiseAllocation,
   type ParameterSetName,
 } from "@bioxen/cell-models";
-import { fullDemand, type VmView } from "@bioxen/contracts";
+import { fullDemand, otherModelOf, type VmView } from "@bioxen/contracts";
 import type { Amounts } from "@bioxen/kernel";
 
 /**
@@ -22,6 +22,9 @@ import type { Amounts } from "@bioxen/kernel";
 export function optimumOf(vm: VmView, reachable?: Amounts): Optimum {
   if (vm.vmType !== "basic")
     throw new RangeError(`${vm.vmId} is of type ${vm.vmType}: only basic VMs have a cell model`);
+  const other = otherModelOf(vm.config);
+  if (other !== undefined)
+    throw new RangeError(`${vm.vmId} is a cell of ${other}: only weisse has an optimum`);
   const full = fullDemand(vm.biologicalType, vm.vmType);
   const most = Object.fromEntries(
     Object.entries(full).map(([name, amount]) => [

@@ -32,7 +32,7 @@ it("every problem of the genes is reported with its path", () => {
 });
 
 it("a cell with genes has their amounts among the fields of its time course", () => {
-  const names = cellFieldsOf({ genes: [lacI] }).map(({ name }) => name);
+  const names = (cellFieldsOf({ genes: [lacI] }) ?? []).map(({ name }) => name);
   const state = STATE_FIELDS.map(({ name }) => name);
   expect(names.slice(0, state.length)).toEqual(state);
   expect(names.slice(state.length, state.length + 4)).toEqual([

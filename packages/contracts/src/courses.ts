@@ -37,19 +37,26 @@ export const STATE_FIELDS: readonly CourseColumn[] = [
   ...molecules("zr", "zt", "zm", "zq", "et", "em", "si", "q", "mr", "mt", "mm", "mq"),
   ...molecules("r", "cr", "ct", "cm", "cq", "a"),
 ];
+/** The fields of a cell of every model. */
+export const GROWTH_FIELDS: readonly CourseColumn[] = [
+  { name: "growthRatePerMinute", unit: "1/min" },
+  { name: "doublingTimeMinutes", unit: "min" },
+];
+export const ALLOCATION_FIELDS: readonly CourseColumn[] = [
+  { name: "allocation.ribosomes", unit: "molecules" },
+  { name: "allocation.rnaPolymerases", unit: "molecules" },
+  { name: "allocation.atpPerSecond", unit: "molecules/s" },
+  { name: "allocation.dnaKilobases", unit: "kb" },
+];
 /**
  * The fields of a cell of the built-in model without genes, in the order of their columns: the state of the model, what
  * follows from it, the allocation, and the environment. `cellFieldsOf` has those of a cell with genes.
  */
 export const CELL_FIELDS: readonly CourseColumn[] = [
   ...STATE_FIELDS,
-  { name: "growthRatePerMinute", unit: "1/min" },
-  { name: "doublingTimeMinutes", unit: "min" },
+  ...GROWTH_FIELDS,
   { name: "ribosomalMassFraction", unit: "1" },
-  { name: "allocation.ribosomes", unit: "molecules" },
-  { name: "allocation.rnaPolymerases", unit: "molecules" },
-  { name: "allocation.atpPerSecond", unit: "molecules/s" },
-  { name: "allocation.dnaKilobases", unit: "kb" },
+  ...ALLOCATION_FIELDS,
   { name: "environment.nutrientQuality", unit: "1" },
   { name: "environment.substrate", unit: "molecules" },
   { name: "environment.chloramphenicolMicromolar", unit: "µM" },

@@ -89,6 +89,12 @@ export const ERRORS = {
     meaning: "No experiment has this id.",
     remedy: "List the experiments with `bioxen experiment ls`.",
   },
+  MODEL_NOT_FOUND: {
+    status: 404,
+    meaning:
+      "No agent announces the cell model that `config.model` names. `details.models` lists those that exist.",
+    remedy: "List the models with `bioxen models ls`, or name the package in BIOXEN_CELL_MODEL of an agent.",
+  },
   JOB_NOT_FOUND: {
     status: 404,
     meaning: "No waiting job, no dead letter and no stored outcome has this id.",

@@ -12,6 +12,7 @@ import { freeAmounts, type Ledger } from "./fold/ledger.ts";
 import type { Vm } from "./fold/vm-state.ts";
 import { hostMisfit, hostNeeds } from "./host-fit.ts";
 import type { Misfit } from "./misfit.ts";
+import { hasModelOf, otherModelOf } from "./models.ts";
 import { misfitAmong, type Neighbour, type Neighbours } from "./neighbours.ts";
 import { isPool, offeredOf } from "./resources.ts";
 import type { PlacementTerm, Taint, Toleration } from "./schemas.ts";
@@ -60,12 +61,18 @@ export function roomFor(request: Amounts, room: Room): Misfit | undefined {
 }
 
 /** The properties of a VM that decide which chassis can host it. */
-export type PlacementNeeds = Pick<Vm, "vmType" | "placement">;
+export type PlacementNeeds = Pick<Vm, "vmType" | "placement"> & {
+  /** The VM's config, which names its cell model; absent: the built-in one. */
+  readonly config?: Vm["config"] | undefined;
+};
 
 /** Returns why this chassis could not host the VM even if the chassis were empty; undefined when it could. */
 export function mismatchOf(vm: PlacementNeeds, chassisId: string, chassis: Chassis): Misfit | undefined {
   if ((vm.vmType === "xcpng") !== isPool(chassis.chassisType, chassis.capacity)) {
     return { code: "UNSUPPORTED", message: `runs no VMs of type ${vm.vmType}` };
+  }
+  if (!hasModelOf(chassis, vm.config)) {
+    return { code: "MODEL_NOT_FOUND", message: `its agent has no cell model ${otherModelOf(vm.config)}` };
   }
   const wanted = vm.placement as {
     chassisId?: string;
@@ -124,7 +131,6 @@ export function misfitOf(
   vm: Neighbour &
     PlacementNeeds & {
       readonly request: Amounts;
-      readonly config?: Vm["config"] | undefined;
     },
   site: {
     readonly chassisId: string;

@@ -4,7 +4,7 @@ export * from "./alerts.ts";
 export { callEndpoint, callFailure, type ReplyFrom } from "./call.ts";
 export { type CallShape, callByShape } from "./call-shape.ts";
 export { CALL_SHAPES } from "./call-shapes.ts";
-export { cellFieldsOf, configProblems } from "./cell-config.ts";
+export { cellFieldsOf, cellProblems, configProblems, mediumProblems } from "./cell-config.ts";
 export { cellNeedsOf } from "./cell-needs.ts";
 export * from "./chassis-types.ts";
 export * from "./codec.ts";
@@ -99,6 +99,22 @@ export {
 export * from "./jobs.ts";
 export * from "./metrics.ts";
 export * from "./misfit.ts";
+export {
+  announcedModels,
+  BUILT_IN_MODELS,
+  DEFAULT_MODEL,
+  hasModelOf,
+  type KnownModels,
+  knownModels,
+  MAX_MODELS,
+  type ModelDeclaration,
+  modelOf,
+  modelRefusal,
+  modelsFor,
+  otherModelOf,
+  type RecordedModel,
+  withDemand,
+} from "./models.ts";
 export * from "./neighbours.ts";
 export { optionalFields } from "./optional-fields.ts";
 export * from "./page-shape.ts";

@@ -67,9 +67,14 @@ export interface ChassisDefaults {
 /** The default share of every cell resource that the hypervisor keeps for itself, in permille. */
 export const DEFAULT_OVERHEAD_PERMILLE = 150;
 
-/** Returns the default request of a VM of these types. */
+/** Returns the default request of a VM of these types with the built-in model. */
 export function fullDemand(biologicalType: BiologicalType, vmType: VmType): Amounts {
-  return vmType === "xcpng" ? XCPNG_DEMAND : FULL_DEMAND[biologicalType];
+  return fullDemandOfTypes({ biologicalType, vmType });
+}
+
+/** Returns the default request of a VM of these types: the full demand of its cell, or that of a machine. */
+export function fullDemandOfTypes({ biologicalType, vmType, cellDemand }: VmTypes): Amounts {
+  return vmType === "xcpng" ? XCPNG_DEMAND : (cellDemand ?? FULL_DEMAND[biologicalType]);
 }
 
 /** Offered share of a resource that is not oversubscribed, in permille of the real capacity: all of it, and no more. */
@@ -143,6 +148,8 @@ export function requestedAmounts(
 export interface VmTypes {
   readonly biologicalType: BiologicalType;
   readonly vmType: VmType;
+  /** Full demand of the VM's cell by its model and parameter set; absent: that of the biological type. */
+  readonly cellDemand?: Amounts | undefined;
 }
 
 /**
@@ -155,9 +162,10 @@ export interface RequestParts {
 }
 
 /** Returns every amount that a request of a VM of these types can name, each at its default. */
-export function requestableAmounts({ biologicalType, vmType }: VmTypes): Amounts {
-  const own = fullDemand(biologicalType, vmType);
-  return vmType === "xcpng" ? { ...FULL_DEMAND[biologicalType], ...own } : own;
+export function requestableAmounts(types: VmTypes): Amounts {
+  const own = fullDemandOfTypes(types);
+  if (types.vmType !== "xcpng") return own;
+  return { ...(types.cellDemand ?? FULL_DEMAND[types.biologicalType]), ...own };
 }
 
 /**
@@ -170,7 +178,7 @@ export function requestParts(
   before?: RequestParts,
 ): RequestParts {
   const full = requestableAmounts(types);
-  const counted = before?.request ?? fullDemand(types.biologicalType, types.vmType);
+  const counted = before?.request ?? fullDemandOfTypes(types);
   const request = requestedAmounts(requested, full, counted);
   if (types.vmType !== "xcpng") return { request };
   const named = CELL_RESOURCES.filter((name) => requested[name] !== undefined).map((name) => [name, 0]);

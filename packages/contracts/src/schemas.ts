@@ -47,6 +47,8 @@ export const MAX_VMS_PER_CHASSIS = 100_000;
  * published value. The bound of chloramphenicol is far above the concentration that stops all growth. The solver is not
  * tested beyond these bounds.
  */
+/** Maximum number of fields of an environment; a model declares at most as many. */
+const MAX_ENVIRONMENT_FIELDS = 64;
 const MAX_NUTRIENT_QUALITY = 10;
 const MAX_SUBSTRATE = 1e9;
 const MAX_CHLORAMPHENICOL_MICROMOLAR = 1_000;
@@ -134,11 +136,18 @@ export const quotaLabel = z
   });
 
 const upTo = (limit: number) => z.number().min(0).max(limit).optional();
-export const environment = z.strictObject({
-  nutrientQuality: upTo(MAX_NUTRIENT_QUALITY),
-  substrate: upTo(MAX_SUBSTRATE),
-  chloramphenicolMicromolar: upTo(MAX_CHLORAMPHENICOL_MICROMOLAR),
-});
+/** Fields of another model have the names that it declares; which ones a VM can have follows from its model. */
+export const environment = z
+  .object({
+    nutrientQuality: upTo(MAX_NUTRIENT_QUALITY),
+    substrate: upTo(MAX_SUBSTRATE),
+    chloramphenicolMicromolar: upTo(MAX_CHLORAMPHENICOL_MICROMOLAR),
+  })
+  .catchall(z.number())
+  .refine(
+    (e) => Object.keys(e).length <= MAX_ENVIRONMENT_FIELDS,
+    `must have at most ${MAX_ENVIRONMENT_FIELDS} fields`,
+  );
 
 export const restartPolicy = z.strictObject({
   mode: z.enum(["never", "on-failure", "always"]),

@@ -27,6 +27,11 @@ export const vmSample = z
     divisions: z.int().optional(),
     luaInstructions: z.int().optional(),
     /**
+     * The outputs that the cell's model declares, and those of the genes of a circuit, by name; absent without any. The
+     * units are those of the model's declaration; of genes molecules.
+     */
+    outputs: z.record(z.string(), z.number()).optional(),
+    /**
      * The pool's measurements of an `xcpng` VM, with or without a cell in it; absent for a `basic` VM. A field is null
      * when the pool did not measure it.
      */

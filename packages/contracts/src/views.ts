@@ -2,7 +2,6 @@
  * The views in the replies of services (VM, ledger, quota, chassis), and the functions that make them from folded
  * states.
  */
-
 import { type Amounts, subtract } from "@bioxen/kernel";
 import * as z from "zod";
 import { recorded } from "./courses.ts";
@@ -16,6 +15,7 @@ import { heldAmounts, type Ledger } from "./fold/ledger.ts";
 import { chargedAmounts, type Quota, quotaFree } from "./fold/quota.ts";
 import { PREEMPTION_MODES, VM_STATES, type Vm } from "./fold/vm-state.ts";
 import { recordedHosts } from "./host-fit.ts";
+import { recordedModel } from "./models.ts";
 import { guaranteeOf } from "./preemption.ts";
 import { ownerOfQuota } from "./quota-label.ts";
 import { BIOLOGICAL_TYPES, offeredOf, VM_TYPES, withCell } from "./resources.ts";
@@ -292,6 +292,8 @@ export const chassisView = z
     taints: recordedTaints,
     /** The hosts of a pool, each with what it has for VMs when it is empty; absent for a chassis without hosts. */
     hosts: recordedHosts.optional(),
+    /** The cell models of its agent beside the built-in one; absent without any. */
+    models: z.array(recordedModel).optional(),
     /** What the pool keeps although the agent was to remove it, in order of the first failures; absent without any. */
     leftBehind: z.array(leftObject).optional(),
     /**
@@ -334,6 +336,7 @@ export function viewOfChassis(
     agentId: chassis.agentId,
     taints: [...(chassis.taints ?? [])],
     ...(chassis.hosts === undefined ? {} : { hosts: [...chassis.hosts] }),
+    ...(chassis.models === undefined ? {} : { models: [...chassis.models] }),
     ...(chassis.leftBehind === undefined ? {} : { leftBehind: [...chassis.leftBehind] }),
     cordoned: chassis.cordoned,
     lostAtMs: chassis.lost?.atMs ?? null,

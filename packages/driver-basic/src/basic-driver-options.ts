@@ -1,5 +1,5 @@
 /** What a user of the basic driver gives and gets. */
-import type { CellEnvironment, CellModel } from "@bioxen/cell-models";
+import type { CellModel, MediumFields } from "@bioxen/cell-models";
 import type { DriverCapabilities, VmDriver } from "@bioxen/vm-driver";
 import { type CellBudgets, DEFAULT_TIME_SCALE, MAX_EXEC_TIMEOUT_MS, MAX_TIME_SCALE } from "./limits.ts";
 
@@ -17,8 +17,8 @@ export interface BasicDriverOptions {
   readonly later?: ((body: () => void) => void) | undefined;
   /** Times that the cells may spend; default: those of a thread that has other work. */
   readonly budgets?: CellBudgets | undefined;
-  /** The cell model; default: the built-in `WEISSE`. */
-  readonly model?: CellModel | undefined;
+  /** Cell models beside the built-in `WEISSE`, each for the guests whose `config.model` names it. */
+  readonly models?: readonly CellModel[] | undefined;
   /** URL of a script that replaces the Lua worker, for tests. */
   readonly workerUrl?: URL | undefined;
 }
@@ -51,5 +51,5 @@ export interface BasicDriver extends VmDriver {
    * Replaces the whole environment of a running or paused guest; absent fields return to the default of the type.
    * Rejects with the errors of `pause`, and with `BAD_REQUEST`.
    */
-  setEnvironment(vmId: string, fence: number, environment: CellEnvironment): Promise<void>;
+  setEnvironment(vmId: string, fence: number, environment: MediumFields): Promise<void>;
 }

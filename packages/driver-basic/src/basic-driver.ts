@@ -6,7 +6,7 @@
  * all. Meanwhile the cell stays at its simulated minute (`guest-turns.ts`). Therefore neither a guest's Lua nor the loss
  * of the worker leaves a cell half changed. Simulated time passes only for running guests, by the time given to `tick`.
  */
-import { type CellEnvironment, type CellModel, WEISSE } from "@bioxen/cell-models";
+import type { MediumFields } from "@bioxen/cell-models";
 import {
   DriverError,
   type ExecOptions,
@@ -34,6 +34,7 @@ import {
 } from "./basic-driver-options.ts";
 import { CellClock } from "./cell-clock.ts";
 import { CellGuest, isListed } from "./cell-guest.ts";
+import { type Models, modelOf, modelsWith } from "./cell-settings.ts";
 import { cellView, luaEnvironmentBounds } from "./cell-view.ts";
 import { checkExec, GuestCalls } from "./guest-calls.ts";
 import { GuestCopies } from "./guest-copies.ts";
@@ -61,7 +62,7 @@ class Basic implements BasicDriver {
   readonly #byKey = new Map<GuestKey, CellGuest>();
   readonly #listeners: ((event: GuestEvent) => void)[] = [];
   readonly #clock: CellClock;
-  readonly #model: CellModel;
+  readonly #models: Models;
   readonly #lua: LuaHost;
   readonly #calls: GuestCalls;
   readonly #copies: GuestCopies;
@@ -71,7 +72,7 @@ class Basic implements BasicDriver {
   #closed = false;
 
   constructor(options: BasicDriverOptions) {
-    this.#model = options.model ?? WEISSE;
+    this.#models = modelsWith(options.models);
     this.#clock = new CellClock(timeScaleOf(options), options.now, options.budgets);
     this.#lua = new LuaHost({
       workerUrl: options.workerUrl,
@@ -99,8 +100,8 @@ class Basic implements BasicDriver {
       later: options.later ?? ((body) => void setImmediate(body)),
       acted: (guest) => this.#refreshPoint(guest),
     });
-    const [lua, calls, turns, model] = [this.#lua, this.#calls, this.#turns, this.#model];
-    this.#copies = new GuestCopies({ lua, calls, turns, model });
+    const [lua, calls, turns] = [this.#lua, this.#calls, this.#turns];
+    this.#copies = new GuestCopies({ lua, calls, turns });
     this.#rewinds = new GuestRewinds({
       boot: (spec) => this.#boot(spec),
       runProgram: (guest) => this.#runProgram(guest),
@@ -148,11 +149,11 @@ class Basic implements BasicDriver {
   }
 
   #boot(spec: GuestSpec): CellGuest {
-    const guest = CellGuest.boot(spec, this.#nextKey, this.#model);
+    const guest = CellGuest.boot(spec, this.#nextKey, modelOf(spec.config, this.#models));
     this.#nextKey += 1;
     const { vmId, biologicalType, seed, program } = spec;
     this.#byKey.set(guest.key, guest);
-    const identity = { vmId, biologicalType, seed, environmentBounds: luaEnvironmentBounds };
+    const identity = { vmId, biologicalType, seed, environmentBounds: luaEnvironmentBounds(guest.model) };
     for (const change of spec.changes ?? []) {
       if (change.simMinute >= guest.cell.simMinutes) guest.expect(change);
     }
@@ -202,7 +203,7 @@ class Basic implements BasicDriver {
     });
   }
 
-  setEnvironment(vmId: string, fence: number, environment: CellEnvironment): Promise<void> {
+  setEnvironment(vmId: string, fence: number, environment: MediumFields): Promise<void> {
     return this.#turns.act(this.#finder(vmId, fence), KEEP_TIMEOUT_MS, (guest) =>
       this.#calls.apply(guest, { kind: "environment", environment }),
     );
@@ -251,7 +252,7 @@ class Basic implements BasicDriver {
   snapshot(vmId: string, fence: number): Promise<GuestCheckpoint> {
     const withinMs = KEEP_TIMEOUT_MS + QUEUE_GRACE_MS;
     return this.#turns.act(this.#finder(vmId, fence), withinMs, async (guest) => {
-      const lua = await this.#lua.keep(guest.key, cellView(guest.cell));
+      const lua = await this.#lua.keep(guest.key, cellView(guest));
       this.#alive(vmId, fence);
       const checkpoint = guest.checkpoint(lua);
       if (guest.followsLua) guest.restartFrom(checkpoint.bytes);
@@ -292,7 +293,6 @@ class Basic implements BasicDriver {
   }
 
   keptGuest(): undefined {}
-
   async discard(): Promise<void> {}
 
   onGuestEvent(listener: (event: GuestEvent) => void): void {

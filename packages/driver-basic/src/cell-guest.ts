@@ -4,13 +4,7 @@
  * Everything that changes the cell acts at a simulated minute. At the end of a minute the cell is held until its hooks
  * for this minute have ended; calls from outside follow them, still at this minute.
  */
-import {
-  type BiologicalType,
-  type CellAllocation,
-  type CellModel,
-  type LivingCell,
-  WEISSE,
-} from "@bioxen/cell-models";
+import { type CellAllocation, type HostedCell, type HostedModel, WEISSE } from "@bioxen/cell-models";
 import { messageOf } from "@bioxen/kernel";
 import {
   DriverError,
@@ -22,7 +16,7 @@ import {
 } from "@bioxen/vm-driver";
 import { CallsUnderWay } from "./calls-under-way.ts";
 import type { Clocked } from "./cell-clock.ts";
-import { cellSettingsOf } from "./cell-settings.ts";
+import { bootOptionsOf } from "./cell-settings.ts";
 import { encodeCheckpoint, openCheckpoint } from "./checkpoint.ts";
 import { GuestChanges } from "./guest-changes.ts";
 import { GuestCourse } from "./guest-course.ts";
@@ -42,8 +36,8 @@ export interface DueHook {
 export class CellGuest implements Clocked {
   readonly spec: GuestSpec;
   readonly key: GuestKey;
-  readonly cell: LivingCell;
-  readonly #model: CellModel;
+  readonly cell: HostedCell;
+  readonly model: HostedModel;
   #lastSample: GuestSample | undefined;
   #unmeasurable: unknown;
   /**
@@ -95,11 +89,11 @@ export class CellGuest implements Clocked {
   private constructor(
     spec: GuestSpec,
     key: GuestKey,
-    model: CellModel,
-    cell: LivingCell,
+    model: HostedModel,
+    cell: HostedCell,
     kept: KeptLua | null,
   ) {
-    this.#model = model;
+    this.model = model;
     this.spec = spec;
     this.key = key;
     this.cell = cell;
@@ -118,27 +112,17 @@ export class CellGuest implements Clocked {
    * Returns a guest with a new cell, or with the cell of the spec's checkpoint. Throws `BAD_REQUEST` with every problem
    * of the spec, or `TOO_LARGE`.
    */
-  static boot(spec: GuestSpec, key: GuestKey, model: CellModel): CellGuest {
-    const { biologicalType, allocation, environment, seed, program } = spec;
-    if (program !== undefined) checkSource(program);
-    const settings = cellSettingsOf(spec.config, model);
+  static boot(spec: GuestSpec, key: GuestKey, model: HostedModel): CellGuest {
+    if (spec.program !== undefined) checkSource(spec.program);
+    const options = bootOptionsOf(spec, model);
     if (spec.checkpoint !== undefined) return CellGuest.#goOn(spec, key, model, spec.checkpoint);
-    // The values are cast unchecked here, because the model validates them and reports every invalid one.
-    const cell = badRequestUnless(() =>
-      model.boot({
-        biologicalType: biologicalType as BiologicalType,
-        allocation,
-        environment,
-        seed,
-        ...settings,
-      }),
-    );
+    const cell = badRequestUnless(() => model.boot(options));
     const guest = new CellGuest(spec, key, model, cell, null);
     guest.course?.observe(cell);
     return guest;
   }
 
-  static #goOn(spec: GuestSpec, key: GuestKey, model: CellModel, bytes: Uint8Array): CellGuest {
+  static #goOn(spec: GuestSpec, key: GuestKey, model: HostedModel, bytes: Uint8Array): CellGuest {
     const { checkpoint, cell } = openCheckpoint(bytes, spec, model);
     const guest = new CellGuest(spec, key, model, cell, checkpoint.lua);
     guest.changes.restore(checkpoint.changed ?? [], checkpoint.programs ?? 0, cell.simMinutes);
@@ -160,7 +144,7 @@ export class CellGuest implements Clocked {
       cell: this.cell.snapshot(),
       // Checkpoints of the built-in model do not name it: each of its versions continues the cells of the others, so that
       // an upgrade and the way back lose no cell.
-      ...(this.#model === WEISSE ? {} : { model: { name: this.#model.name, version: this.#model.version } }),
+      ...(this.model === WEISSE ? {} : { model: { name: this.model.name, version: this.model.version } }),
       owedMinutes: this.owedMinutes,
       luaInstructions: this.luaInstructions,
       hooks: {
@@ -329,7 +313,7 @@ export class CellGuest implements Clocked {
    */
   sample(lagMs: number): GuestSample | undefined {
     try {
-      const { ribosomalMassFraction: _, outputs: __, ...sample } = this.cell.sample();
+      const { ribosomalMassFraction: _, ...sample } = this.cell.sample();
       this.#lastSample = { ...sample, luaInstructions: this.luaInstructions, lagMs };
     } catch (error) {
       this.#unmeasurable = error;

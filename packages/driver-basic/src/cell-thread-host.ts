@@ -15,6 +15,7 @@ import {
   type CellThreadData,
   type FromCellThread,
   type GuestNow,
+  type Outputs,
   type Packet,
   receivedError,
   type ToCellThread,
@@ -28,7 +29,11 @@ export interface CellThreadPorts {
    */
   readonly onGuest: (vmId: string, guest: GuestNow, startFence?: number) => void;
   readonly onEvent: (event: GuestEvent) => void;
-  readonly onSamples: (vmIds: readonly string[], samples: Float64Array) => void;
+  readonly onSamples: (
+    vmIds: readonly string[],
+    samples: Float64Array,
+    outputs: Readonly<Record<string, Outputs>>,
+  ) => void;
   /** The thread has ended, and its guests with it. Called before its calls fail. */
   readonly onLost: (why: string) => void;
   /** Time without an answer to a tick after which the thread is ended, ms. Default: `CELL_THREAD_SILENT_MS`. */
@@ -147,7 +152,7 @@ export class CellThreadHost {
       return;
     }
     if (message.kind === "samples") {
-      this.#ports.onSamples(message.vmIds, message.samples);
+      this.#ports.onSamples(message.vmIds, message.samples, message.outputs ?? {});
       return;
     }
     if (message.kind === "event") {

@@ -1,5 +1,11 @@
 /** The messages between the agent's thread and a thread that computes cells. */
-import { DriverError, type DriverErrorCode, type GuestEvent, type GuestStatus } from "@bioxen/vm-driver";
+import {
+  DriverError,
+  type DriverErrorCode,
+  type GuestEvent,
+  type GuestSample,
+  type GuestStatus,
+} from "@bioxen/vm-driver";
 import type { BasicDriver } from "./basic-driver-options.ts";
 import type { CellBudgets } from "./limits.ts";
 import type { SampleRow } from "./sample-row.ts";
@@ -26,6 +32,8 @@ export type CellArguments<Call extends CellCall> = Parameters<NonNullable<BasicD
 export interface CellThreadData {
   readonly timeScaleMinutesPerSecond: number;
   readonly budgets: CellBudgets;
+  /** URL of the module whose `cellModel` the thread computes; absent: the thread computes the built-in model. */
+  readonly modelUrl?: string | undefined;
 }
 
 export type ToCellThread =
@@ -44,7 +52,12 @@ export type ToCellThread =
 export interface GuestNow {
   readonly status?: GuestStatus | undefined;
   readonly sample?: SampleRow | undefined;
+  /** The outputs of the sample, if it has some. */
+  readonly outputs?: Outputs;
 }
+
+/** The outputs of a sample; undefined: it has none. */
+export type Outputs = GuestSample["outputs"];
 
 export type FromCellThread =
   | {
@@ -57,8 +70,13 @@ export type FromCellThread =
     }
   /** `guest` is present if the event can come with another state of the guest. */
   | { readonly kind: "event"; readonly event: GuestEvent; readonly guest?: GuestNow }
-  /** One row for each guest whose sample has changed, in the order of `vmIds`. */
-  | { readonly kind: "samples"; readonly vmIds: readonly string[]; readonly samples: Float64Array }
+  /** One row for each guest whose sample has changed, in the order of `vmIds`; `outputs` by VM id, of those that have some. */
+  | {
+      readonly kind: "samples";
+      readonly vmIds: readonly string[];
+      readonly samples: Float64Array;
+      readonly outputs?: Readonly<Record<string, Outputs>> | undefined;
+    }
   /** The tick is over. */
   | { readonly kind: "ticked" };
 

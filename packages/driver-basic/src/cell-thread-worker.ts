@@ -1,4 +1,4 @@
 /** The entry of a thread that computes cells. A module that imports it finds the thread listening. */
 import { runCellThread } from "./cell-thread.ts";
 
-runCellThread();
+await runCellThread();

@@ -6,6 +6,7 @@
  * everything that a guest did before the answer to a call.
  */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import type { CellModel } from "@bioxen/cell-models";
 import { invariant } from "@bioxen/kernel";
 import type { GuestEvent, GuestSample } from "@bioxen/vm-driver";
 import { createBasicDriver } from "./basic-driver.ts";
@@ -15,6 +16,7 @@ import {
   callOf,
   type FromCellThread,
   type GuestNow,
+  type Outputs,
   type Packet,
   sentError,
   type ToCellThread,
@@ -22,11 +24,22 @@ import {
 import { LAGGING_SAMPLES_MS } from "./limits.ts";
 import { ROW_LENGTH, sampleRow } from "./sample-row.ts";
 
-/** Serves the agent's thread from this one, until that one asks for the end. */
-export function runCellThread(): void {
+/**
+ * Serves the agent's thread from this one, until that one asks for the end. Messages wait until the thread has imported
+ * its model. A failed import rejects, which ends the thread.
+ */
+export async function runCellThread(): Promise<void> {
   const port = parentPort;
   invariant(port !== null, "cell-thread-worker.ts must run as a worker thread");
-  new CellThread(port, createBasicDriver(workerData as CellThreadData));
+  const { modelUrl, ...options } = workerData as CellThreadData;
+  const models = modelUrl === undefined ? [] : [await importedModel(modelUrl)];
+  new CellThread(port, createBasicDriver({ ...options, models }));
+}
+
+/** Returns the model that the module exports. The agent has checked it before it started the thread. */
+async function importedModel(url: string): Promise<CellModel> {
+  const { cellModel } = (await import(url)) as { readonly cellModel: CellModel };
+  return cellModel;
 }
 
 class CellThread {
@@ -72,6 +85,7 @@ class CellThread {
   #sendSamples(): void {
     const vmIds: string[] = [];
     const rows: Float64Array[] = [];
+    const outputs: Record<string, Outputs> = {};
     let anyLags = false;
     for (const { vmId, state } of this.#driver.list()) {
       const sample = this.#driver.sample(vmId);
@@ -83,8 +97,12 @@ class CellThread {
       this.#sampled.set(vmId, { simMinutes, lagMs });
       vmIds.push(vmId);
       rows.push(sampleRow(sample));
+      if (sample.outputs !== undefined) outputs[vmId] = sample.outputs;
     }
-    if (vmIds.length > 0) this.#send({ kind: "samples", vmIds, samples: joined(rows) });
+    if (vmIds.length > 0) {
+      const all = Object.keys(outputs).length === 0 ? {} : { outputs };
+      this.#send({ kind: "samples", vmIds, samples: joined(rows), ...all });
+    }
     clearTimeout(this.#nextSamples);
     if (anyLags) this.#nextSamples = setTimeout(() => this.#sendSamples(), LAGGING_SAMPLES_MS);
   }
@@ -106,7 +124,9 @@ class CellThread {
     const status = this.#driver.guest?.(vmId);
     const sample = this.#driver.sample(vmId);
     if (status === undefined) this.#sampled.delete(vmId);
-    return { status, ...(sample === undefined ? {} : { sample: sampleRow(sample) }) };
+    if (sample === undefined) return { status };
+    const { outputs } = sample;
+    return { status, sample: sampleRow(sample), ...(outputs === undefined ? {} : { outputs }) };
   }
 
   #send(message: FromCellThread): void {

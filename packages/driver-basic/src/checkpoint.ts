@@ -8,10 +8,11 @@
  * use.
  */
 import {
-  type CellModel,
-  type LivingCell,
+  DEFAULT_SET,
+  type HostedCell,
+  type HostedModel,
   type ModelSnapshot,
-  type ParameterSetName,
+  parametersOf,
   WEISSE,
 } from "@bioxen/cell-models";
 import { canonicalJson } from "@bioxen/kernel";
@@ -62,8 +63,8 @@ export function encodeCheckpoint(checkpoint: Omit<BasicCheckpoint, "format">): U
 export function openCheckpoint(
   bytes: Uint8Array,
   spec: GuestSpec,
-  model: CellModel,
-): { readonly checkpoint: BasicCheckpoint; readonly cell: LivingCell } {
+  model: HostedModel,
+): { readonly checkpoint: BasicCheckpoint; readonly cell: HostedCell } {
   requireSize(bytes);
   const checkpoint = parsed(bytes);
   const { name, version } = checkpoint.model ?? WEISSE;
@@ -71,14 +72,14 @@ export function openCheckpoint(
     throw unusable(`its model is ${name} ${version}, not ${model.name} ${model.version}`);
   }
   const isSameIndividual = checkpoint.seed === spec.seed;
-  let cell: LivingCell;
+  let cell: HostedCell;
   try {
     cell = model.restore(checkpoint.cell, isSameIndividual ? {} : { seed: spec.seed });
   } catch (error) {
     if (error instanceof RangeError) throw unusable(`cell: ${error.message}`, error);
     throw error;
   }
-  const foreign = foreignTraits(checkpoint.cell, spec);
+  const foreign = foreignTraits(checkpoint.cell, spec, model);
   if (foreign.length > 0) throw unusable(`its cell is of another kind: ${foreign.join("; ")}`);
   if (isSameIndividual || checkpoint.lua === null) return { checkpoint, cell };
   return { checkpoint: { ...checkpoint, lua: { ...checkpoint.lua, random: null } }, cell };
@@ -115,19 +116,20 @@ function parsed(bytes: Uint8Array): BasicCheckpoint {
   return checkpoint;
 }
 
-function foreignTraits(cell: ModelSnapshot, spec: GuestSpec): string[] {
+function foreignTraits(cell: ModelSnapshot, spec: GuestSpec, model: HostedModel): string[] {
   const traits: readonly [string, unknown, unknown][] = [
     ["biologicalType", cell.biologicalType, spec.biologicalType],
-    [
-      "parameterSet",
-      cell.parameterSet,
-      spec.config["parameterSet"] ?? ("default" satisfies ParameterSetName),
-    ],
+    ["parameterSet", cell.parameterSet, spec.config["parameterSet"] ?? DEFAULT_SET],
     ["partitionNoise", cell.partitionNoise, spec.config["partitionNoise"] ?? false],
   ];
   const foreign = traits.flatMap(([name, kept, wanted]) =>
     kept === wanted ? [] : [`${name} ${kept}, not ${wanted}`],
   );
+  if (model !== WEISSE) {
+    const wanted = parametersOf(model, { ...spec.config, biologicalType: spec.biologicalType });
+    if (canonicalJson(cell.parameters ?? {}) !== canonicalJson(wanted))
+      foreign.push("it has other parameters");
+  }
   const hasGenes = genesText(cell["genes"]) === genesText(spec.config["genes"]);
   return hasGenes ? foreign : [...foreign, "it has other genes"];
 }

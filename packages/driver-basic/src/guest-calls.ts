@@ -40,7 +40,7 @@ export class GuestCalls {
 
   /** Runs work in the guest's Lua, then applies the changes of the cell's environment that the guest requested. */
   async call(guest: CellGuest, work: Work, limits: CallLimits): Promise<CallReport> {
-    const call = this.#options.lua.call(guest.key, { work, view: cellView(guest.cell), limits });
+    const call = this.#options.lua.call(guest.key, { work, view: cellView(guest), limits });
     const report = await guest.calls.track(call);
     if (guest.state === "ended")
       throw new DriverError("INVALID_STATE", "the guest was stopped during the call");
@@ -51,7 +51,7 @@ export class GuestCalls {
     if (isAgain) return report;
     guest.luaInstructions += report.instructions;
     if (report.outcome.ok && report.outcome.environment !== undefined) {
-      applyWanted(guest.cell, report.outcome.environment);
+      applyWanted(guest, report.outcome.environment);
     }
     return report;
   }

@@ -2,7 +2,6 @@
  * Programs that run on a copy of a guest: the copy starts from a checkpoint of this moment, and is dropped afterwards, so
  * that the guest does not change. What the copy prints is in the reply only.
  */
-import type { CellModel } from "@bioxen/cell-models";
 import type { ExecOutcome } from "@bioxen/vm-driver";
 import { CellGuest } from "./cell-guest.ts";
 import { cellView, luaEnvironmentBounds } from "./cell-view.ts";
@@ -16,7 +15,6 @@ export interface CopyPorts {
   readonly lua: LuaHost;
   readonly calls: GuestCalls;
   readonly turns: GuestTurns;
-  readonly model: CellModel;
 }
 
 export class GuestCopies {
@@ -36,7 +34,7 @@ export class GuestCopies {
     const { lua, calls, turns } = this.#ports;
     const copy = await turns.act(find, timeoutMs + QUEUE_GRACE_MS, (guest) => this.#copyOf(guest));
     const { vmId, biologicalType, seed, program } = copy.spec;
-    const identity = { vmId, biologicalType, seed, environmentBounds: luaEnvironmentBounds };
+    const identity = { vmId, biologicalType, seed, environmentBounds: luaEnvironmentBounds(copy.model) };
     lua.open(copy.key, identity, program, copy.kept);
     try {
       if (program !== undefined) await calls.program(copy, program);
@@ -47,10 +45,10 @@ export class GuestCopies {
   }
 
   async #copyOf(guest: CellGuest): Promise<CellGuest> {
-    const { lua, model } = this.#ports;
-    const { bytes } = guest.checkpoint(await lua.keep(guest.key, cellView(guest.cell)));
+    const { lua } = this.#ports;
+    const { bytes } = guest.checkpoint(await lua.keep(guest.key, cellView(guest)));
     const spec = { ...guest.spec, allocation: guest.cell.allocation, checkpoint: bytes, changes: [] };
     this.#lastKey -= 1;
-    return CellGuest.boot(spec, this.#lastKey, model);
+    return CellGuest.boot(spec, this.#lastKey, guest.model);
   }
 }

@@ -5,7 +5,13 @@
  * has the allocation and the environment of the minute that ends. A new cell also has a row of minute 0; a cell that
  * continues from a checkpoint has none of the checkpoint's minute, because the row belongs to the cell before it.
  */
-import type { CellEnvironment, CellModel, CellResource, LivingCell } from "@bioxen/cell-models";
+import {
+  type CellResource,
+  cellResources,
+  type HostedModel,
+  type LivingCell,
+  WEISSE,
+} from "@bioxen/cell-models";
 import { DriverError, type GuestRecord, type RecordedColumn, type RecordedRows } from "@bioxen/vm-driver";
 
 type Value = number | null;
@@ -28,39 +34,42 @@ const RESOURCE_UNITS: Readonly<Record<CellResource, string>> = {
   atpPerSecond: "molecules/s",
   dnaKilobases: "kb",
 };
-const ENVIRONMENT_UNITS: Readonly<Record<keyof CellEnvironment, string>> = {
-  nutrientQuality: "1",
-  substrate: "molecules",
-  chloramphenicolMicromolar: "µM",
-};
-
 /** Fields of every model. */
-const COMMON_FIELDS: readonly Field[] = [
+const GROWTH_FIELDS: readonly Field[] = [
   { name: "growthRatePerMinute", unit: "1/min", of: (_, { sample }) => sample.growthRatePerMinute },
   { name: "doublingTimeMinutes", unit: "min", of: (_, { sample }) => sample.doublingTimeMinutes },
-  { name: "ribosomalMassFraction", unit: "1", of: (_, { sample }) => sample.ribosomalMassFraction },
-  ...named(RESOURCE_UNITS).map(
-    ([name, unit]): Field => ({
-      name: `allocation.${name}`,
-      unit,
-      of: ({ allocation }) => allocation[name] ?? 0,
-    }),
-  ),
-  ...named(ENVIRONMENT_UNITS).map(
-    ([name, unit]): Field => ({
-      name: `environment.${name}`,
-      unit,
-      of: ({ environment }) => environment[name],
-    }),
-  ),
 ];
+const ALLOCATION_FIELDS: readonly Field[] = cellResources.map((name) => ({
+  name: `allocation.${name}`,
+  unit: RESOURCE_UNITS[name],
+  of: ({ allocation }) => allocation[name] ?? 0,
+}));
+const MASS_FRACTION: Field = {
+  name: "ribosomalMassFraction",
+  unit: "1",
+  of: (_, { sample }) => sample.ribosomalMassFraction,
+};
 
-/** Returns all fields of a cell in the order of their columns: its state variables, and the fields of every model. */
-function fieldsOf(model: CellModel, cell: LivingCell): readonly Field[] {
+/**
+ * Returns all fields of a cell in the order of their columns: its state variables, its growth, the outputs of its model,
+ * its allocation and its environment. `cellFieldsOf` of the contracts has the same names.
+ */
+function fieldsOf(model: HostedModel, cell: LivingCell): readonly Field[] {
   const variables = (cell.stateVariables ?? model.stateVariables ?? []).map(
     ({ name, unit }, i): Field => ({ name, unit, of: (_, { state }) => state[i] }),
   );
-  return [...variables, ...COMMON_FIELDS];
+  const outputs = model.outputs.map(
+    ({ name, unit }): Field => ({ name, unit, of: (_, { sample }) => sample.outputs?.[name] }),
+  );
+  const environment = model.environment.map(
+    ({ name, unit }): Field => ({
+      name: `environment.${name}`,
+      unit,
+      of: (one) => one.environment[name],
+    }),
+  );
+  const ofModel = model === WEISSE ? [MASS_FRACTION] : outputs;
+  return [...variables, ...GROWTH_FIELDS, ...ofModel, ...ALLOCATION_FIELDS, ...environment];
 }
 
 export class GuestCourse {
@@ -81,7 +90,7 @@ export class GuestCourse {
    * Returns the course of a guest; undefined for a guest that records nothing. Throws `BAD_REQUEST` with every field that
    * the cell of the model does not have.
    */
-  static of(record: GuestRecord | undefined, model: CellModel, cell: LivingCell): GuestCourse | undefined {
+  static of(record: GuestRecord | undefined, model: HostedModel, cell: LivingCell): GuestCourse | undefined {
     if (record === undefined) return undefined;
     const all = fieldsOf(model, cell);
     const { fields: wanted } = record;
@@ -125,8 +134,4 @@ export class GuestCourse {
 
 function finite(value: Value | undefined): Value {
   return typeof value === "number" && Number.isFinite(value) ? value : null;
-}
-
-function named<Name extends string>(units: Readonly<Record<Name, string>>): [Name, string][] {
-  return Object.entries(units) as [Name, string][];
 }

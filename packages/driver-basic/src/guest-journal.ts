@@ -4,19 +4,19 @@
  * A guest whose Lua state was lost goes back to that point. It then computes the same course again, because its hooks
  * follow from its state, and everything else is in this journal.
  */
-import type { CellAllocation, CellEnvironment } from "@bioxen/cell-models";
+import type { CellAllocation, MediumFields } from "@bioxen/cell-models";
 import type { GuestChange } from "@bioxen/vm-driver";
 import { POINT_EVERY_ACTS, POINT_EVERY_MINUTES } from "./limits.ts";
 
 export type Act =
   | { readonly kind: "allocation"; readonly allocation: CellAllocation }
   /** The whole environment; absent fields return to the default of the type. */
-  | { readonly kind: "environment"; readonly environment: CellEnvironment }
+  | { readonly kind: "environment"; readonly environment: MediumFields }
   /** Some fields of the environment, or the whole allocation; `seq` is the number of the change. */
   | {
       readonly kind: "change";
       readonly seq: number;
-      readonly environment?: CellEnvironment | undefined;
+      readonly environment?: MediumFields | undefined;
       readonly allocation?: CellAllocation | undefined;
     }
   /** A program of a user; its place is absent if it has run in this guest before. */

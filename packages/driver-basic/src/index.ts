@@ -7,4 +7,4 @@ export {
   MAX_SOURCE_BYTES,
   MAX_TIME_SCALE,
 } from "./limits.ts";
-export { createThreadedDriver, type ThreadedDriverOptions } from "./threaded-driver.ts";
+export { createThreadedDriver, type ThreadedDriverOptions, type ThreadModel } from "./threaded-driver.ts";

@@ -29,8 +29,8 @@ export interface GuestIdentity {
   readonly biologicalType: string;
   /** The seed of `math.random`; a safe integer. */
   readonly seed: number;
-  /** The largest value of each field of the environment, by Lua name. */
-  readonly environmentBounds: Readonly<Record<string, number>>;
+  /** The least and the largest value of each field of the environment, by Lua name. */
+  readonly environmentBounds: Readonly<Record<string, { readonly least: number; readonly largest: number }>>;
 }
 
 /** The work of a call: a chunk, or a hook by name. `keep` runs no code: it reads the Lua state for a checkpoint. */

@@ -7,7 +7,7 @@
  *
  * When a thread ends, its guests are gone, and each is reported as changed: the agent starts them from their checkpoints.
  */
-import type { CellEnvironment } from "@bioxen/cell-models";
+import { type MediumFields, WEISSE } from "@bioxen/cell-models";
 import { invariant } from "@bioxen/kernel";
 import {
   DriverError,
@@ -28,14 +28,20 @@ import {
   type TickOptions,
 } from "@bioxen/vm-driver";
 import { type BasicDriver, CAPABILITIES, timeScaleOf } from "./basic-driver-options.ts";
+import { modelNameOf } from "./cell-settings.ts";
 import { CellThreadHost } from "./cell-thread-host.ts";
-import type { CellArguments, CellCall, CellResult, GuestNow } from "./cell-thread-protocol.ts";
+import type { CellArguments, CellCall, CellResult, GuestNow, Outputs } from "./cell-thread-protocol.ts";
 import { type CellBudgets, GUESTS_BEFORE_NEXT_THREAD, OWN_THREAD_BUDGETS } from "./limits.ts";
 import { ROW_LENGTH, sampleOf } from "./sample-row.ts";
 
 export interface ThreadedDriverOptions {
-  /** Number of threads that compute cells, 1 or more. Each is started when it gets its first guest. */
+  /**
+   * Number of threads that compute the cells of one model, 1 or more. Each is started when it gets its first guest, and
+   * computes no other model, so that a model that never returns stops only its own guests.
+   */
   readonly threads: number;
+  /** Models beside the built-in one: the name of each, and the URL of the module that exports it as `cellModel`. */
+  readonly models?: readonly ThreadModel[] | undefined;
   /** Time scale, as of `createBasicDriver`. */
   readonly timeScaleMinutesPerSecond?: number | undefined;
   /** Times that the cells of each thread may spend; default: those of a thread without other work. */
@@ -55,7 +61,14 @@ export function createThreadedDriver(options: ThreadedDriverOptions): BasicDrive
   return new Threaded(options);
 }
 
+export interface ThreadModel {
+  readonly name: string;
+  readonly url: string;
+}
+
 interface Thread {
+  /** Name of the model that the thread computes. */
+  readonly model: string;
   readonly host: CellThreadHost;
   /** The ids of its guests, also of those that are starting. */
   readonly vmIds: Set<string>;
@@ -70,7 +83,7 @@ interface Held {
   started: Promise<void> | undefined;
   isStarting: boolean;
   status: GuestStatus | undefined;
-  sample: { readonly rows: Float64Array; readonly offset: number } | undefined;
+  sample: { readonly rows: Float64Array; readonly offset: number; readonly outputs: Outputs } | undefined;
 }
 
 class Threaded implements BasicDriver {
@@ -90,24 +103,28 @@ class Threaded implements BasicDriver {
     }
     const timeScale = timeScaleOf({ timeScaleMinutesPerSecond });
     this.#msPerMinute = 1_000 / timeScale;
-    this.#threads = Array.from({ length: threads }, () => {
+    const make = (model: string, modelUrl?: string) => (): Thread => {
       const vmIds = new Set<string>();
       const host: CellThreadHost = new CellThreadHost(
-        { timeScaleMinutesPerSecond: timeScale, budgets },
+        { timeScaleMinutesPerSecond: timeScale, budgets, modelUrl },
         {
           silentMs,
           threadUrl,
           onGuest: (...now) => this.#note(host, ...now),
           onEvent: (event) => this.#emit(event),
-          onSamples: (ids, samples) => this.#noteSamples(host, ids, samples),
+          onSamples: (...samples) => this.#noteSamples(host, ...samples),
           onLost: (why) => {
             onLost?.(why, vmIds.size);
             this.#forget(vmIds);
           },
         },
       );
-      return { host, vmIds };
-    });
+      return { model, host, vmIds };
+    };
+    this.#threads = [
+      make(WEISSE.name),
+      ...(options.models ?? []).map(({ name, url }) => make(name, url)),
+    ].flatMap((one) => Array.from({ length: threads }, one));
   }
 
   async start(spec: GuestSpec): Promise<void> {
@@ -115,7 +132,9 @@ class Threaded implements BasicDriver {
     const { vmId, fence } = spec;
     const before = this.#held.get(vmId);
     if (this.#fences.start(vmId, fence, before?.fence) === "same") return before?.started;
-    const thread = before?.thread ?? this.#nextThread();
+    const model = modelNameOf(spec.config);
+    const thread = before?.thread.model === model ? before.thread : this.#nextThread(model);
+    if (before !== undefined && before.thread !== thread) this.#leave(before, vmId);
     const atMax = spec.timeScale === "max";
     const held: Held = {
       thread,
@@ -160,7 +179,7 @@ class Threaded implements BasicDriver {
     return this.#call("resize", vmId, fence, [vmId, fence, allocation, options]);
   }
 
-  setEnvironment(vmId: string, fence: number, environment: CellEnvironment): Promise<void> {
+  setEnvironment(vmId: string, fence: number, environment: MediumFields): Promise<void> {
     return this.#call("setEnvironment", vmId, fence, [vmId, fence, environment]);
   }
 
@@ -183,7 +202,8 @@ class Threaded implements BasicDriver {
   sample(vmId: string): GuestSample | undefined {
     const held = this.#held.get(vmId);
     if (held?.sample === undefined) return undefined;
-    const sample = sampleOf(held.sample.rows, held.sample.offset);
+    const { rows, offset, outputs } = held.sample;
+    const sample = { ...sampleOf(rows, offset), ...(outputs === undefined ? {} : { outputs }) };
     if (held.status?.state !== "running" || held.status.atLastMinute === true || held.atMax) return sample;
     // Host time that the thread has not computed yet is lag as well, in whole minutes.
     const minutes = Math.floor(held.thread.host.behindMs / this.#msPerMinute);
@@ -238,24 +258,44 @@ class Threaded implements BasicDriver {
     return held.thread.host.call(vmId, method, args);
   }
 
-  /** Returns the thread for a new guest: the one with the fewest, or a further one once all have some. */
-  #nextThread(): Thread {
-    const started = this.#threads.filter(({ vmIds, host }) => vmIds.size > 0 || host.isStarted);
+  /**
+   * Returns the thread for a new guest of the model: the one with the fewest, or a further one once all have some. Throws
+   * `UNSUPPORTED` for a model that no thread computes.
+   */
+  #nextThread(model: string): Thread {
+    const threads = this.#threads.filter((one) => one.model === model);
+    if (threads.length === 0) {
+      const known = [...new Set(this.#threads.map((one) => one.model))].join(", ");
+      throw new DriverError("UNSUPPORTED", `there is no model ${model} here: use ${known}`);
+    }
+    const started = threads.filter(({ vmIds, host }) => vmIds.size > 0 || host.isStarted);
     const [least] = started.toSorted((one, other) => one.vmIds.size - other.vmIds.size);
     if (least !== undefined && least.vmIds.size < GUESTS_BEFORE_NEXT_THREAD) return least;
-    const next = this.#threads.find((thread) => !started.includes(thread)) ?? least;
+    const next = threads.find((thread) => !started.includes(thread)) ?? least;
     invariant(next !== undefined, "the driver has a thread");
     return next;
   }
 
+  /** Ends a guest whose successor is in another thread. */
+  #leave({ thread, fence }: Held, vmId: string): void {
+    thread.vmIds.delete(vmId);
+    // If the call fails, the thread has ended, and the guest with it.
+    thread.host.call(vmId, "stop", [vmId, fence, {}]).catch(() => undefined);
+  }
+
   /** Takes over what a thread reports of a guest. */
-  #note(host: CellThreadHost, vmId: string, { status, sample }: GuestNow, startFence?: number): void {
+  #note(
+    host: CellThreadHost,
+    vmId: string,
+    { status, sample, outputs }: GuestNow,
+    startFence?: number,
+  ): void {
     const held = this.#held.get(vmId);
     if (held?.thread.host !== host) return;
     // A message about the guest before, during the start of the next one.
     if (held.isStarting && startFence !== held.fence && status?.fence !== held.fence) return;
     this.#settle(held, vmId, status);
-    held.sample = sample && { rows: sample, offset: 0 };
+    held.sample = sample && { rows: sample, offset: 0, outputs };
   }
 
   #settle(held: Held, vmId: string, status: GuestStatus | undefined): void {
@@ -269,11 +309,16 @@ class Threaded implements BasicDriver {
     held.status = status;
   }
 
-  #noteSamples(host: CellThreadHost, vmIds: readonly string[], rows: Float64Array): void {
+  #noteSamples(
+    host: CellThreadHost,
+    vmIds: readonly string[],
+    rows: Float64Array,
+    outputs: Readonly<Record<string, Outputs>>,
+  ): void {
     for (const [index, vmId] of vmIds.entries()) {
       const held = this.#held.get(vmId);
       if (held?.thread.host === host && held.status !== undefined)
-        held.sample = { rows, offset: index * ROW_LENGTH };
+        held.sample = { rows, offset: index * ROW_LENGTH, outputs: outputs[vmId] };
     }
   }
 

@@ -9,9 +9,8 @@ import { cellSpec } from "./fleet.ts";
 /** The built-in cells; those with this seed throw in the method `where`. */
 const CURSED = 13;
 const brokenAt = (where: "boot" | "advance" | "sample"): CellModel => ({
+  ...WEISSE,
   name: "broken",
-  version: 1,
-  restore: WEISSE.restore,
   boot: (options) => {
     const cell = WEISSE.boot(options);
     if (options.seed !== CURSED) return cell;
@@ -29,15 +28,21 @@ const brokenAt = (where: "boot" | "advance" | "sample"): CellModel => ({
   },
 });
 
+const broken = (vmId: string, fence: number) => cellSpec(vmId, fence, { config: { model: "broken" } });
+
 async function openWith(where: "boot" | "advance" | "sample") {
-  const driver = createBasicDriver({ timeScaleMinutesPerSecond: 60, model: brokenAt(where), now: () => 0 });
-  await driver.start(cellSpec("well", 1));
+  const driver = createBasicDriver({
+    timeScaleMinutesPerSecond: 60,
+    models: [brokenAt(where)],
+    now: () => 0,
+  });
+  await driver.start(broken("well", 1));
   return driver;
 }
 
 it("an exception at boot fails the start with its reason", async () => {
   const driver = await openWith("boot");
-  await expect(driver.start({ ...cellSpec("cursed", 2), seed: CURSED })).rejects.toMatchObject({
+  await expect(driver.start({ ...broken("cursed", 2), seed: CURSED })).rejects.toMatchObject({
     code: "GUEST_ERROR",
     message: expect.stringContaining("boot is broken"),
   });
@@ -47,7 +52,7 @@ it("an exception at boot fails the start with its reason", async () => {
 
 it.each(["advance", "sample"] as const)("an exception in %s fails only its guest", async (where) => {
   const driver = await openWith(where);
-  await driver.start({ ...cellSpec("cursed", 2), seed: CURSED });
+  await driver.start({ ...broken("cursed", 2), seed: CURSED });
   driver.sample("cursed");
   driver.tick(1_000);
   driver.tick(1_000);

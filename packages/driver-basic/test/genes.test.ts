@@ -76,8 +76,10 @@ it("invalid ones are refused with every problem, and a model without genes refus
   const refused = await lived(1, { config: wrong }).catch((error: unknown) => error);
   expect(driverErrorCode(refused)).toBe("BAD_REQUEST");
   expect(String(refused)).toMatch(/genes\.0\.name.*genes\.0\.transcriptionPerMinute/);
-  const driver = createBasicDriver({ model: { ...WEISSE, name: "other" } });
-  const foreign = await driver.start(cellSpec("cell-a", 1, { config })).catch((error: unknown) => error);
+  const driver = createBasicDriver({ models: [{ ...WEISSE, name: "other" }] });
+  const foreign = await driver
+    .start(cellSpec("cell-a", 1, { config: { ...config, model: "other" } }))
+    .catch((error: unknown) => error);
   expect(driverErrorCode(foreign)).toBe("BAD_REQUEST");
   expect(String(foreign)).toContain("the model other has no genes");
   await driver.close();

@@ -7,11 +7,13 @@ import { type GuestIdentity, LuaGuest } from "../src/lua-guest.ts";
 import { MemoryAccount } from "../src/lua-memory.ts";
 import { LuaRuntime } from "../src/lua-runtime.ts";
 
+const upTo = (largest: number) => ({ least: 0, largest });
+
 export const IDENTITY: GuestIdentity = {
   vmId: "cell-1",
   biologicalType: "syn3a",
   seed: 42,
-  environmentBounds: { nutrient_quality: 10, substrate: 1e9, chloramphenicol_um: 1000 },
+  environmentBounds: { nutrient_quality: upTo(10), substrate: upTo(1e9), chloramphenicol_um: upTo(1000) },
 };
 
 export const VIEW = {

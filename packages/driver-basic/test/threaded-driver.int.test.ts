@@ -1,6 +1,7 @@
 /** Cells in threads: the same courses as in one thread, and the end of a thread. */
 import { driverErrorCode, type GuestEvent, type GuestSpec } from "@bioxen/vm-driver";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { cellModel } from "../../../examples/chemostat/src/index.js";
 import { type BasicDriver, createBasicDriver, createThreadedDriver } from "../src/index.ts";
 import { GUESTS_BEFORE_NEXT_THREAD } from "../src/limits.ts";
 import { cellSpec } from "./fleet.ts";
@@ -133,6 +134,72 @@ describe.each([
     driver.tick(1_000);
     await vi.waitFor(() => expect(driver.sample("cell-0")?.simMinutes).toBeGreaterThanOrEqual(30), WITHIN);
     await vi.waitFor(() => expect(driver.sample(other)?.simMinutes).toBeGreaterThanOrEqual(30), WITHIN);
+  });
+});
+
+describe("models of other packages in threads", () => {
+  const models = [
+    { name: "chemostat", url: import.meta.resolve("../../../examples/chemostat/src/index.js") },
+    { name: "looping", url: new URL("./looping-model.ts", import.meta.url).href },
+  ];
+  const of = (model: string, more: object = {}) => ({
+    biologicalType: "ecoli",
+    allocation: { atpPerSecond: 100_000 },
+    config: { model, ...more },
+  });
+
+  it("have the courses and samples of those in one thread", async () => {
+    const [alone, threaded] = [
+      createBasicDriver({ timeScaleMinutesPerSecond: 60, models: [cellModel], now: () => 0 }),
+      createThreadedDriver({ threads: 1, timeScaleMinutesPerSecond: 60, models }),
+    ];
+    drivers.push(alone, threaded);
+    const spec = cellSpec("c", 1, {
+      ...of("chemostat", { parameters: { dilutionPerMinute: 0.005 } }),
+      lastMinute: 90,
+    });
+    for (const driver of [alone, threaded]) {
+      await driver.start(spec);
+      await vi.waitFor(() => {
+        driver.tick(100);
+        expect(driver.guest?.("c")?.atLastMinute).toBe(true);
+      }, WITHIN);
+    }
+    expect(threaded.sample("c")).toEqual(alone.sample("c"));
+    expect(threaded.sample("c")?.outputs?.["biomass"]).toBeGreaterThan(4);
+    expect(await threaded.snapshot("c", 1)).toEqual(await alone.snapshot("c", 1));
+    const unknown = threaded.start(cellSpec("d", 2, of("yeast")));
+    await expect(unknown).rejects.toMatchObject({ code: "UNSUPPORTED" });
+    expect(String(await unknown.catch(String))).toContain("use weisse, chemostat, looping");
+  });
+
+  it("that never return cost only their own guests, which start again from their checkpoints", async () => {
+    const lost: string[] = [];
+    const driver = createThreadedDriver({
+      threads: 1,
+      timeScaleMinutesPerSecond: 10,
+      silentMs: 3_000,
+      models,
+      onLost: (reason, guests) => lost.push(`${guests}: ${reason}`),
+    });
+    drivers.push(driver);
+    await driver.start(cellSpec("built-in", 1));
+    await driver.start(cellSpec("culture", 2, of("chemostat")));
+    await driver.start(cellSpec("looping", 3, of("looping", { parameters: { loopsAtMinute: 30 } })));
+    driver.tick(2_000);
+    await vi.waitFor(() => expect(driver.sample("looping")?.simMinutes).toBe(20), WITHIN);
+    const { bytes } = await driver.snapshot("looping", 3);
+    await vi.waitFor(() => {
+      driver.tick(10);
+      expect(lost).toEqual(["1: it gave no sign of life"]);
+    }, WITHIN);
+    expect(driver.list().map(({ vmId }) => vmId)).toEqual(["built-in", "culture"]);
+    const [cell, culture] = ["built-in", "culture"].map((vmId) => driver.sample(vmId)?.simMinutes ?? 0);
+    expect(Math.min(cell ?? 0, culture ?? 0)).toBeGreaterThan(20);
+    await driver.start(
+      cellSpec("looping", 3, { ...of("looping", { parameters: { loopsAtMinute: 30 } }), checkpoint: bytes }),
+    );
+    expect(driver.sample("looping")?.simMinutes).toBe(20);
   });
 });
 

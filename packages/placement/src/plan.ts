@@ -1,10 +1,8 @@
 /**
- * A plan: which VM goes to which chassis, as a pure function of a view of the cluster. It is only a proposal; the
- * allocator decides.
+ * A plan: which VM goes to which chassis, as a pure function of a view of the cluster. The allocator decides.
  *
  * VMs are placed in order of effective priority (`urgency.ts`), then of waiting time, then of id. Each VM gets the
- * feasible chassis that its policy scores highest (`policy.ts`), ties by id. Its request is deducted from the room for
- * the VMs after it.
+ * feasible chassis that its policy scores highest (`policy.ts`), ties by id, and takes its request from the room.
  *
  * Two rules change that order. Neither rule makes a VM wait for a VM that comes later in the order:
  * - Among VMs of one priority, larger VMs are placed first, which packs tighter. If that leaves out a VM that had room
@@ -18,6 +16,7 @@ import {
   hostNeeds,
   MAX_RECORDED_CANDIDATES,
   type Misfit,
+  otherModelOf,
   type PlacementDecision,
   type PlacementRefusal,
   type Quota,
@@ -110,7 +109,8 @@ function needsOf(vm: WaitingVm): string {
   if (known !== undefined) return known;
   const { vmType, request, config, placement, excludeChassisIds = [], heldOff = null } = vm;
   const amounts = [request, hostNeeds(request, config)].map((one) => Object.entries(one).sort());
-  const needs = JSON.stringify([vmType, amounts, placement, excludeChassisIds, heldOff]);
+  const where = [vmType, otherModelOf(config), placement, excludeChassisIds, heldOff];
+  const needs = JSON.stringify([amounts, where]);
   NEEDS.set(vm, needs);
   return needs;
 }

@@ -13,6 +13,7 @@ import {
   hostNeeds,
   type Misfit,
   mismatchOf,
+  otherModelOf,
   type PlacementNeeds,
   preferredTerms,
   type Room,
@@ -160,13 +161,13 @@ export class RoomIndex {
    * Returns, by chassis index, 1 if VMs with these needs may run there, given enough room; else 0. The answer depends
    * on the needs only, so the chassis are checked once for all VMs with the same needs.
    */
-  #admitsOf({ vmType, placement }: PlacementNeeds): Uint8Array {
+  #admitsOf({ vmType, placement, config }: PlacementNeeds): Uint8Array {
     const { policy: _, affinity: _near, antiAffinity: _apart, ...needs } = placement;
-    const key = JSON.stringify([vmType, needs]);
+    const key = JSON.stringify([vmType, needs, otherModelOf(config)]);
     let admits = this.#admits.get(key);
     if (admits === undefined) {
       admits = Uint8Array.from(this.rooms, ({ chassisId, chassis }) =>
-        mismatchOf({ vmType, placement }, chassisId, chassis) === undefined ? 1 : 0,
+        mismatchOf({ vmType, placement, config }, chassisId, chassis) === undefined ? 1 : 0,
       );
       this.#admits.set(key, admits);
     }

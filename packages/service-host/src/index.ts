@@ -4,7 +4,9 @@ export {
   createExtension,
   type ExtensionCheck,
   type ExtensionPoint,
+  type LoadedExtension,
   loadExtension,
+  locatedExtension,
   missingMethods,
 } from "./extensions.ts";
 export * from "./host.ts";

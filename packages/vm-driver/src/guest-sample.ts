@@ -19,6 +19,8 @@ export interface GuestSample {
   readonly divisions?: number | undefined;
   /** Number of instructions that the guest's programs have executed since the guest started. */
   readonly luaInstructions?: number | undefined;
+  /** The values that the cell's model declares as its outputs, and those of its genes; absent without any. */
+  readonly outputs?: Readonly<Record<string, number>> | undefined;
   /** Health of the guest, 0 to 100. */
   readonly health: number;
   /** Measurements of a machine, with or without a cell in it; absent for a cell without a machine. */

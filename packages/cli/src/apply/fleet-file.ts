@@ -8,9 +8,11 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import {
+  cellProblems,
   checkedBy,
-  configProblems,
   createRequest,
+  DEFAULT_MODEL,
+  otherModelOf,
   type ParsedRequestOf,
   type Problem,
   partsOfCells,
@@ -148,7 +150,8 @@ async function requestOf(
   const parts = requestParts(parsed.data, resources);
   const { request } = recordedSchedule(parsed.data, parts.request, parsed.data.schedule);
   const others = [
-    ...configProblems(parsed.data, parsed.data.config),
+    ...modelProblems(parsed.data.config),
+    ...cellProblems(parsed.data),
     ...scheduleProblems(parsed.data),
     ...timeScaleProblems(parsed.data),
     ...untilProblems(parsed.data),
@@ -163,6 +166,14 @@ async function requestOf(
   ];
   if (problems.length > 0) return { problems };
   return { state, create: parsed.data, request: withCell(request, parts.cell) };
+}
+
+/** Returns a problem for a cell of another model, whose resources this file cannot be compared with. */
+function modelProblems(config: Readonly<Record<string, unknown>>): Problem[] {
+  const other = otherModelOf(config);
+  if (other === undefined) return [];
+  const message = `is ${other}: a fleet has cells of ${DEFAULT_MODEL} only. Create the VM, or use an experiment`;
+  return [{ path: "config.model", message }];
 }
 
 async function programOf(

@@ -107,7 +107,15 @@ function rowOf(vm: VmView, sample: VmSample | undefined): string[] {
   if (sample === undefined) return [...start, "–", "", "", "–", "–", "–"];
   const { ribosomes, atp } = sample;
   if (ribosomes === undefined || atp === undefined)
-    return [...start, "–", "", "–", "–", "–", simTime(sample.simMinutes)];
+    return [
+      ...start,
+      sample.growthRatePerMinute === undefined ? "–" : doublingTime(sample.doublingTimeMinutes),
+      "",
+      "–",
+      "–",
+      String(sample.divisions ?? "–"),
+      simTime(sample.simMinutes),
+    ];
   const engaged = (1000 * ribosomes.engaged) / ribosomes.cap;
   return [
     ...start,

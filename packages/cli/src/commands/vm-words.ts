@@ -240,6 +240,17 @@ function cellLines(sample: VmSample): string[] {
     ...(atp === undefined
       ? []
       : [`  ATP         ${atp.perSecond.toFixed(0)} per s, at most ${atp.capPerSecond}`]),
+    ...outputLines(sample.outputs ?? {}),
     `  age         ${simTime(sample.simMinutes)} of simulated time, ${divisions}, health ${Math.round(sample.health)}`,
   ];
+}
+
+/** Significant digits of an output. `--json` has all. */
+const OUTPUT_DIGITS = 5;
+
+function outputLines(outputs: Readonly<Record<string, number>>): string[] {
+  return Object.entries(outputs).map(
+    ([name, value], i) =>
+      `  ${i === 0 ? "outputs " : "        "}    ${name} ${Number(value.toPrecision(OUTPUT_DIGITS))}`,
+  );
 }

@@ -5,6 +5,7 @@
 import * as z from "zod";
 import { VM_STATES } from "../fold/vm-state.ts";
 import { hostRooms } from "../host-fit.ts";
+import { announcedModels } from "../models.ts";
 import { pageRequest, pageResult } from "../pages.ts";
 import { DEFAULT_EXEC_TIMEOUT_MS } from "../request-limits.ts";
 import {
@@ -91,6 +92,10 @@ const registerRequest = z.strictObject({
   taints: taints.default([]),
   /** The hosts of a pool, each with what it has for VMs when it is empty. */
   hosts: hostRooms.optional(),
+  /**
+   * The cell models of the agent beside the built-in one. Absent: those that the agent announced before; empty: none.
+   */
+  models: announcedModels.optional(),
   agentId: id,
   expectedVersion,
 });

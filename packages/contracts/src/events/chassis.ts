@@ -4,6 +4,7 @@
  */
 import * as z from "zod";
 import { recordedHosts } from "../host-fit.ts";
+import { recordedModel } from "../models.ts";
 import { recordedAmounts, recordedTaints } from "../schemas.ts";
 
 const registration = z.object({
@@ -22,6 +23,8 @@ const registration = z.object({
   taints: recordedTaints.optional(),
   /** The hosts of a pool, each with what it has for VMs when it is empty; absent for a chassis without hosts. */
   hosts: recordedHosts.optional(),
+  /** The cell models of the agent beside the built-in one; absent without any. */
+  models: z.array(recordedModel).optional(),
 });
 
 /**

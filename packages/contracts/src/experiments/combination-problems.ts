@@ -6,11 +6,12 @@
  * fit each other, such as a biological type and a parameter set, are found by all combinations. A program fits every
  * other field, and to check this long text takes long, so each program is checked once.
  */
-import { configProblems } from "../cell-config.ts";
+import { cellProblems } from "../cell-config.ts";
 import { problemsOf } from "../endpoints/endpoint.ts";
 import { createRequest } from "../endpoints/placement.ts";
 import type { Problem } from "../endpoints/problem.ts";
 import { checkedBy } from "../issue-words.ts";
+import { otherModelOf } from "../models.ts";
 import { resourceProblems } from "../resource-problems.ts";
 import { choicesOf, combinationCount, type Json, type SweptField, withValue } from "./sweep.ts";
 
@@ -53,8 +54,11 @@ function problemsWith(base: Json, fields: readonly SweptField[], choices: Choice
   const parsed = checkedBy(createRequest, request);
   const problems = parsed.success
     ? [
-        ...resourceProblems(parsed.data, parsed.data.resources),
-        ...configProblems(parsed.data, parsed.data.config),
+        // The resources of another model are known to the services that know the model.
+        ...(otherModelOf(parsed.data.config) === undefined
+          ? resourceProblems(parsed.data, parsed.data.resources)
+          : []),
+        ...cellProblems(parsed.data),
       ]
     : problemsOf(parsed.error, createRequest);
   return problems.map((problem) => ({ ...problem, path: pathInFile(problem.path, base, fields, choices) }));

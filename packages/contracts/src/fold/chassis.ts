@@ -4,6 +4,7 @@
 import type { Amounts, Fold } from "@bioxen/kernel";
 import type { ChassisEvent, LeftObject } from "../events/chassis.ts";
 import type { HostRoom } from "../host-fit.ts";
+import type { RecordedModel } from "../models.ts";
 import type { Taint } from "../schemas.ts";
 
 export interface Chassis {
@@ -19,6 +20,8 @@ export interface Chassis {
   readonly taints?: readonly Taint[] | undefined;
   /** The hosts of a pool, each with what it has for VMs when it is empty; absent for a chassis without hosts. */
   readonly hosts?: readonly HostRoom[] | undefined;
+  /** The cell models of its agent beside the built-in one; absent without any. */
+  readonly models?: readonly RecordedModel[] | undefined;
   readonly cordoned: boolean;
   /**
    * Log sequence of the latest cordon event; absent if the chassis was never cordoned. A drain uncordons the chassis
@@ -57,7 +60,7 @@ export const NEVER_LOST = { lost: null, lossesInARow: 0, recoveredAtMs: null } a
 export const NO_CHASSIS: ChassisState = Object.freeze({ registered: false });
 
 export const chassisFold: Fold<ChassisState> = {
-  schema: 6,
+  schema: 7,
   initial: NO_CHASSIS,
   evolve(state, untyped, at) {
     const event = untyped as ChassisEvent;
@@ -74,7 +77,7 @@ export const chassisFold: Fold<ChassisState> = {
     if (!state.registered) throw new Error(`${event.type} of a chassis that is not registered`);
     switch (event.type) {
       case "bioxen.chassis.reconfigured.v1": {
-        const { taints: _taints, hosts: _hosts, ...others } = state;
+        const { taints: _taints, hosts: _hosts, models: _models, ...others } = state;
         return { ...others, oversubscribePermille: undefined, ...event.data, version: at.version };
       }
       case "bioxen.chassis.cordoned.v1":

@@ -23,7 +23,8 @@ for _, name in next, { "growth_rate", "doubling_time", "sim_minutes", "divisions
   cell[name] = function() return view[name] end
 end
 for _, name in next, { "ribosomes", "atp", "rna_polymerases", "outputs" } do
-  cell[name] = function() return copy(view[name]) end
+  -- A cell of another model may have none of these.
+  cell[name] = function() return view[name] and copy(view[name]) end
 end
 
 function cell.environment()
@@ -41,8 +42,8 @@ function cell.set_environment(changes)
       error(format("'%s' is not part of an environment", tostring(name)), 2)
     end
     -- Also false for NaN.
-    if type(value) ~= "number" or not (value >= 0 and value <= bound) then
-      error(format("%s must be a number from 0 to %g", name, bound), 2)
+    if type(value) ~= "number" or not (value >= bound.least and value <= bound.largest) then
+      error(format("%s must be a number from %g to %g", name, bound.least, bound.largest), 2)
     end
     checked[name] = value
   end

@@ -13,7 +13,13 @@ import {
 import type { GuestSpec } from "@bioxen/vm-driver";
 
 /** Settings in the `config` of a VM that are those of its cell; every other one is the machine's. */
-export const CELL_SETTINGS: readonly string[] = ["parameterSet", "partitionNoise", "genes"];
+export const CELL_SETTINGS: readonly string[] = [
+  "model",
+  "parameters",
+  "parameterSet",
+  "partitionNoise",
+  "genes",
+];
 
 type Amounts = Readonly<Record<string, number>>;
 

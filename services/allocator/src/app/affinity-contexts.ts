@@ -46,8 +46,8 @@ export class AffinityContexts {
   #vm(vmId: string) {
     const vm = this.#vms.get(vmId);
     if (!vm.exists) return undefined;
-    const { labels, placement, vmType, owner } = vm;
-    return { vmId, labels, placement, vmType, owner };
+    const { labels, placement, vmType, owner, config } = vm;
+    return { vmId, labels, placement, vmType, owner, config };
   }
 
   /**

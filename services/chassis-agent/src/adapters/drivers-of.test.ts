@@ -22,26 +22,18 @@ it("the driver of an extension runs VMs of type basic", async () => {
   expect(driver?.sample("v1")).toMatchObject({ doublingTimeMinutes: 60, divisions: 60 });
 });
 
-it("the built-in driver uses the cell model of an extension", async () => {
-  const { drivers } = await load({ cellModel: "@bioxen-examples/jcvi-bridge" });
-  const [driver] = drivers;
-  const allocation = { ribosomes: 252, rnaPolymerases: 187, atpPerSecond: 13_247, dnaKilobases: 543 };
-  const spec = { vmId: "v1", incarnation: 1, fence: 1, biologicalType: "syn3a", seed: 1, config: {} };
-  await driver?.start({ ...spec, allocation });
-  // The example model follows the law of the minimum; the built-in model would give another value.
-  expect(driver?.sample("v1")?.doublingTimeMinutes).toBeCloseTo((105 * 503) / 252, 9);
-  const { bytes } = (await driver?.snapshot("v1", 1)) ?? { bytes: new Uint8Array() };
-  const [builtIn] = (await load({})).drivers;
-  const start = builtIn?.start({ ...spec, fence: 2, allocation, checkpoint: bytes });
-  await expect(start).rejects.toThrow(/its model is organism-bridge 1, not weisse 1/);
-  await Promise.all([driver?.close(), builtIn?.close()]);
-});
-
 it("an extension that cannot be loaded is a configuration error with the reason", async () => {
   await expect(load({ driver: "@acme/none" })).rejects.toThrow(
     /BIOXEN_DRIVER: @acme\/none: package not found/,
   );
   await expect(load({ driver: "@bioxen-examples/jcvi-bridge" })).rejects.toThrow(/exports no createDriver/);
   await expect(load({ driver: broken })).rejects.toThrow(/the result of createDriver: has no method start/);
-  await expect(load({ driver: "a", cellModel: "b" })).rejects.toThrow(/BIOXEN_CELL_MODEL/);
+  await expect(load({ driver: "a", cellModels: ["b"] })).rejects.toThrow(/BIOXEN_CELL_MODEL/);
+  const cellModels = ["@acme/none", "@bioxen-examples/placement-policy"];
+  await expect(load({ cellModels })).rejects.toThrow(/@acme\/none: package not found.*exports no cellModel/s);
+  const twice = [
+    "@bioxen-examples/chemostat",
+    fileURLToPath(import.meta.resolve("@bioxen-examples/chemostat")),
+  ];
+  await expect(load({ cellModels: twice })).rejects.toThrow(/two packages have a model chemostat/);
 });

@@ -10,6 +10,9 @@ import { DEFAULT_CHECKPOINT_INTERVAL_MS, LEAST_CHECKPOINT_INTERVAL_MS } from "./
 /** More threads than any machine has processors. */
 const MAX_CELL_THREADS = 1_024;
 
+/** Maximum number of other models of an agent. The registrations of its chassis contain the declarations of all. */
+const MAX_CELL_MODELS = 8;
+
 const intervalText = `must be 0 or at least ${LEAST_CHECKPOINT_INTERVAL_MS}`;
 
 export interface AgentHost {
@@ -36,11 +39,17 @@ export const agentConfig = ({ maxTimeScale, processors }: AgentHost) =>
       .default(DEFAULT_CHECKPOINT_INTERVAL_MS),
     /** Package of a driver that runs the VMs of type `basic`. */
     BIOXEN_DRIVER: z.string().min(1).optional(),
-    /** Package of a cell model for the built-in driver. */
-    BIOXEN_CELL_MODEL: z.string().min(1).optional(),
+    /** Packages of cell models for the built-in driver, beside its own: `@acme/chemostat,@acme/yeast`. */
+    BIOXEN_CELL_MODEL: z
+      .string()
+      .default("")
+      .transform((text) =>
+        [...new Set(text.split(",").map((name) => name.trim()))].filter((name) => name !== ""),
+      )
+      .refine((names) => names.length <= MAX_CELL_MODELS, `must name at most ${MAX_CELL_MODELS} packages`),
     /**
-     * Number of threads that compute the cells of the built-in driver and model; 0: the agent's own thread computes them.
-     * Default: the number of processors.
+     * Number of threads that compute the cells of each model of the built-in driver; 0: the agent's own thread computes
+     * those of the built-in model, unless there are others. Default: the number of processors.
      */
     BIOXEN_CELL_THREADS: z.coerce.number().int().min(0).max(MAX_CELL_THREADS).default(processors),
     /** Speed of simulated time, simulated minutes per second. */

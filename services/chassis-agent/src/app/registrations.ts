@@ -11,7 +11,13 @@
  * Not covered: on a stack without keys, two agents that register a new chassis at the same moment. The later
  * registration decides.
  */
-import { callEndpoint, ENDPOINTS, isFinalRefusal } from "@bioxen/contracts";
+import {
+  callEndpoint,
+  ENDPOINTS,
+  isFinalRefusal,
+  type ModelDeclaration,
+  type RequestOf,
+} from "@bioxen/contracts";
 import { messageOf, Reconciler, type ServicePorts, type StepResult } from "@bioxen/kernel";
 import type { OwnChassis } from "./chassis-config.ts";
 import type { AgentClaim } from "./claim.ts";
@@ -36,6 +42,8 @@ export interface RegistrationsOptions {
   readonly view: GuestView;
   readonly agentId: string;
   readonly chassis: readonly OwnChassis[];
+  /** The cell models of this agent beside the built-in one; default: none. */
+  readonly models?: readonly ModelDeclaration[] | undefined;
 }
 
 export class Registrations {
@@ -115,10 +123,13 @@ export class Registrations {
 
   /** Registers the chassis. A permanent rejection is logged; any other failure is thrown, and the step is repeated. */
   async #register(own: OwnChassis): Promise<StepResult> {
-    const { ports, agentId } = this.#options;
+    const { ports, agentId, models = [], view } = this.#options;
     const { chassisId, chassisType, oversubscribePermille } = own;
     const capacity = await own.capacity?.();
     const hosts = await own.hosts?.();
+    // A pool has no cell models. An older scheduler refuses the field, so it is sent only if it says something.
+    const hasNews =
+      own.hosts === undefined && models.length + (view.registered(chassisId)?.models ?? []).length > 0;
     const reply = await callEndpoint(
       ports.bus,
       ENDPOINTS.chassisRegister,
@@ -128,6 +139,7 @@ export class Registrations {
         agentId,
         ...(capacity === undefined ? {} : { capacity }),
         ...(hosts === undefined ? {} : { hosts: [...hosts] }),
+        ...(hasNews ? { models: announced(models) } : {}),
         ...(oversubscribePermille && { oversubscribePermille }),
       },
       { timeoutMs: CALL_TIMEOUT_MS },
@@ -144,4 +156,9 @@ export class Registrations {
     ports.logger.error({ chassisId, code }, `the registration of ${chassisId} was rejected: ${message}`);
     return again;
   }
+}
+
+/** Returns the declarations as a request has them. */
+function announced(models: readonly ModelDeclaration[]): NonNullable<RequestOf<"chassisRegister">["models"]> {
+  return JSON.parse(JSON.stringify(models));
 }

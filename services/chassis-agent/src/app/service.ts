@@ -10,6 +10,7 @@ import {
   type DriftPolicy,
   LOST_AFTER_MS,
   MAX_LEFT_BEHIND,
+  type ModelDeclaration,
   serve,
 } from "@bioxen/contracts";
 import type { EventFeed, ServicePorts } from "@bioxen/kernel";
@@ -44,6 +45,8 @@ export interface AgentOptions {
   readonly pools?: readonly OwnChassis[];
   /** One driver for each type of VM. */
   readonly drivers: readonly VmDriver[];
+  /** The cell models of this agent beside the built-in one; default: none. */
+  readonly models?: readonly ModelDeclaration[] | undefined;
   readonly monotonicMs: () => number;
   /**
    * Time without contact to the log after which the chassis count as lost, ms. It must not exceed the value that the
@@ -57,7 +60,7 @@ export interface AgentOptions {
 }
 
 export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
-  const { agentId, instance, monotonicMs } = options;
+  const { agentId, instance, monotonicMs, models } = options;
   const drivers = new Drivers(options.drivers);
   const claim = new AgentClaim(ports, agentId);
   const contact = new LogContact(ports, monotonicMs, options.lostAfterMs ?? LOST_AFTER_MS, claim);
@@ -90,7 +93,7 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
   const own = [...options.chassis, ...(options.pools ?? [])];
   const deletions = new MachineDeletions({ ports, claim, drivers, view });
   const leftObjects = new LeftObjects({ ports, claim, drivers, view, poolIds });
-  const registrations = new Registrations({ ports, claim, view, agentId, chassis: own });
+  const registrations = new Registrations({ ports, claim, view, agentId, chassis: own, models });
   return {
     sinks: [view.vms, view.chassis],
     endpoints: agentEndpoints({ agentId, claim, execs, view, drivers, states, orphans }),

@@ -8,7 +8,15 @@
  * share the real capacity. Caps are not in the log: the ledger has the allocations. A chassis is skipped if it is not
  * oversubscribed and no VM on it has a `burst` ceiling.
  */
-import { fullDemand, RATE_RESOURCES, realOffer, type Vm } from "@bioxen/contracts";
+import {
+  fullDemandOfTypes,
+  modelsFor,
+  RATE_RESOURCES,
+  type RecordedModel,
+  realOffer,
+  type Vm,
+  withDemand,
+} from "@bioxen/contracts";
 import { type Amounts, amountOf, equalAmounts, type Logger, messageOf } from "@bioxen/kernel";
 import type { VmDriver } from "@bioxen/vm-driver";
 import { type Sharer, type Shares, sharesOf } from "../domain/shares.ts";
@@ -34,6 +42,7 @@ export interface SharedGuests {
         readonly capacity: Amounts;
         readonly overheadPermille: number;
         readonly oversubscribePermille?: Amounts | undefined;
+        readonly models?: readonly RecordedModel[] | undefined;
       }
     | undefined;
   /**
@@ -122,6 +131,18 @@ export class Sharing {
     return guests;
   }
 
+  /** Returns the full demand of the VM's cell, by the model that its chassis announces. */
+  #fullDemandOf(vmId: string, vm: Vm): Amounts {
+    const chassisId = this.#guests.chassisOf(vmId);
+    const chassis = chassisId === null ? undefined : this.#guests.chassis(chassisId);
+    return fullDemandOfTypes(
+      withDemand(
+        vm,
+        modelsFor(vm.config, () => (chassis ? [chassis] : [])),
+      ),
+    );
+  }
+
   #sharerOf({ vmId, vm, given, isRunning, driver }: Guest): Sharer {
     const sample = driver.sample(vmId);
     const applied = this.#applied.get(vmId);
@@ -131,7 +152,7 @@ export class Sharing {
       priority: vm.priority,
       allocation: given,
       burst: vm.burst ?? {},
-      fullDemand: fullDemand(vm.biologicalType, vm.vmType),
+      fullDemand: this.#fullDemandOf(vmId, vm),
       isRunning,
       use: {
         ...(sample?.ribosomes === undefined ? {} : { ribosomes: sample.ribosomes.engaged }),

@@ -3,11 +3,16 @@
  * nothing.
  */
 import {
+  BUILT_IN_MODELS,
   cellNeedsOf,
+  cellProblems,
   describeRefusals,
   ENDPOINTS,
   type Handled,
+  type KnownModels,
   MAX_PAGE,
+  modelRefusal,
+  modelsFor,
   type ParsedRequestOf,
   type Preemption,
   type ResultOf,
@@ -16,6 +21,7 @@ import {
   requestParts,
   resourceProblems,
   type Vm,
+  withDemand,
 } from "@bioxen/contracts";
 import { add, type Clock, type EventLog, type ServicePorts } from "@bioxen/kernel";
 import {
@@ -60,7 +66,18 @@ export class PlacementQueries {
     maxBytes: number,
   ): Promise<Handled<ResultOf<"placementPlan">>> {
     const { subject, pages = {} } = ENDPOINTS.placementPlan;
-    const problems = "vmIds" in request ? [] : resourceProblems(request, request.resources);
+    const models = "vmIds" in request ? BUILT_IN_MODELS : this.#modelsFor(request.config);
+    if (!("vmIds" in request) && request.vmType === "basic") {
+      const unknown = modelRefusal(request.config, models);
+      if (unknown !== undefined) return Promise.resolve(unknown);
+    }
+    const problems =
+      "vmIds" in request
+        ? []
+        : [
+            ...resourceProblems(withDemand(request, models), request.resources),
+            ...(request.vmType === "basic" ? cellProblems(request, models) : []),
+          ];
     if (problems.length > 0) {
       const message = problems.map((p) => `${p.path} ${p.message}`).join("; ");
       return Promise.resolve(refuse("BAD_REQUEST", message, { details: { problems } }));
@@ -109,6 +126,10 @@ export class PlacementQueries {
     };
   }
 
+  #modelsFor(config: Readonly<Record<string, unknown>>): KnownModels {
+    return modelsFor(config, () => this.#cluster.registered().map(([, chassis]) => chassis));
+  }
+
   #existing(vmIds: readonly string[]): WaitingVm[] | string {
     const out: WaitingVm[] = [];
     for (const vmId of vmIds) {
@@ -124,12 +145,14 @@ export class PlacementQueries {
     request: Exclude<ParsedRequestOf<"placementPlan">, { vmIds: string[] }>,
     owner: string | undefined,
   ): WaitingVm {
+    const types = withDemand(request, this.#modelsFor(request.config));
+    const { request: initial } = requestParts(types, request.resources);
     return {
       vmId: request.vmId ?? UNNAMED,
       incarnation: 1,
       vmType: request.vmType,
-      request: recordedSchedule(request, requestParts(request, request.resources).request, request.schedule)
-        .request,
+      request: recordedSchedule(types, initial, request.schedule).request,
+      config: request.config,
       placement: request.placement,
       labels: request.labels,
       owner,

@@ -5,6 +5,7 @@ import {
   type Drain,
   drainFold,
   type LeftObject,
+  type RecordedModel,
 } from "@bioxen/contracts";
 import { deciderLaws, given, nthPosition, SEQ_STEP, stateAfter, TIME_STEP_MS } from "@bioxen/testkit";
 import { describe, expect, it } from "vitest";
@@ -26,6 +27,14 @@ function registrationFor(fields: object = {}): Registration {
   if ("problems" in checked) throw new Error(JSON.stringify(checked.problems));
   return checked.registration;
 }
+
+const MODEL: RecordedModel = {
+  name: "toy",
+  version: 1,
+  description: "A toy.",
+  ...{ parameters: [], environment: [], outputs: [], parameterSets: [], limitedBy: [] },
+  biologicalTypes: [{ name: "ecoli", fullDemand: { atpPerSecond: 1_000 } }],
+};
 
 const event = (type: string, data: object = {}) =>
   ({ type: `bioxen.chassis.${type}.v1`, data }) as ChassisEvent;
@@ -111,6 +120,27 @@ describe("registration", () => {
       .thenAppended("bioxen.chassis.reconfigured.v1")
       .when(registers(oversubscribed))
       .thenUnchanged();
+  });
+
+  it("keeps the models that its agent announced, until the agent announces others or another agent has it", () => {
+    const own = registrationFor();
+    const with1 = { ...own, models: [MODEL] };
+    given(chassisDecider, registered)
+      .when(registers({ ...own, models: [] }))
+      .thenUnchanged()
+      .when(registers(with1))
+      .thenAppended(event("reconfigured", with1))
+      .when(registers(own))
+      .thenUnchanged()
+      .when(registers({ ...own, maxVms: 2 }))
+      .thenAppended(event("reconfigured", { ...with1, maxVms: 2 }))
+      .when(registers({ ...own, models: [{ ...MODEL, version: 2 }] }))
+      .thenAppended("bioxen.chassis.reconfigured.v1")
+      .when(registers({ ...own, agentId: "other" }))
+      .thenAppended(event("reconfigured", { ...own, agentId: "other" }));
+    given(chassisDecider, event("registered", with1))
+      .when(registers({ ...own, models: [] }))
+      .thenAppended(event("reconfigured", own));
   });
 
   it("by another agent is rejected until the chassis is lost or removed", () => {

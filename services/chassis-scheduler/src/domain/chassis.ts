@@ -19,7 +19,7 @@ import {
 } from "@bioxen/contracts";
 import { accept, type Decision, deciderOf, UNCHANGED } from "@bioxen/kernel";
 import { FLAP_MEMORY_MS } from "./failure-detector.ts";
-import { isSameRegistration, type Registration } from "./registration.ts";
+import { isSameRegistration, type Registration, withModels } from "./registration.ts";
 
 export interface Silence {
   /** How long the agent has been silent, ms. */
@@ -76,7 +76,8 @@ type MachineOutcome = (typeof MACHINE_OUTCOMES)[number];
 type ChassisDecision = Decision<ChassisEvent>;
 
 export const chassisDecider = deciderOf<ChassisState, ChassisCommand, ChassisEvent>(chassisFold, {
-  register(state, { chassisId, registration, byAgent }) {
+  register(state, { chassisId, registration: requested, byAgent }) {
+    const registration = withModels(requested, state);
     if (!state.registered)
       return accept<ChassisEvent>({ type: "bioxen.chassis.registered.v1", data: registration });
     if (byAgent !== undefined && byAgent !== state.agentId && state.lost === null) {

@@ -4,13 +4,14 @@
 import {
   type Chassis,
   type ChassisEvent,
+  type ChassisState,
   type ChassisTypeData,
   chassisTypesWith,
   type HostRoom,
   NOT_OVERSUBSCRIBED_PERMILLE,
   type ParsedRequestOf,
 } from "@bioxen/contracts";
-import type { Amounts } from "@bioxen/kernel";
+import { type Amounts, canonicalJson } from "@bioxen/kernel";
 
 export type Registration = Extract<ChassisEvent, { type: "bioxen.chassis.registered.v1" }>["data"];
 
@@ -44,6 +45,7 @@ export function registrationOf(
       agentId: request.agentId,
       ...(request.taints.length === 0 ? {} : { taints: request.taints }),
       ...(request.hosts === undefined ? {} : { hosts: byName(request.hosts) }),
+      ...(request.models === undefined ? {} : { models: request.models }),
     },
   };
 }
@@ -89,21 +91,35 @@ export function isSameRegistration(chassis: Chassis, registration: Registration)
     agentId,
     taints,
     hosts,
+    models,
   } = chassis;
   const own = { chassisType, capacity, overheadPermille, oversubscribePermille, maxVms, labels, agentId };
-  return canonical({ ...own, taints, ...(hosts && { hosts }) }) === canonical(registration);
+  return canonical({ ...own, taints, ...(hosts && { hosts }), models }) === canonical(registration);
+}
+
+/**
+ * Returns the registration with the models that the chassis has from then on. Only an agent announces models: a
+ * registration by an operator keeps those of the agent, unless it gives the chassis to another agent.
+ */
+export function withModels(registration: Registration, before: ChassisState): Registration {
+  const { models: announced, ...rest } = registration;
+  const kept = before.registered && before.agentId === registration.agentId ? before.models : undefined;
+  const models = announced ?? kept ?? [];
+  return models.length === 0 ? rest : { ...rest, models: [...models] };
 }
 
 function canonical({
   oversubscribePermille,
   taints = [],
+  models = [],
   ...registration
-}: Omit<Registration, "taints" | "hosts"> & Pick<Chassis, "taints" | "hosts">): string {
+}: Omit<Registration, "taints" | "hosts" | "models"> & Pick<Chassis, "taints" | "hosts" | "models">): string {
   return JSON.stringify({
     ...registration,
     capacity: sorted(registration.capacity),
     labels: Object.entries(registration.labels).sort(),
     oversubscribePermille: sorted(oversubscribePermille ?? {}),
+    models: canonicalJson(models),
     taints: taints.map((t) => `${t.key}=${t.value ?? ""}:${t.effect}`).sort(),
   });
 }

@@ -9,6 +9,7 @@ import { vmDecider } from "../domain/vm-decider.ts";
 import { type CommandPorts, changedVm, executeOn, type VmChanged } from "./command-ports.ts";
 import { seedOf, vmIdOf } from "./derived-ids.ts";
 import { onAllChassis } from "./known-chassis.ts";
+import { modelsHere, withAllModels } from "./known-models.ts";
 import type { PreemptionCommands } from "./preemption-commands.ts";
 
 interface OfVm {
@@ -25,7 +26,8 @@ export class VmCommands {
   }
 
   async create(request: ParsedRequestOf<"vmCreate">, causation: Causation): Promise<Handled<VmChanged>> {
-    const created = newVmOf(request, seedOf(causation.causeId));
+    const create = () => newVmOf(request, seedOf(causation.causeId), modelsHere(this.#ports, request.config));
+    const created = await withAllModels(this.#ports, create);
     if ("ok" in created) return created;
     const vmId = request.vmId ?? vmIdOf(causation);
     const command = { type: "create", vmId, vm: created.vm } as const;

@@ -145,7 +145,8 @@ async function columnsOf(
 ): Promise<readonly CourseColumn[]> {
   const batch = first && (await load(first));
   if (batch !== undefined) return batch.columns.slice(1);
-  const fields = cellFieldsOf(vm?.config ?? {});
+  // The columns of another model are known from the first batch on.
+  const fields = cellFieldsOf(vm?.config ?? {}) ?? [];
   return (
     vm?.record?.fields?.map((name) => fields.find((one) => one.name === name) ?? { name, unit: "" }) ?? fields
   );

@@ -19,6 +19,8 @@ import {
   resourceProblems,
   scheduledAmounts,
   type Vm,
+  type VmTypes,
+  withDemand,
 } from "@bioxen/contracts";
 import {
   type Causation,
@@ -39,6 +41,7 @@ import {
 } from "../domain/vm-decision.ts";
 import { type CommandPorts, executeOn } from "./command-ports.ts";
 import { changedAtMinute, heldGuest } from "./held-minute.ts";
+import { modelsHere } from "./known-models.ts";
 import { resizeInLedger } from "./ledger-resize.ts";
 
 type ResizeRequest = ParsedRequestOf<"vmResize">;
@@ -66,11 +69,16 @@ export class ResizeCommand {
     const admitted = admit(vmId, state, "resize");
     if ("answer" in admitted) return this.#answer(vmId, causation, admitted.answer);
     const { vm } = admitted;
-    const refusal = refusalOf(vmId, vm, resources, atMinute);
+    const refusal = refusalOf(vmId, vm, this.#typesOf(vm), resources, atMinute);
     if (refusal !== undefined) return refusal;
     const { chassisId, fence } = vm;
     if (fence === null || chassisId === null) {
-      const command = { type: "resize", vmId, ...requestParts(vm, resources, vm), granted: null } as const;
+      const command = {
+        type: "resize",
+        vmId,
+        ...requestParts(this.#typesOf(vm), resources, vm),
+        granted: null,
+      } as const;
       return changedAtMinute(vmId, await executeOn(this.#ports, vmId, causation, command));
     }
     const entry = ledgers.get(chassisId).entries[vmId];
@@ -78,7 +86,7 @@ export class ResizeCommand {
       return this.#answer(vmId, causation, preemptedMeanwhile(vmId));
     }
     const isSettled = vm.allocationCourse === undefined;
-    if (isSettled && isAlready(vm, entry, requestParts(vm, resources, vm)))
+    if (isSettled && isAlready(vm, entry, requestParts(this.#typesOf(vm), resources, vm)))
       return this.#answer(vmId, causation, UNCHANGED);
     const at = await this.#minuteOf(vmId, vm, atMinute, causation);
     if (at !== undefined && "ok" in at) return at;
@@ -115,7 +123,7 @@ export class ResizeCommand {
   ): Promise<Resized> {
     const { chassisId, fence, preemption } = vm;
     const before = at === undefined ? vm.request : amountsBefore(vm, at);
-    const { request, cell } = requestParts(vm, resources, { ...vm, request: before });
+    const { request, cell } = requestParts(this.#typesOf(vm), resources, { ...vm, request: before });
     const entry = this.#ports.ledgers.get(chassisId).entries[vmId];
     if (at !== undefined && hasOnly(vm, at.presentMinute, request) && isAlready(vm, entry, { request, cell }))
       return this.#answer(vmId, causation, UNCHANGED);
@@ -136,6 +144,11 @@ export class ResizeCommand {
     return changedAtMinute(vmId, await executeOn(this.#ports, vmId, any, command));
   }
 
+  /** Returns the types of the VM with the full demand of its model, of which shares are taken. */
+  #typesOf(vm: Vm): VmTypes {
+    return withDemand(vm, modelsHere(this.#ports, vm.config));
+  }
+
   async #answer(vmId: string, causation: Causation, decision: VmDecision): Promise<Resized> {
     return changedAtMinute(vmId, await this.#ports.vms.execute(vmId, causation, () => decision));
   }
@@ -145,6 +158,7 @@ export class ResizeCommand {
 function refusalOf(
   vmId: string,
   vm: Vm,
+  types: VmTypes,
   resources: ResizeRequest["resources"],
   atMinute: number | undefined,
 ): VmRejection | undefined {
@@ -152,7 +166,7 @@ function refusalOf(
     const message = `${vmId} is moving to ${vm.migration.target.chassisId}: resize it when it has arrived`;
     return refuse("CONFLICT", message, { retryable: true });
   }
-  const problems = resourceProblems(vm, resources);
+  const problems = resourceProblems(types, resources);
   if (problems.length > 0) return badRequest(problems);
   if (atMinute !== undefined) {
     if (!endsWithAgent(vm.vmType))

@@ -1,12 +1,24 @@
 /**
  * What a create makes of its request, and every problem that it names.
  */
-import { FULL_DEMAND, type ParsedRequestOf } from "@bioxen/contracts";
+import { FULL_DEMAND, knownModels, type ParsedRequestOf, type RecordedModel } from "@bioxen/contracts";
 import { describe, expect, it } from "vitest";
 import { burstAmounts, burstProblems, guaranteeProblems, newVmOf } from "./new-vm.ts";
 
 const FULL = FULL_DEMAND.syn3a;
 const DEFAULT_SEED = 42;
+/** A model of another package. */
+const TOY: RecordedModel = {
+  name: "toy",
+  version: 1,
+  description: "A toy.",
+  parameters: [{ name: "speed", unit: "1/min", range: [0, 1], default: 0.5, description: "Its speed." }],
+  environment: [{ name: "light", unit: "lux", range: [0, 100], default: 10, description: "Light." }],
+  outputs: [{ name: "mass", unit: "g", range: [0, 10], default: 1, description: "Its mass." }],
+  parameterSets: [{ name: "half", description: "Half as large.", fullDemand: { atpPerSecond: 400 } }],
+  biologicalTypes: [{ name: "ecoli", fullDemand: { atpPerSecond: 1_000 } }],
+  limitedBy: ["atpPerSecond"],
+};
 
 const request = (more: Partial<ParsedRequestOf<"vmCreate">> = {}): ParsedRequestOf<"vmCreate"> => ({
   biologicalType: "syn3a",
@@ -89,7 +101,8 @@ describe("a new VM", () => {
             },
             {
               path: "config.colour",
-              message: "is not a setting of a cell: use parameterSet, partitionNoise, genes",
+              message:
+                "is not a setting of a cell: use model, parameters, parameterSet, partitionNoise, genes",
             },
           ],
         },
@@ -113,6 +126,43 @@ describe("a new VM", () => {
           ],
         },
       },
+    });
+  });
+
+  it("of another model requests what that model declares, and only the fields that it has", () => {
+    const toy = (more: Partial<ParsedRequestOf<"vmCreate">> = {}, config: object = {}) =>
+      newVmOf(
+        request({ biologicalType: "ecoli", config: { model: "toy", ...config }, ...more }),
+        DEFAULT_SEED,
+        knownModels([{ models: [TOY] }]),
+      );
+    const fields = ["mass", "environment.light"];
+    const schedule = [{ atMinute: 5, environment: { light: 3 }, resources: { atpPerSecond: "10%" } }];
+    expect(toy({ environment: { light: 1 }, record: { everyMinutes: 1, fields }, schedule })).toMatchObject({
+      vm: {
+        request: { atpPerSecond: 1_000 },
+        environment: { light: 1 },
+        schedule: [{ atMinute: 0 }, { atMinute: 5, allocation: { atpPerSecond: 100 } }],
+      },
+    });
+    expect(toy({ resources: { atpPerSecond: "50%" } }, { parameterSet: "half" })).toMatchObject({
+      vm: { request: { atpPerSecond: 200 } },
+    });
+    const wrong = { resources: { ribosomes: 1 }, environment: { substrate: 1 } };
+    const refused = toy(
+      { ...wrong, record: { everyMinutes: 1, fields: ["r"] } },
+      { parameters: { speed: 2 } },
+    );
+    const problems = "rejection" in refused ? refused.rejection.details?.["problems"] : undefined;
+    expect((problems as { path: string }[]).map(({ path }) => path)).toEqual([
+      "resources.ribosomes",
+      "config.parameters.speed",
+      "environment.substrate",
+      "record.fields.0",
+    ]);
+    const unknown = newVmOf(request({ config: { model: "toy" } }), DEFAULT_SEED);
+    expect(unknown).toMatchObject({
+      rejection: { code: "MODEL_NOT_FOUND", details: { models: ["weisse"] } },
     });
   });
 

@@ -3,12 +3,15 @@
  * request with problems is rejected with all of them.
  */
 import {
+  BUILT_IN_MODELS,
   type CheckpointRecord,
   cellFieldsOf,
-  configProblems,
+  cellProblems,
   foreignResources,
-  fullDemand,
+  fullDemandOfTypes,
   isBeyondUntil,
+  type KnownModels,
+  modelRefusal,
   type ParsedRequestOf,
   type Problem,
   partsOfCells,
@@ -26,6 +29,7 @@ import {
   type Vm,
   type VmEvent,
   type VmType,
+  withDemand,
 } from "@bioxen/contracts";
 import { type Amounts, amountOf, closestWord } from "@bioxen/kernel";
 import { badRequest, unsupported } from "./requested-resources.ts";
@@ -38,26 +42,34 @@ type CreateRequest = ParsedRequestOf<"vmCreate">;
 
 /**
  * Returns the VM that the request describes, or BAD_REQUEST with every problem; UNSUPPORTED for a request that is right
- * but for what a VM of its type cannot have. A request without a seed gets `defaultSeed`.
+ * but for what a VM of its type cannot have; MODEL_NOT_FOUND for a model that is none of `models`. A request without a
+ * seed gets `defaultSeed`.
  */
-export function newVmOf(request: CreateRequest, defaultSeed: number): { readonly vm: NewVm } | VmRejection {
+export function newVmOf(
+  request: CreateRequest,
+  defaultSeed: number,
+  models: KnownModels = BUILT_IN_MODELS,
+): { readonly vm: NewVm } | VmRejection {
   const { biologicalType, vmType } = request;
-  const full = fullDemand(biologicalType, vmType);
-  const { request: initial, cell } = requestParts(request, request.resources);
-  const { schedule, request: amounts } = recordedSchedule(request, initial, request.schedule);
+  const unknown = vmType === "basic" ? modelRefusal(request.config, models) : undefined;
+  if (unknown !== undefined) return unknown;
+  const types = withDemand(request, models);
+  const full = fullDemandOfTypes(types);
+  const { request: initial, cell } = requestParts(types, request.resources);
+  const { schedule, request: amounts } = recordedSchedule(types, initial, request.schedule);
   const guarantee = request.guarantee && requestedAmounts(request.guarantee, full, amounts);
   const burst = request.burst && burstAmounts(request.burst, full);
   const isCell = vmType === "basic";
   const problems = [
-    ...resourceProblems(request, request.resources),
-    ...foreignResources("burst", request.burst ?? {}, request),
+    ...resourceProblems(types, request.resources),
+    ...foreignResources("burst", request.burst ?? {}, types),
     ...(burst === undefined ? [] : burstProblems(vmType, amounts, burst)),
-    ...foreignResources("guarantee", request.guarantee ?? {}, request),
+    ...foreignResources("guarantee", request.guarantee ?? {}, types),
     ...(guarantee === undefined ? [] : guaranteeProblems(vmType, amounts, guarantee)),
-    ...configProblems(request, request.config),
-    ...scheduleProblems(request),
+    ...cellProblems(request, models),
+    ...scheduleProblems({ ...request, ...types }),
     ...(isCell ? timeScaleProblems(request) : []),
-    ...recordProblems(request),
+    ...recordProblems(request, models),
   ];
   const missing = [
     ...partsOfCells(request),
@@ -175,9 +187,9 @@ export function guaranteeProblems(vmType: VmType, request: Amounts, guarantee: A
 }
 
 /** Returns the problems of the time course of a cell: each field must be one of a cell. */
-function recordProblems({ vmType, record, config }: CreateRequest): Problem[] {
+function recordProblems({ vmType, record, config }: CreateRequest, models: KnownModels): Problem[] {
   if (record === undefined || vmType !== "basic") return [];
-  const names = cellFieldsOf(config).map(({ name }) => name);
+  const names = (cellFieldsOf(config, models) ?? []).map(({ name }) => name);
   return (record.fields ?? []).flatMap((name, i): Problem[] => {
     if (names.includes(name)) return [];
     const meant = closestWord(name, names);

@@ -43,6 +43,13 @@ describe("health", () => {
     expect(healthOf(SYN3A, sample(700)).reasons.map(({ code }) => code)).toEqual(["slow"]);
   });
 
+  it("of a cell of another model is what the model says, also as its growth", () => {
+    const vm = { ...SYN3A, config: { model: "chemostat" } };
+    expect(growthPermille(vm, sample(10, { health: 80 }))).toBe(800);
+    expect(healthOf(vm, sample(10, { health: 80 }))).toEqual({ health: 80, reasons: [] });
+    expect(healthOf(vm, sample(10, { health: 80, lagMs: 30_000 })).health).toBe(40);
+  });
+
   it("falls with the lag of the host, to 0 after a minute", () => {
     const late = healthOf(SYN3A, sample(1_000, { lagMs: 30_000 }));
     expect(late).toMatchObject({ health: 50, reasons: [{ code: "lagging" }] });

@@ -10,6 +10,7 @@ import {
   FULL_DEMAND,
   type HEALTH_CODES,
   isCellSample,
+  otherModelOf,
   REFERENCE_DOUBLING_MINUTES,
   type Vm,
   type VmSample,
@@ -50,21 +51,26 @@ export interface Health {
   readonly reasons: readonly HealthReason[];
 }
 
+/** What the health of a VM follows from, beside its sample. */
+type Measured = Pick<Vm, "biologicalType"> & { readonly config?: Vm["config"] | undefined };
+
 /**
  * Returns the growth as ‰ of the growth of the type at full demand, rounded; above 1000 in a rich medium. Returns null
- * for a machine without a cell, which does not grow, and 0 for a cell in a machine that has failed.
+ * for a machine without a cell, which does not grow, and 0 for a cell in a machine that has failed. Of a cell of another
+ * model it is what the model says by its health, which is this share in percent.
  */
 export function growthPermille(
-  vm: Pick<Vm, "biologicalType">,
-  sample: Pick<VmSample, "growthRatePerMinute" | "machine">,
+  vm: Measured,
+  sample: Pick<VmSample, "growthRatePerMinute" | "machine"> & Partial<Pick<VmSample, "health">>,
 ): number | null {
   if (sample.machine?.agent?.state === "failed") return 0;
   if (!isCellSample(sample) || sample.growthRatePerMinute === undefined) return null;
+  if (otherModelOf(vm.config) !== undefined) return Math.round(10 * (sample.health ?? 0));
   const reference = Math.LN2 / REFERENCE_DOUBLING_MINUTES[vm.biologicalType];
   return Math.max(0, Math.round((1_000 * sample.growthRatePerMinute) / reference));
 }
 
-export function healthOf(vm: Pick<Vm, "biologicalType">, sample: VmSample): Health {
+export function healthOf(vm: Measured, sample: VmSample): Health {
   const { machine } = sample;
   if (machine === undefined) return cellHealth(vm, sample);
   if (machine.agent?.state === "failed") return failedCell(machine.agent.reason);
@@ -75,10 +81,12 @@ export function healthOf(vm: Pick<Vm, "biologicalType">, sample: VmSample): Heal
   return { health: Math.min(own.health ?? 0, its.health ?? 100), reasons };
 }
 
-function cellHealth(vm: Pick<Vm, "biologicalType">, sample: VmSample): Health {
-  const growth = growthPermille(vm, sample) ?? 0;
+function cellHealth(vm: Measured, sample: VmSample): Health {
   const lagShare = Math.min(1, sample.lagMs / LAG_AT_ZERO_HEALTH_MS);
+  const growth = growthPermille(vm, sample) ?? 0;
   const health = Math.round((Math.min(1_000, growth) / 10) * (1 - lagShare));
+  // What a cell of another model lacks is known to its model only.
+  if (otherModelOf(vm.config) !== undefined) return { health, reasons: lagReasons(sample) };
   return { health, reasons: [...growthReasons(growth, vm, sample), ...lagReasons(sample)] };
 }
 

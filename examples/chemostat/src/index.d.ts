@@ -1,0 +1,3 @@
+import type { CellModel } from "@bioxen/cell-models";
+
+export declare const cellModel: CellModel;

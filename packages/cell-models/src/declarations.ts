@@ -1,0 +1,23 @@
+/** What services need to know of cell models, without the equations of any. */
+export {
+  type DeclaredDemand,
+  type DeclaredQuantity,
+  type DeclaredSet,
+  type DeclaredType,
+  type DeclaredVariable,
+  declarationProblems,
+  MAX_DECLARATION_BYTES,
+  MAX_DECLARED,
+  type ModelDeclaration,
+} from "./model-declaration.ts";
+export {
+  DEFAULT_SET,
+  environmentOf,
+  environmentValueProblems,
+  fullDemandOf,
+  type ModelSettings,
+  parametersOf,
+  type SettingProblem,
+  settingProblems,
+} from "./model-settings.ts";
+export { WEISSE_DECLARATION } from "./weisse-declaration.ts";
