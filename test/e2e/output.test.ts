@@ -236,6 +236,9 @@ describe("--json", () => {
     await run("quota set", ["team=red", "--ribosomes", "20000"]);
     await runBoth("quota get", ["team=red"]);
     await runBoth("quota ls");
+    await runBoth("models ls");
+    await runBoth("models show", ["weisse"]);
+    await run("models show", ["absent"], 1);
     for (const words of [
       "ledger verify",
       "events verify",

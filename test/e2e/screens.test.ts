@@ -157,6 +157,8 @@ describe.each(WIDTHS)("on a terminal of %i columns", (columns) => {
     await run("quota set", [label, "--ribosomes", "20000", "--dna", "5000"]);
     await run("quota get", [label]);
     await run("quota ls");
+    await run("models ls");
+    await run("models show", ["weisse"]);
     await run("quota set", [label, "--lift"]);
     const { lastSeq } = JSON.parse((await bioxenHere(["events", "verify", "--json"])).stdout);
     for (const words of ["events verify", "events seal", "events accept-older-log", "replay", "top --once"]) {

@@ -2,7 +2,7 @@
  * A stack whose configuration names third-party packages for the cell model, the placement policy and the alert
  * deliverer.
  */
-import { readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -92,6 +92,66 @@ describe("a chemostat beside built-in cells", () => {
     ]);
     const wrong = world.done("cmd.vm.set-environment", { vmId: "culture", environment: { substrate: 1 } });
     await expect(wrong).rejects.toThrow(/BAD_REQUEST/);
+  });
+
+  it("is shown with what it declares, and created by its name", async () => {
+    const listed = await world.bioxen("models", "ls", "--json");
+    const { models } = JSON.parse(listed.stdout) as { models: { name: string; chassis: string[] }[] };
+    expect(models.map(({ name }) => name)).toEqual(["weisse", "chemostat", "organism-bridge"]);
+    expect(models[1]?.chassis).toEqual(["ecoli-1", "ecoli-2"]);
+    const shown = await world.bioxen("models", "show", "chemostat");
+    for (const text of ["dilutionPerMinute", "0 to 0.1", "g/L", "atpPerSecond 100000", "set slow"]) {
+      expect(shown.stdout).toContain(text);
+    }
+    const options = ["--model", "chemostat", "--parameter", "dilutionPerMinute=0.004", "--env", "feed=7"];
+    const created = await world.bioxen("vm", "create", "by-cli", "--type", "ecoli", ...options, "--json");
+    expect(JSON.parse(created.stdout)).toMatchObject({
+      vm: {
+        config: { model: "chemostat", parameters: { dilutionPerMinute: 0.004 } },
+        environment: { feed: 7 },
+      },
+    });
+    const absent = await world.bioxen("models", "show", "chemostats");
+    expect(absent.code).toBe(1);
+    expect(absent.stderr).toMatch(/MODEL_NOT_FOUND.*did you mean chemostat/);
+  });
+
+  it("is swept by its own parameter in an experiment", async () => {
+    const file = {
+      experiment: "dilution",
+      base: {
+        biologicalType: "ecoli",
+        config: { model: "chemostat" },
+        placement: { chassisTypes: ["ecoli"] },
+      },
+      sweep: { "config.parameters.dilutionPerMinute": [0.002, 0.004, 0.02] },
+      untilMinute: 60,
+      record: { everyMinutes: 30 },
+    };
+    const dir = await mkdtemp(join(tmpdir(), "bioxen-dilution-"));
+    await writeFile(join(dir, "dilution.json"), JSON.stringify(file));
+    const ran = await world.bioxen(
+      "experiment",
+      "run",
+      join(dir, "dilution.json"),
+      "--out",
+      join(dir, "out"),
+    );
+    expect(ran.code, ran.stderr).toBe(0);
+    const saved = JSON.parse(await readFile(join(dir, "out", "experiment.json"), "utf8"));
+    expect(saved.versions.model).toBe("chemostat 1");
+    await rm(dir, { recursive: true });
+    const ended = await world.done("qry.experiment.get", { experimentId: "dilution" });
+    const names = (ended["columnSets"] as { name: string }[][])[0]?.map(({ name }) => name) ?? [];
+    expect(names).toEqual(expect.arrayContaining(["biomass", "productivity", "environment.feed"]));
+    const value = (final: readonly number[], name: string) => final[names.indexOf(name)];
+    const swept = ended["vms"] as { values: Record<string, number>; final: number[] }[];
+    const rates = swept.map(({ final }) => value(final, "growthRatePerMinute"));
+    // At rest the culture grows as fast as it is diluted; beyond its maximum rate it is washed out.
+    expect(rates).toEqual([expect.closeTo(0.002, 9), expect.closeTo(0.004, 9), expect.closeTo(0.0119, 3)]);
+    const biomass = swept.map(({ final }) => value(final, "biomass") ?? 0);
+    expect(biomass[2]).toBeLessThan(0.001);
+    expect(biomass[0]).toBeGreaterThan(biomass[1] ?? 0);
   });
 
   it("is refused with every problem, and a model that no agent has by its name", async () => {

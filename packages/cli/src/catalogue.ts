@@ -72,6 +72,7 @@ export const CATALOGUE: readonly (CommandModule | CommandGroup)[] = [
     names: ["experiment"],
     load: async () => (await import("./commands/experiment.ts")).addExperimentCommands,
   },
+  { names: ["models"], load: async () => (await import("./commands/models.ts")).addModelCommands },
   { names: ["chassis"], load: async () => (await import("./commands/chassis.ts")).addChassisCommands },
   { names: ["pool"], load: async () => (await import("./commands/pool.ts")).addPoolCommands },
   { names: ["ledger"], load: async () => (await import("./commands/chassis.ts")).addLedgerCommands },

@@ -103,6 +103,7 @@ export {
   announcedModels,
   BUILT_IN_MODELS,
   DEFAULT_MODEL,
+  type DeclaredQuantity,
   hasModelOf,
   type KnownModels,
   knownModels,
@@ -113,6 +114,7 @@ export {
   modelsFor,
   otherModelOf,
   type RecordedModel,
+  recordedModel,
   withDemand,
 } from "./models.ts";
 export * from "./neighbours.ts";

@@ -6,7 +6,14 @@ import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { WEISSE } from "@bioxen/cell-models";
-import { eventSubject, LOG_SKIPS_ID, MAX_PAGE, type ResultOf } from "@bioxen/contracts";
+import {
+  type ExperimentVmView,
+  eventSubject,
+  knownModels,
+  LOG_SKIPS_ID,
+  MAX_PAGE,
+  type ResultOf,
+} from "@bioxen/contracts";
 import { messageOf } from "@bioxen/kernel";
 import { LogVerifier, skipsOf } from "@bioxen/log-verifier";
 import { tenantOf } from "@bioxen/nats";
@@ -88,12 +95,27 @@ async function documentOf(session: Session, { experiment, file, vms }: Whole) {
     digest,
     file,
     owner,
-    versions: { bioxen: bioxenVersion, model: `${WEISSE.name} ${WEISSE.version}` },
+    versions: { bioxen: bioxenVersion, model: await modelsOf(session, file, vms) },
     vms: vms.map(({ vmId, values, replicate, seed, incarnation, digest: course, reason }) => ({
       ...{ vmId, values, replicate, seed, incarnation, digest: course, reason },
     })),
     log: { firstSeq, lastSeq, seal: await sealUpTo(session, lastSeq) },
   };
+}
+
+/** Returns the models of the VMs with their versions; one that no agent announces any more has no version. */
+async function modelsOf(
+  session: Session,
+  file: Whole["file"],
+  vms: readonly Pick<ExperimentVmView, "values">[],
+): Promise<string> {
+  const base = (file["base"] as { readonly config?: { readonly model?: unknown } } | undefined)?.config
+    ?.model;
+  const swept = vms.map(({ values }) => values["config.model"] ?? base ?? WEISSE.name);
+  const names = [...new Set(swept.map(String))];
+  const isBuiltIn = names.every((name) => name === WEISSE.name);
+  const known = knownModels(isBuiltIn ? [] : (await session.ask("chassisList", {})).chassis);
+  return names.map((name) => `${name} ${known.get(name)?.version ?? ""}`.trim()).join(", ");
 }
 
 /**

@@ -1,7 +1,6 @@
 /**
  * `vm create`, `vm resize`, `vm set-environment`, `vm plan`: the commands with options of resources or of the medium.
  */
-
 import type { Accepted } from "@bioxen/client";
 import {
   amount,
@@ -20,6 +19,7 @@ import { messageOf } from "@bioxen/kernel";
 import type { Command } from "commander";
 import { versionOf, withExpectedVersion } from "../expected-version.ts";
 import { type SelectOptions, toEach, withSelector } from "../many-vms.ts";
+import { type ModelOptions, modelConfigOf, numberByName, withModelOptions } from "../model-options.ts";
 import { refused, usage } from "../outcome.ts";
 import {
   amountOption,
@@ -54,9 +54,12 @@ interface EnvironmentOptions {
   readonly nutrient?: number;
   readonly substrate?: number;
   readonly chloramphenicol?: number;
+  readonly env?: Record<string, number>;
 }
 
-interface CreateOptions extends ResourceOptions, EnvironmentOptions, PlacementOptions, RecordOptions {
+type CellOptions = ResourceOptions & EnvironmentOptions & ModelOptions;
+
+interface CreateOptions extends CellOptions, PlacementOptions, RecordOptions {
   readonly type: string;
   readonly vmType: string;
   readonly guarantee?: Record<string, number | string>;
@@ -69,7 +72,6 @@ interface CreateOptions extends ResourceOptions, EnvironmentOptions, PlacementOp
   readonly until?: RequestOf<"vmCreate">["until"];
   readonly label?: Record<string, string>;
   readonly restart?: "never" | "on-failure" | "always";
-  readonly parameterSet?: string;
   readonly template?: string;
   readonly storage?: string;
   readonly network?: string;
@@ -102,6 +104,7 @@ function environmentOf(o: EnvironmentOptions) {
     nutrientQuality: o.nutrient,
     substrate: o.substrate,
     chloramphenicolMicromolar: o.chloramphenicol,
+    ...o.env,
   });
 }
 
@@ -123,7 +126,8 @@ function withEnvironment(command: Command, otherwise: "default" | "keep"): Comma
       "--chloramphenicol <n>",
       `chloramphenicol in the medium, micromolar${none}`,
       numberOf(environment.shape.chloramphenicolMicromolar),
-    );
+    )
+    .option("--env <name=n>", "field of the environment of another model; repeatable", numberByName);
 }
 
 async function requestOf(vmId: string | undefined, o: CreateOptions): Promise<RequestOf<"vmCreate">> {
@@ -146,7 +150,7 @@ async function requestOf(vmId: string | undefined, o: CreateOptions): Promise<Re
     timeScale: o.timeScale,
     until: o.until,
     config: given({
-      parameterSet: o.parameterSet,
+      ...modelConfigOf(o),
       template: o.template,
       storage: o.storage,
       network: o.network,
@@ -165,7 +169,8 @@ function scheduleFrom(path: string, text: string): RequestOf<"vmCreate">["schedu
 }
 
 function withCreateOptions(command: Command): Command {
-  return withRecordOptions(withEnvironment(withPlacementOptions(withResources(command)), "default"))
+  const cell = withModelOptions(withEnvironment(withPlacementOptions(withResources(command)), "default"));
+  return withRecordOptions(cell)
     .addOption(oneOf("--type <type>", "biological type of the cell", BIOLOGICAL_TYPES).default("syn3a"))
     .addOption(oneOf("--vm-type <type>", "infrastructure that runs it", VM_TYPES).default("basic"))
     .option(
@@ -203,12 +208,6 @@ function withCreateOptions(command: Command): Command {
     )
     .option("--label <name=value>", "label; repeatable", labelOption)
     .addOption(oneOf("--restart <mode>", "when to restart it automatically; default never", RESTART_MODES))
-    .addOption(
-      oneOf("--parameter-set <name>", "parameters of the model; default: default", [
-        "default",
-        "weisse-2015",
-      ]),
-    )
     .option("--template <name>", "template that its machine is copied from (xcpng)")
     .option("--storage <name>", "storage repository of its disks (xcpng)")
     .option("--network <name>", "network of its first interface (xcpng)");
@@ -288,7 +287,7 @@ function addSetEnvironment(vm: Command): void {
       async (ids: string[], options: EnvironmentOptions & SelectOptions & AtMinute, command: Command) => {
         const medium = environmentOf(options);
         if (Object.keys(medium).length === 0)
-          throw usage("name at least one of --nutrient, --substrate, --chloramphenicol");
+          throw usage("name at least one of --nutrient, --substrate, --chloramphenicol, --env");
         await toEach<Accepted & ResultOf<"vmSetEnvironment">>(command, ids, options, {
           act: (session, vmId) =>
             session.call("vmSetEnvironment", {

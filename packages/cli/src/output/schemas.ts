@@ -10,6 +10,7 @@ import {
   type EndpointName,
   ledgerView,
   publishedSchema,
+  recordedModel,
   serviceSample,
   snapshotView,
   vmSample,
@@ -40,6 +41,9 @@ const agentSample = serviceSample.shape.agent.unwrap();
 const leftInPool = agentSample.shape.left.unwrap();
 /** By how much the high availability of a pool falls short. */
 const haGap = agentSample.shape.overcommitted.unwrap().element;
+
+/** A cell model, and the chassis whose VMs can have it. */
+const foundModel = recordedModel.extend({ builtIn: z.boolean(), chassis: z.array(z.string()) });
 
 const ok = z.literal(true);
 
@@ -254,6 +258,8 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
   "experiment ls": reply("experimentList"),
   "experiment show": reply("experimentGet"),
   "experiment cancel": reply("experimentCancel"),
+  "models ls": shaped({ models: z.array(foundModel) }),
+  "models show": shaped({ model: foundModel }),
   "chassis ls": reply("chassisList"),
   "chassis show": document(replyOf("chassisGet").extend({ overcommitted: haGap.optional() })),
   "chassis register": reply("chassisRegister"),
