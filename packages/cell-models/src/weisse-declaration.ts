@@ -33,7 +33,8 @@ export const WEISSE_DECLARATION: ModelDeclaration = {
     { name: "default", description: "The published cell, scaled and fitted to the biological type." },
     {
       name: "weisse-2015",
-      description: "The published parameters of a generic bacterium, unscaled.",
+      description:
+        "The published parameters, unscaled. At rest as published; import is throttled above an energy of 4.5e5, so for hours after a shift to better nutrient λ can differ (from 0.1 to 0.5: −20 % at 5 min, +8 % at 60 min).",
       biologicalTypes: ["ecoli"],
       environment: { nutrientQuality: PUBLISHED_MEDIUM.nutrientQuality },
       fullDemand: cellTypeOf("ecoli", "weisse-2015").fullDemand,

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { REPORT_AGAIN_MS } from "./limits.ts";
-import { type AgentReport, parseAgentReport } from "./protocol.ts";
+import { type AgentReport, parseAgentReport, parseSampleReport } from "./protocol.ts";
 import { Reports } from "./reports.ts";
 import { Xenstore } from "./xenstore.ts";
 
@@ -68,4 +68,34 @@ it("tries again after a failure, and logs each failure once", async () => {
   await reports.write(REPORT, undefined);
   await reports.write(REPORT, undefined);
   expect((await calls()).match(/vm-data/g)).toHaveLength(3);
+});
+
+it("writes the amounts of genes as far as a value has room for them", async () => {
+  await install("xenstore-write", "");
+  const sample = {
+    ...{
+      simMinutes: 1,
+      growthRatePerMinute: 0.01,
+      doublingTimeMinutes: 69,
+      divisions: 0,
+      luaInstructions: 0,
+    },
+    ribosomes: { total: 1, engaged: 1, cap: 1 },
+    atp: { molecules: 1, perSecond: 1, capPerSecond: 1 },
+    rnaPolymerases: { cap: 1 },
+    ...{ proteinAminoAcids: 1, health: 100, lagMs: 0, incarnation: 1, fence: 1 },
+  };
+  const written = async (count: number) => {
+    const outputs = Object.fromEntries(
+      Array.from({ length: count }, (_, i) => [`gene-${i}.protein`, 1_000 / 3]),
+    );
+    await reports.write(REPORT, { ...sample, outputs });
+    return parseSampleReport((await calls()).trimEnd().split("\n").at(-1) ?? "");
+  };
+  expect((await written(3)).outputs).toEqual({
+    "gene-0.protein": 1_000 / 3,
+    "gene-1.protein": 1_000 / 3,
+    "gene-2.protein": 1_000 / 3,
+  });
+  expect(await written(60)).toEqual(sample);
 });

@@ -1,6 +1,13 @@
 /** The reports of the agent in xenstore: its state and the latest sample, each written when it has changed. */
 import { REPORT_AGAIN_MS } from "./limits.ts";
-import { AGENT_KEY, type AgentReport, SAMPLE_KEY, type SampleReport, xenstoreValue } from "./protocol.ts";
+import {
+  AGENT_KEY,
+  type AgentReport,
+  MAX_XENSTORE_VALUE_BYTES,
+  SAMPLE_KEY,
+  type SampleReport,
+  xenstoreValue,
+} from "./protocol.ts";
 import type { Xenstore } from "./xenstore.ts";
 
 /** Longest reason in a report, characters. With it, the report is well below the limit of xenstore. */
@@ -28,7 +35,7 @@ export class Reports {
     if (!this.#xenstore.isPresent()) return;
     const { reason } = agent;
     await this.#put(AGENT_KEY, reason === undefined ? agent : { ...agent, reason: plain(reason) });
-    if (sample !== undefined) await this.#put(SAMPLE_KEY, sample);
+    if (sample !== undefined) await this.#put(SAMPLE_KEY, fitting(sample));
   }
 
   async #put(key: string, report: object): Promise<void> {
@@ -40,6 +47,14 @@ export class Reports {
     else if (trouble !== this.#trouble) this.#log(`xenstore-write: ${trouble}`);
     this.#trouble = trouble;
   }
+}
+
+/** Returns the sample, without its outputs if a value of xenstore has no room for them. */
+function fitting(sample: SampleReport): SampleReport {
+  if (sample.outputs === undefined) return sample;
+  if (new TextEncoder().encode(JSON.stringify(sample)).length <= MAX_XENSTORE_VALUE_BYTES) return sample;
+  const { outputs: _, ...rest } = sample;
+  return rest;
 }
 
 /** Returns a text that JSON and the xenstore tools leave unchanged. */

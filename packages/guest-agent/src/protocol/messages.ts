@@ -84,6 +84,8 @@ export const sampleSchema = z.object({
   proteinAminoAcids: finite,
   divisions: count,
   luaInstructions: count,
+  /** The amounts of the genes of a circuit by name; absent without any, and in a report that has no room for them. */
+  outputs: z.record(z.string(), finite).optional(),
   health: z.int().min(0).max(100),
   lagMs: z.number().min(0),
 });
