@@ -118,3 +118,11 @@ function shareOf(allocated: number, full: number): number {
 function assertNone(problems: readonly string[]): void {
   if (problems.length > 0) throw new RangeError(problems.join("; "));
 }
+
+/**
+ * Returns whether two records hold the same numbers. Setting limits or surroundings to equal values must not reset the
+ * solver's step.
+ */
+export function sameNumbers<T extends object>(a: T, b: T): boolean {
+  return Object.entries(a).every(([name, value]) => value === b[name as keyof T]);
+}

@@ -8,7 +8,8 @@
  * `cellModelContract` of `@bioxen/testkit` tests these requirements.
  */
 import type { CellAllocation } from "./allocation.ts";
-import { Cell, type CellOptions, type CellSample } from "./cell.ts";
+import { Cell, type CellSample } from "./cell.ts";
+import type { CellAge, CellNoise, CellOptions } from "./cell-options.ts";
 import type { GeneSpec } from "./genes.ts";
 import { declarationProblems, type ModelDeclaration } from "./model-declaration.ts";
 import type { CellSnapshot } from "./snapshot.ts";
@@ -106,7 +107,11 @@ export interface BootOptions {
   readonly allocation: CellAllocation;
   readonly seed: number;
   /** Only for the built-in model. */
+  readonly noise?: CellNoise | undefined;
+  /** Only for the built-in model. */
   readonly partitionNoise?: boolean | undefined;
+  /** Only for the built-in model. */
+  readonly age?: CellAge | undefined;
   /** Only for the built-in model. */
   readonly genes?: readonly GeneSpec[] | undefined;
 }

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Cell, type CellOptions, MAX_ADVANCE_MINUTES } from "./cell.ts";
+import { Cell, MAX_ADVANCE_MINUTES } from "./cell.ts";
+import type { CellOptions } from "./cell-options.ts";
 import { biologicalTypes } from "./cell-types.ts";
 import { steadyState } from "./steady-state.ts";
 import { allocationOf } from "./testing.ts";

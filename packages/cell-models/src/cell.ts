@@ -3,21 +3,34 @@
  * divides.
  *
  * A new cell starts in the settled state under its allocation and environment, like an inoculum from a culture under
- * the same conditions. The genes of a circuit enter this cell at minute 0. Afterwards only partition noise makes a variable jump, because a new allocation or environment
- * changes only the rates. The energy responds within seconds, the ribosomes over a generation or more.
+ * the same conditions. The genes of a circuit enter it at minute 0. Afterwards only noise makes a variable jump: a new
+ * allocation or environment changes the rates. Energy responds within seconds, ribosomes over a generation or more.
  *
  * The quantum is fixed, because the sixth digit of a result depends on the times at which the solver's intervals end.
  * With a fixed quantum, sixty calls of one minute and one call of sixty minutes give the same cell. Cells share no
  * mutable state.
  */
-import { type CellAllocation, type CellEnvironment, limitsOf, surroundingsOf } from "./allocation.ts";
-import { type BiologicalType, type CellType, cellTypeOf, type ParameterSetName } from "./cell-types.ts";
+import {
+  type CellAllocation,
+  type CellEnvironment,
+  limitsOf,
+  sameNumbers,
+  surroundingsOf,
+} from "./allocation.ts";
+import { type CellNoise, type CellOptions, noiseOf, requireChance } from "./cell-options.ts";
+import { type BiologicalType, type CellType, cellTypeOf } from "./cell-types.ts";
 import { type Circuit, circuitOf, outputsOf, withGenes } from "./circuit.ts";
-import type { GeneSpec } from "./genes.ts";
+import { ExpressionNoise } from "./expression-noise.ts";
 import { partition } from "./partition.ts";
-import { type RandomState, seedRandom } from "./random.ts";
+import { type RandomState, randomAge, seedRandom } from "./random.ts";
 import type { Rosenbrock } from "./rosenbrock.ts";
-import { type CellSnapshot, SNAPSHOT_FORMAT, SNAPSHOT_FORMAT_GENES, snapshotProblems } from "./snapshot.ts";
+import {
+  type CellSnapshot,
+  SNAPSHOT_FORMAT,
+  SNAPSHOT_FORMAT_EXPRESSION,
+  SNAPSHOT_FORMAT_GENES,
+  snapshotProblems,
+} from "./snapshot.ts";
 import { createSolver, FIRST_STEP_MINUTES } from "./solver.ts";
 import {
   A,
@@ -49,20 +62,6 @@ export const QUANTUM_MINUTES = 1;
  * argument is probably a unit error.
  */
 export const MAX_ADVANCE_MINUTES = 1_000_000;
-
-export interface CellOptions {
-  readonly biologicalType: BiologicalType;
-  readonly parameterSet?: ParameterSetName | undefined;
-  /** Amounts of resources, integers. An absent resource is 0. */
-  readonly allocation: CellAllocation;
-  readonly environment?: CellEnvironment | undefined;
-  /** Seed of the cell's random numbers: a safe integer of at least 0. It has an effect only with `partitionNoise`. */
-  readonly seed: number;
-  /** Whether a division splits the macromolecules at random. Default false: both daughters get exactly half. */
-  readonly partitionNoise?: boolean | undefined;
-  /** Genes of a circuit; default none. */
-  readonly genes?: readonly GeneSpec[] | undefined;
-}
 
 export interface CellSample {
   readonly simMinutes: number;
@@ -98,7 +97,7 @@ interface CellParts {
   readonly surroundings: Surroundings;
   readonly state: StateVector;
   readonly random: RandomState;
-  readonly partitionNoise: boolean;
+  readonly noise: CellNoise;
   readonly stepMinutes: number;
   readonly simMinutes: number;
   readonly divisions: number;
@@ -111,7 +110,8 @@ export class Cell {
   readonly #state: StateVector;
   readonly #before: StateVector;
   readonly #random: RandomState;
-  readonly #partitionNoise: boolean;
+  readonly #noise: CellNoise;
+  readonly #expression: ExpressionNoise | undefined;
   #allocation: CellAllocation;
   #stepMinutes: number;
   #simMinutes: number;
@@ -129,7 +129,8 @@ export class Cell {
     this.#state = parts.state;
     this.#before = createState(parts.state.length);
     this.#random = parts.random;
-    this.#partitionNoise = parts.partitionNoise;
+    this.#noise = parts.noise;
+    this.#expression = parts.noise === "expression" ? new ExpressionNoise(this.#model) : undefined;
     this.#allocation = { ...parts.allocation };
     this.#stepMinutes = parts.stepMinutes;
     this.#simMinutes = parts.simMinutes;
@@ -139,17 +140,19 @@ export class Cell {
   /**
    * Makes a cell at minute 0, in its settled state and without past divisions. Takes milliseconds.
    *
-   * Throws a `RangeError` for an unknown type, or for invalid genes, an invalid allocation or environment. The message
-   * then lists every problem of the genes, allocation or environment.
+   * Throws a `RangeError` for an unknown type, noise or age, or for invalid genes, an invalid allocation or environment. The
+   * message then lists every problem of the genes, allocation or environment.
    */
   static boot(options: CellOptions): Cell {
     const type = cellTypeOf(options.biologicalType, options.parameterSet);
     const circuit = circuitOf(type.parameters, options.genes);
     const limits = limitsOf(type, options.allocation);
     const surroundings = surroundingsOf(type, options.environment ?? {});
-    const random = seedRandom(checkedSeed(options.seed));
+    requireChance(options);
+    const random = seedRandom(options.seed);
     const state = referenceState(type);
     settle({ parameters: type.parameters, surroundings, limits }, type, state);
+    if (options.age === "random") state[GENERATIONS] = randomAge(random);
     return new Cell({
       type,
       circuit,
@@ -158,7 +161,7 @@ export class Cell {
       surroundings,
       state: circuit === undefined ? state : withGenes(state, circuit),
       random,
-      partitionNoise: options.partitionNoise ?? false,
+      noise: noiseOf(options),
       stepMinutes: FIRST_STEP_MINUTES,
       simMinutes: 0,
       divisions: 0,
@@ -185,8 +188,8 @@ export class Cell {
       limits: limitsOf(type, snapshot.allocation),
       surroundings: surroundingsOf(type, snapshot.environment),
       state,
-      random: options.seed === undefined ? [...snapshot.random] : seedRandom(checkedSeed(options.seed)),
-      partitionNoise: snapshot.partitionNoise,
+      random: reseeded(snapshot, options.seed),
+      noise: snapshot.noise ?? (snapshot.partitionNoise ? "partition" : "none"),
       stepMinutes: snapshot.stepMinutes,
       simMinutes: snapshot.simMinutes,
       divisions: snapshot.divisions,
@@ -254,7 +257,7 @@ export class Cell {
     };
   }
 
-  /** The state variables: those of every cell, then those of the genes of this cell. */
+  /** Those of every cell, then those of this cell's genes. */
   get stateVariables(): readonly StateVariable[] {
     return variablesOf([...STATE_NAMES, ...(this.#model.circuit?.variables ?? [])]);
   }
@@ -291,13 +294,15 @@ export class Cell {
 
   snapshot(): CellSnapshot {
     const genes = this.#model.circuit?.specs;
+    const ofGenes = genes === undefined ? SNAPSHOT_FORMAT : SNAPSHOT_FORMAT_GENES;
     return {
-      format: genes === undefined ? SNAPSHOT_FORMAT : SNAPSHOT_FORMAT_GENES,
+      format: this.#noise === "expression" ? SNAPSHOT_FORMAT_EXPRESSION : ofGenes,
       biologicalType: this.#type.biologicalType,
       parameterSet: this.#type.parameterSet,
       allocation: { ...this.#allocation },
       environment: { ...this.#model.surroundings },
-      partitionNoise: this.#partitionNoise,
+      partitionNoise: this.#noise !== "none",
+      ...(this.#noise === "expression" ? { noise: this.#noise } : {}),
       random: [...this.#random],
       state: [...this.#state],
       stepMinutes: this.#stepMinutes,
@@ -309,31 +314,36 @@ export class Cell {
 
   #liveOneQuantum(): void {
     const y = this.#state;
+    const random = [...this.#random];
     this.#before.set(y);
     try {
-      this.#stepMinutes = this.#solver.integrate(y, QUANTUM_MINUTES, this.#stepMinutes);
+      this.#integrateQuantum();
     } catch (error) {
       y.set(this.#before);
+      this.#random.splice(0, random.length, ...random);
       throw error;
     }
     this.#simMinutes += QUANTUM_MINUTES;
     while (y[GENERATIONS] >= Math.LN2) {
       y[GENERATIONS] -= Math.LN2;
       this.#divisions += 1;
-      if (this.#partitionNoise) partition(y, this.#random, this.#model.limits.ribosomeCap);
+      if (this.#noise !== "none") partition(y, this.#random, this.#model.limits.ribosomeCap);
     }
+  }
+
+  /** Computes the equations of one quantum, and in its middle the noise of expression. */
+  #integrateQuantum(): void {
+    const integrate = (minutes: number) => {
+      this.#stepMinutes = this.#solver.integrate(this.#state, minutes, this.#stepMinutes);
+    };
+    const noise = this.#expression;
+    integrate(noise === undefined ? QUANTUM_MINUTES : QUANTUM_MINUTES / 2);
+    noise?.add(this.#state, QUANTUM_MINUTES, this.#random);
+    if (noise !== undefined) integrate(QUANTUM_MINUTES / 2);
   }
 }
 
-function checkedSeed(seed: number): number {
-  if (Number.isSafeInteger(seed) && seed >= 0) return seed;
-  throw new RangeError(`seed: ${seed} is not an integer of 0 or more`);
-}
-
-/**
- * Returns whether two records hold the same numbers. Setting limits or surroundings to equal values must not reset the
- * solver's step.
- */
-function sameNumbers<T extends object>(a: T, b: T): boolean {
-  return Object.entries(a).every(([name, value]) => value === b[name as keyof T]);
+function reseeded({ random }: CellSnapshot, seed?: number): RandomState {
+  if (seed !== undefined) requireChance({ seed });
+  return seed === undefined ? [...random] : seedRandom(seed);
 }

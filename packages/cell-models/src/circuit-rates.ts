@@ -30,6 +30,7 @@ import {
   bindableRibosomes,
   elongationRate,
   engagedRibosomes,
+  transcriptionActivity,
   type WeisseModel,
   weisseRates,
 } from "./weisse.ts";
@@ -66,7 +67,7 @@ function hillSlope(regulator: Regulator, x: number): number {
 }
 
 /** Returns the product of the factors of all regulators of a gene, or of all but the one at the index `except`. */
-function regulation(gene: Gene, y: StateVector, except = -1): number {
+export function regulation(gene: Gene, y: StateVector, except = -1): number {
   let product = 1;
   for (let i = 0; i < gene.regulators.length; i++) {
     const regulator = gene.regulators[i] as Regulator;
@@ -82,7 +83,7 @@ export function circuitRates(model: WeisseModel, circuit: Circuit, y: StateVecto
   const gamma = elongationRate(p, y[A]);
   const lambda = (gamma * engagedRibosomes(y)) / p.mass;
   const bindable = bindableRibosomes(y, limits);
-  const activity = (limits.transcriptionShare * y[A]) / (p.transcriptionEnergyOther + y[A]);
+  const activity = transcriptionActivity(model, y[A]);
   const capture = p.chloramphenicolBinding * surroundings.chloramphenicolMicromolar;
   let complexes = 0;
   let bound = 0;

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Cell, type CellOptions } from "./cell.ts";
+import { Cell } from "./cell.ts";
+import type { CellOptions } from "./cell-options.ts";
 import { type Circuit, circuitOf, withGenes } from "./circuit.ts";
 import { circuitJacobian, circuitRates } from "./circuit-rates.ts";
 import { type GeneSpec, geneProblems, MAX_GENES } from "./genes.ts";

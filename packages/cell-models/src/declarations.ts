@@ -1,5 +1,13 @@
 /** What services need to know of cell models, without the equations of any. */
 export {
+  CELL_AGES,
+  CELL_NOISES,
+  type CellAge,
+  type CellNoise,
+  type ChanceSettings,
+  chanceProblems,
+} from "./cell-options.ts";
+export {
   type DeclaredDemand,
   type DeclaredQuantity,
   type DeclaredSet,

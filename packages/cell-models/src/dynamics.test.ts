@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Cell, type CellOptions } from "./cell.ts";
+import { Cell } from "./cell.ts";
+import type { CellOptions } from "./cell-options.ts";
 import { cellTypeOf } from "./cell-types.ts";
 import { Rosenbrock } from "./rosenbrock.ts";
 import { createSolver, FIRST_STEP_MINUTES } from "./solver.ts";

@@ -28,6 +28,9 @@ import {
 } from "./model-settings.ts";
 import type { StateVariable } from "./state.ts";
 
+/** Options that only the built-in model takes. */
+const BUILT_IN_OPTIONS = ["noise", "partitionNoise", "age", "genes"] as const;
+
 /** The identity of a cell: what never changes in its life. */
 interface Kind {
   readonly biologicalType: string;
@@ -47,14 +50,15 @@ export function hosted(model: CellModel): HostedModel {
 }
 
 function boot(model: CellModel, options: BootOptions): HostedCell {
-  const { allocation, seed, environment = {}, partitionNoise = false, genes } = options;
+  const { allocation, seed, environment = {} } = options;
   const problems = [
     ...texts(settingProblems(model, options)),
     ...texts(environmentValueProblems(model, environment)),
     ...allocationProblems(allocation),
     ...(Number.isSafeInteger(seed) && seed >= 0 ? [] : [`seed: ${seed} is not an integer of 0 or more`]),
-    ...(partitionNoise ? [`partitionNoise: the model ${model.name} has none`] : []),
-    ...(genes === undefined ? [] : [`genes: the model ${model.name} has no genes`]),
+    ...BUILT_IN_OPTIONS.filter((name) => options[name] !== undefined && options[name] !== false).map(
+      (name) => `${name}: the model ${model.name} has none`,
+    ),
   ];
   requireNone(problems);
   const kind = settledKind(model, options);

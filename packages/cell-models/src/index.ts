@@ -6,13 +6,7 @@ export {
   environmentProblems,
   limitsOf,
 } from "./allocation.ts";
-export {
-  Cell,
-  type CellOptions,
-  type CellSample,
-  MAX_ADVANCE_MINUTES,
-  QUANTUM_MINUTES,
-} from "./cell.ts";
+export { Cell, type CellSample, MAX_ADVANCE_MINUTES, QUANTUM_MINUTES } from "./cell.ts";
 export {
   type BootOptions,
   type CellModel,
@@ -29,6 +23,15 @@ export {
   type StateVariable,
   WEISSE,
 } from "./cell-model.ts";
+export {
+  CELL_AGES,
+  CELL_NOISES,
+  type CellAge,
+  type CellNoise,
+  type CellOptions,
+  chanceProblems,
+  noiseOf,
+} from "./cell-options.ts";
 export {
   type BiologicalType,
   biologicalTypes,
@@ -80,6 +83,12 @@ export {
   type Optimum,
   optimiseAllocation,
 } from "./optimise.ts";
-export { type CellSnapshot, SNAPSHOT_FORMAT, SNAPSHOT_FORMAT_GENES, snapshotProblems } from "./snapshot.ts";
+export {
+  type CellSnapshot,
+  SNAPSHOT_FORMAT,
+  SNAPSHOT_FORMAT_EXPRESSION,
+  SNAPSHOT_FORMAT_GENES,
+  snapshotProblems,
+} from "./snapshot.ts";
 export { type SteadyState, type SteadyStateOptions, steadyState } from "./steady-state.ts";
 export { StepLimitError } from "./step-limit-error.ts";

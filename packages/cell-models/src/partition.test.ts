@@ -33,6 +33,27 @@ test("nutrient, energy and the division clock are not dealt out", () => {
   expect(daughter[Q]).not.toBe(mother[Q]);
 });
 
+test.each([0.01, 0.054, 0.145, 0.3, 0.5, 0.9, 1.7])(
+  "is right at %d molecules: daughters have whole molecules, with this mean and the variance of chance",
+  (held) => {
+    const random = seedRandom(6);
+    const amounts = Array.from({ length: 20 * DAUGHTERS }, () => {
+      const daughter = publishedState();
+      daughter[M_Q] = held;
+      partition(daughter, random, UNCAPPED);
+      return daughter[M_Q];
+    });
+    const mean = amounts.reduce((sum, amount) => sum + amount, 0) / amounts.length;
+    const variance = amounts.reduce((sum, amount) => sum + (amount - mean) ** 2, 0) / amounts.length;
+    // The mother has one molecule more with the probability of the part; each goes to this daughter by a fair coin.
+    const part = 2 * held - Math.floor(2 * held);
+    const expected = held / 2 + (part * (1 - part)) / 4;
+    expect(amounts.every(Number.isInteger)).toBe(true);
+    expect(Math.abs(mean - held)).toBeLessThan(5 * Math.sqrt(expected / amounts.length));
+    expect(Math.abs(variance / expected - 1)).toBeLessThan(held < 0.1 ? 0.25 : 0.06);
+  },
+);
+
 test("nothing gets negative, however few there are", () => {
   const random = seedRandom(3);
   for (let n = 0; n < 500; n++) {

@@ -6,7 +6,7 @@
  * divide evenly. The protein mass of a daughter differs slightly from the constant mass M. The equations of the model
  * bring the protein mass back to M at rate λ.
  */
-import { fairBinomial, type RandomState } from "./random.ts";
+import { fairBinomial, type RandomState, uniform } from "./random.ts";
 import {
   C_M,
   C_Q,
@@ -58,16 +58,20 @@ export function partition(y: StateVector, random: RandomState, ribosomeCap: numb
   releaseAbove(limit, y);
 }
 
-/** Returns the amount of one daughter, if the mother has twice the amount `held`. */
+/**
+ * Returns the amount of one daughter, if the mother has twice the amount `held`. A mother has a whole number of molecules:
+ * the part of a molecule is one molecule with its probability. So mean and variance are right down to a hundredth of one.
+ */
 function shareOf(held: number, random: RandomState): number {
-  const coins = Math.round(2 * held);
-  return Math.max(0, held + fairBinomial(random, coins) - coins / 2);
+  const whole = Math.floor(2 * held);
+  const coins = whole + (uniform(random) < 2 * held - whole ? 1 : 0);
+  return fairBinomial(random, coins);
 }
 
 /**
  * Frees the engaged ribosomes in excess of `limit`, together with their mRNA: the same share of every class of mRNA.
  */
-function releaseAbove(limit: number, y: StateVector): void {
+export function releaseAbove(limit: number, y: StateVector): void {
   const engaged = engagedRibosomes(y);
   if (engaged <= limit) return;
   const released = 1 - limit / engaged;

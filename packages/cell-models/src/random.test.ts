@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { fairBinomial, nextWord, type RandomState, seedRandom } from "./random.ts";
+import { fairBinomial, nextWord, poisson, type RandomState, randomAge, seedRandom } from "./random.ts";
 
 const DRAWS = 4000;
 
@@ -56,4 +56,35 @@ describe("the fair binomial", () => {
   test("of one coin is 0 or 1, both", () => {
     expect(new Set(draws(1))).toEqual(new Set([0, 1]));
   });
+});
+
+describe("a Poisson number", () => {
+  test.each([0.01, 0.3, 1, 7, 30, 64, 65, 900, 1e6])("of mean %d has this mean and variance", (expected) => {
+    const state = seedRandom(11);
+    const sample = Array.from({ length: 20 * DRAWS }, () => poisson(state, expected));
+    const mean = sample.reduce((sum, value) => sum + value, 0) / sample.length;
+    const variance = sample.reduce((sum, value) => sum + (value - mean) ** 2, 0) / sample.length;
+    // 5 standard errors; the variance of a Poisson number has the variance 2 m² + m per draw.
+    expect(Math.abs(mean - expected)).toBeLessThan(5 * Math.sqrt(expected / sample.length));
+    const error = Math.sqrt((2 * expected * expected + expected) / sample.length);
+    expect(Math.abs(variance - expected)).toBeLessThan(5 * error);
+    if (expected <= 64) expect(sample.every((value) => Number.isInteger(value) && value >= 0)).toBe(true);
+  });
+
+  test("of mean 0 is 0", () => {
+    expect(poisson(seedRandom(1), 0)).toBe(0);
+  });
+});
+
+test("random ages are those of a population that grows: twice as many cells are newborn as about to divide", () => {
+  const state = seedRandom(12);
+  const ages = Array.from({ length: 20 * DRAWS }, () => randomAge(state) / Math.LN2);
+  const mean = ages.reduce((sum, age) => sum + age, 0) / ages.length;
+  expect(mean).toBeCloseTo(1 / Math.LN2 - 1, 2);
+  const young = ages.filter((age) => age < 0.1).length;
+  const old = ages.filter((age) => age >= 0.9).length;
+  expect(young / old).toBeGreaterThan(1.75);
+  expect(young / old).toBeLessThan(1.98);
+  expect(Math.min(...ages)).toBeGreaterThanOrEqual(0);
+  expect(Math.max(...ages)).toBeLessThan(1);
 });

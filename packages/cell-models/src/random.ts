@@ -1,7 +1,9 @@
 /**
- * Seeded random numbers of one cell: the generator sfc32 (public domain, C. Doty-Humphrey) and a fair binomial.
+ * Seeded random numbers of one cell: the generator sfc32 (public domain, C. Doty-Humphrey), a fair binomial, Poisson
+ * numbers and the age of a cell of a growing population.
  *
- * The generator uses integer operations only, so a seed gives the same cell on every machine. The snapshot of a cell
+ * The generator uses integer operations only, and the distributions only operations whose result IEEE 754 fixes (no
+ * logarithm), so a seed gives the same cell on every machine. The snapshot of a cell
  * contains the four words of the generator's state.
  */
 
@@ -20,6 +22,10 @@ const MAX_COINS = 1024;
  * their sum stays within ±6 standard deviations.
  */
 const UNIFORMS = 12;
+/** Largest mean of a Poisson number that is an integer. The method takes about as many uniforms as its mean. */
+const MAX_POISSON_MEAN = 64;
+/** Number of terms of the series of e^−x for x of at most 0.5: the first one left out is below 1e-17. */
+const SERIES_TERMS = 14;
 
 /** Returns a generator for a seed, which is a safe integer of at least 0. */
 export function seedRandom(seed: number): RandomState {
@@ -53,8 +59,62 @@ export function fairBinomial(state: RandomState, coins: number): number {
     return heads;
   }
   let sum = -UNIFORMS / 2;
-  for (let i = 0; i < UNIFORMS; i++) sum += nextWord(state) / 0x1_0000_0000;
+  for (let i = 0; i < UNIFORMS; i++) sum += uniform(state);
   return coins / 2 + (Math.sqrt(coins) / 2) * sum;
+}
+
+/** Returns a random number, 0 ≤ u < 1. */
+export function uniform(state: RandomState): number {
+  return nextWord(state) / 0x1_0000_0000;
+}
+
+/**
+ * Returns a Poisson number with this mean. Above 64 it returns a random real number instead, which has the same mean and
+ * variance, and is at least 0.
+ *
+ * Source of the method for small means, which multiplies uniforms: Knuth, The Art of Computer Programming 2, 3.4.1.
+ */
+export function poisson(state: RandomState, mean: number): number {
+  if (mean > MAX_POISSON_MEAN) {
+    let sum = -UNIFORMS / 2;
+    for (let i = 0; i < UNIFORMS; i++) sum += uniform(state);
+    return Math.max(0, mean + Math.sqrt(mean) * sum);
+  }
+  const limit = negativeExponential(mean);
+  let product = uniform(state);
+  let count = 0;
+  while (product > limit) {
+    product *= uniform(state);
+    count += 1;
+  }
+  return count;
+}
+
+/**
+ * Returns the age of a cell that is picked at random from a population that grows steadily, in ∫λ dt since its last
+ * division, 0..ln 2: a share 2^(1−x) of the cells is at the share x of its cycle.
+ *
+ * Source: Powell, Growth rate and generation time of bacteria, J. Gen. Microbiol. 15:492 (1956), for cycles of equal length.
+ */
+export function randomAge(state: RandomState): number {
+  for (;;) {
+    const age = uniform(state) * Math.LN2;
+    if (uniform(state) < negativeExponential(age)) return age;
+  }
+}
+
+/** Returns e^−x, 0 ≤ x ≤ 64, by a series and squarings: its bits do not depend on a library. */
+function negativeExponential(x: number): number {
+  let halvings = 0;
+  let small = x;
+  for (; small > 0.5; small /= 2) halvings += 1;
+  let [term, sum] = [1, 1];
+  for (let n = 1; n <= SERIES_TERMS; n++) {
+    term *= -small / n;
+    sum += term;
+  }
+  for (let i = 0; i < halvings; i++) sum *= sum;
+  return sum;
 }
 
 function bitCount(word: number): number {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Cell, type CellOptions } from "./cell.ts";
+import { Cell } from "./cell.ts";
+import type { CellOptions } from "./cell-options.ts";
 import { biologicalTypes, cellTypeOf } from "./cell-types.ts";
 import { type CellSnapshot, snapshotProblems } from "./snapshot.ts";
 import { allocationOf } from "./testing.ts";
@@ -46,9 +47,9 @@ describe("the same options give the same cell", () => {
     const { divisions, growthRatePerMinute, ribosomes, atp } = cell.sample();
     expect({ divisions, growthRatePerMinute, ribosomes: ribosomes.total, energy: atp.molecules }).toEqual({
       divisions: 2,
-      growthRatePerMinute: 0.0016532839009134443,
-      ribosomes: 1930.2092169943696,
-      energy: 0.3643419733839882,
+      growthRatePerMinute: 0.001534792099109731,
+      ribosomes: 1870.1405211481674,
+      energy: 0.3358182429271134,
     });
   });
 
@@ -154,7 +155,9 @@ describe("what is no snapshot is refused with every problem", () => {
 
   test.each([
     [null, ["snapshot"]],
-    [{ ...good, format: 3 }, ["format"]],
+    [{ ...good, format: 4 }, ["format"]],
+    [{ ...good, format: 3 }, ["noise"]],
+    [{ ...good, noise: "expression" }, ["noise"]],
     [{ ...good, format: 2 }, ["genes"]],
     [{ ...good, biologicalType: "yeast", parameterSet: "mine" }, ["biologicalType", "parameterSet"]],
     [{ ...good, simMinutes: -1, divisions: 0.5, stepMinutes: 0 }, ["simMinutes", "divisions", "stepMinutes"]],

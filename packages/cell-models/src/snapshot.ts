@@ -13,23 +13,28 @@ import { STATE_NAMES } from "./state.ts";
 import type { Surroundings } from "./weisse.ts";
 
 /**
- * Versions of the snapshot format: of cells without genes, and of cells with genes. A version changes when the order or
- * meaning of `state` changes; a snapshot of another format is rejected.
+ * Versions of the snapshot format: of cells without genes, of cells with genes, and of cells with expression noise, with or
+ * without genes. A version changes when the order or meaning of `state` changes; a snapshot of another format is rejected.
  */
 export const SNAPSHOT_FORMAT = 1;
 export const SNAPSHOT_FORMAT_GENES = 2;
+export const SNAPSHOT_FORMAT_EXPRESSION = 3;
+const FORMATS: readonly unknown[] = [SNAPSHOT_FORMAT, SNAPSHOT_FORMAT_GENES, SNAPSHOT_FORMAT_EXPRESSION];
 
 /**
  * Snapshot of one cell. It is a type alias and not an interface, because it must be assignable to `ModelSnapshot`. That
  * type has an index signature, and TypeScript assigns no interface to such a type.
  */
 export type CellSnapshot = {
-  readonly format: typeof SNAPSHOT_FORMAT | typeof SNAPSHOT_FORMAT_GENES;
+  readonly format: typeof SNAPSHOT_FORMAT | typeof SNAPSHOT_FORMAT_GENES | typeof SNAPSHOT_FORMAT_EXPRESSION;
   readonly biologicalType: BiologicalType;
   readonly parameterSet: ParameterSetName;
   readonly allocation: CellAllocation;
   readonly environment: Readonly<Surroundings>;
+  /** True for every kind of noise. */
   readonly partitionNoise: boolean;
+  /** Present exactly in format 3. */
+  readonly noise?: "expression";
   readonly random: Readonly<RandomState>;
   /** The state variables in the order of `STATE_NAMES`, then those of the genes. */
   readonly state: readonly number[];
@@ -47,10 +52,8 @@ export type CellSnapshot = {
 export function snapshotProblems(snapshot: CellSnapshot): string[] {
   if (typeof snapshot !== "object" || snapshot === null) return ["snapshot: is not an object"];
   const { format } = snapshot;
-  if (format !== SNAPSHOT_FORMAT && format !== SNAPSHOT_FORMAT_GENES) {
-    return [
-      `format: ${format} is not ${SNAPSHOT_FORMAT} or ${SNAPSHOT_FORMAT_GENES}, which this version reads`,
-    ];
+  if (!FORMATS.includes(format)) {
+    return [`format: ${format} is not one of ${FORMATS.join(", ")}, which this version reads`];
   }
   const problems = genesProblems(snapshot);
   // Which numbers the state has is known only if the genes are valid.
@@ -58,6 +61,7 @@ export function snapshotProblems(snapshot: CellSnapshot): string[] {
   if (!biologicalTypes.includes(snapshot.biologicalType)) problems.push("biologicalType: is not known");
   if (!parameterSets.includes(snapshot.parameterSet)) problems.push("parameterSet: is not known");
   if (typeof snapshot.partitionNoise !== "boolean") problems.push("partitionNoise: is not a boolean");
+  problems.push(...noiseProblems(snapshot));
   if (!isCount(snapshot.simMinutes)) problems.push("simMinutes: is not an integer of 0 or more");
   if (!isCount(snapshot.divisions)) problems.push("divisions: is not an integer of 0 or more");
   if (!(Number.isFinite(snapshot.stepMinutes) && snapshot.stepMinutes > 0)) {
@@ -81,7 +85,14 @@ function wordProblems(words: unknown): string[] {
   return valid ? [] : ["random: is not four 32-bit words"];
 }
 
+function noiseProblems({ format, noise, partitionNoise }: CellSnapshot): string[] {
+  const expected = format === SNAPSHOT_FORMAT_EXPRESSION ? "expression" : undefined;
+  if (noise !== expected) return [`noise: is not ${expected ?? "absent"}, as format ${format} has it`];
+  return expected === undefined || partitionNoise ? [] : ["partitionNoise: is not true, as format 3 has it"];
+}
+
 function genesProblems({ format, genes }: CellSnapshot): string[] {
+  if (format === SNAPSHOT_FORMAT_EXPRESSION && genes === undefined) return [];
   if (format === SNAPSHOT_FORMAT)
     return genes === undefined ? [] : [`genes: are not part of format ${format}`];
   const problems = geneProblems(genes).map(({ path, message }) => `${path}: ${message}`);

@@ -197,6 +197,24 @@ export function importPerTransporter(model: WeisseModel, energy: number): number
   return limits.atpShare * p.importRate * saturation * importThrottle(p, energy);
 }
 
+/** Returns the share of its maximum rate at which every gene but that of the ribosomes is transcribed, before regulation. */
+export function transcriptionActivity({ parameters: p, limits }: WeisseModel, energy: number): number {
+  return (limits.transcriptionShare * energy) / (p.transcriptionEnergyOther + energy);
+}
+
+/** Returns the rate of transcription of ribosomes, mRNA per minute. */
+export function ribosomeTranscription({ parameters: p, limits }: WeisseModel, energy: number): number {
+  return (
+    (limits.transcriptionShare * p.transcriptionRibosome * energy) / (p.transcriptionEnergyRibosome + energy)
+  );
+}
+
+/** Returns the rate of transcription of house-keeping protein, mRNA per minute, if `y` has this much of it. */
+export function housekeepingTranscription(p: WeisseParameters, activity: number, protein: number): number {
+  const repression = protein / p.housekeepingAutoinhibition;
+  return (p.transcriptionHousekeeping * activity) / (1 + repression * repression * repression * repression);
+}
+
 /** Writes dy/dt, the rate of change of each variable of the cell itself per minute, into `out`. */
 export function weisseRates(model: WeisseModel, y: StateVector, out: StateVector): void {
   const { parameters: p, surroundings, limits } = model;
@@ -221,13 +239,10 @@ export function weisseRates(model: WeisseModel, y: StateVector, out: StateVector
   const netM = bindable * y[M_M] - p.unbinding * y[C_M] - madeM;
   const netQ = bindable * y[M_Q] - p.unbinding * y[C_Q] - madeQ;
 
-  const share = limits.transcriptionShare;
-  const otherActivity = (share * energy) / (p.transcriptionEnergyOther + energy);
-  const written = p.transcriptionEnzyme * otherActivity;
-  const writtenR = (share * p.transcriptionRibosome * energy) / (p.transcriptionEnergyRibosome + energy);
-  const repression = y[Q] / p.housekeepingAutoinhibition;
-  const writtenQ =
-    (p.transcriptionHousekeeping * otherActivity) / (1 + repression * repression * repression * repression);
+  const activity = transcriptionActivity(model, energy);
+  const written = p.transcriptionEnzyme * activity;
+  const writtenR = ribosomeTranscription(model, energy);
+  const writtenQ = housekeepingTranscription(p, activity, y[Q]);
 
   const capture = p.chloramphenicolBinding * surroundings.chloramphenicolMicromolar;
   const loss = lambda + capture;

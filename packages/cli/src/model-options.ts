@@ -1,23 +1,31 @@
-/** Options of the cell's model: its name, its parameters, and fields of its environment. */
+/** Options of the cell's model: its name, its parameters, fields of its environment, and what is random in it. */
+import { CELL_AGES, CELL_NOISES, type CellAge, type CellNoise } from "@bioxen/cell-models/declarations";
 import { type Command, InvalidArgumentError } from "commander";
-import { given } from "./parse.ts";
+import { given, oneOf } from "./parse.ts";
 
 export interface ModelOptions {
   readonly model?: string;
   readonly parameterSet?: string;
   readonly parameter?: Record<string, number>;
+  readonly noise?: CellNoise;
+  readonly age?: CellAge;
 }
 
 export function withModelOptions(command: Command): Command {
   return command
     .option("--model <name>", "cell model, one of bioxen models ls; default: weisse")
     .option("--parameter-set <name>", "named set of parameters of the model; default: default")
-    .option("--parameter <name=n>", "value of a parameter of the model; repeatable", numberByName);
+    .option("--parameter <name=n>", "value of a parameter of the model; repeatable", numberByName)
+    .addOption(
+      oneOf("--noise <kind>", "what is random in the cell, from its seed; default: none", CELL_NOISES),
+    )
+    .addOption(oneOf("--age <age>", "age of the cell at its start; default: newborn", CELL_AGES));
 }
 
 /** Returns the settings in the config of a VM. */
-export function modelConfigOf({ model, parameterSet, parameter }: ModelOptions): Record<string, unknown> {
-  return given({ model, parameterSet, parameters: parameter });
+export function modelConfigOf(options: ModelOptions): Record<string, unknown> {
+  const { model, parameterSet, parameter, noise, age } = options;
+  return given({ model, parameterSet, parameters: parameter, noise, age });
 }
 
 /** Parses one number of a repeated option, such as `feed=20`. Returns those before, and this one. */

@@ -15,6 +15,17 @@ it("genes of a circuit are settings of a cell, of any kind and in a machine", ()
   expect(configProblems({ vmType: "xcpng", biologicalType: "ecoli" }, { genes })).toEqual([]);
 });
 
+it("noise and age have values of their own, and one way to say the noise is enough", () => {
+  for (const noise of ["none", "partition", "expression"])
+    expect(configProblems(BASIC, { noise, age: "random" })).toEqual([]);
+  expect(configProblems(BASIC, { noise: "loud", age: 3, partitionNoise: "yes" })).toEqual([
+    { path: "config.noise", message: "must be none, partition, expression" },
+    { path: "config.partitionNoise", message: "must be true or false" },
+    { path: "config.noise", message: "is given beside partitionNoise: use one of the two" },
+    { path: "config.age", message: "must be newborn, random" },
+  ]);
+});
+
 it("every problem of the genes is reported with its path", () => {
   const genes = [
     { ...lacI, name: "r" },

@@ -4,6 +4,7 @@
  * machines.
  */
 import {
+  chanceProblems,
   environmentValueProblems,
   type ModelDeclaration,
   settingProblems,
@@ -20,11 +21,13 @@ export const CELL_SETTINGS: readonly string[] = [
   "model",
   "parameters",
   "parameterSet",
+  "noise",
   "partitionNoise",
+  "age",
   "genes",
 ];
 /** Settings that only the built-in model has. */
-const BUILT_IN_SETTINGS: readonly string[] = ["partitionNoise", "genes"];
+const BUILT_IN_SETTINGS: readonly string[] = ["noise", "partitionNoise", "age", "genes"];
 
 type Config = Readonly<Record<string, unknown>>;
 type Fields = Readonly<Record<string, unknown>>;
@@ -57,6 +60,7 @@ export function configProblems(types: VmTypes, config: Config, models?: KnownMod
   return [
     ...modelProblems(types, config, models),
     ...circuitProblems(config),
+    ...noiseProblems(config),
     ...unknownSettings(types, config),
   ];
 }
@@ -131,6 +135,12 @@ function circuitProblems(config: Config): Problem[] {
   const { genes } = config;
   if (genes === undefined || otherModelOf(config) !== undefined) return [];
   return geneProblems(genes).map(({ path, message }) => ({ path: `config.${path}`, message }));
+}
+
+/** Returns the problems of what is random in the cell. */
+function noiseProblems(config: Config): Problem[] {
+  if (otherModelOf(config) !== undefined) return [];
+  return chanceProblems(config).map(({ path, message }) => ({ path: `config.${path}`, message }));
 }
 
 /**

@@ -52,7 +52,7 @@ describe("the models that agents announce", () => {
       parameterSet: "none",
       parameters: { speed: 2, sped: 1 },
       genes: [],
-      noise: 1,
+      odd: 1,
     };
     const schedule = [{ environment: { light: 1 } }, { environment: { lihgt: 1 } }];
     const wrong = { ...toy, config, environment: { substrate: 1, light: -1 }, schedule };
@@ -61,7 +61,7 @@ describe("the models that agents announce", () => {
       "config.parameters.speed",
       "config.parameters.sped",
       "config.genes",
-      "config.noise",
+      "config.odd",
       "environment.substrate",
       "environment.light",
       "schedule.1.environment.lihgt",

@@ -45,10 +45,9 @@ export function modelOf(config: GuestSpec["config"], models: Models): HostedMode
  */
 export function bootOptionsOf(spec: GuestSpec, model: HostedModel): BootOptions {
   const { biologicalType, allocation, environment, seed, config } = spec;
-  const { parameterSet, parameters, partitionNoise, genes } = config as Readonly<Record<string, unknown>>;
-  if (partitionNoise !== undefined && typeof partitionNoise !== "boolean") {
-    throw new DriverError("BAD_REQUEST", "config.partitionNoise must be true or false");
-  }
+  const { parameterSet, parameters, noise, partitionNoise, age, genes } = config as Readonly<
+    Record<string, unknown>
+  >;
   if (genes !== undefined && model !== WEISSE) {
     throw new DriverError("BAD_REQUEST", `config.genes: the model ${model.name} has no genes`);
   }
@@ -62,7 +61,9 @@ export function bootOptionsOf(spec: GuestSpec, model: HostedModel): BootOptions 
     seed,
     parameterSet: parameterSet as string | undefined,
     parameters: parameters as Quantities | undefined,
-    partitionNoise,
+    noise: noise as BootOptions["noise"],
+    partitionNoise: partitionNoise as BootOptions["partitionNoise"],
+    age: age as BootOptions["age"],
     genes: genes as readonly GeneSpec[] | undefined,
   };
 }

@@ -12,6 +12,7 @@ import {
   type HostedCell,
   type HostedModel,
   type ModelSnapshot,
+  noiseOf,
   parametersOf,
   WEISSE,
 } from "@bioxen/cell-models";
@@ -120,7 +121,7 @@ function foreignTraits(cell: ModelSnapshot, spec: GuestSpec, model: HostedModel)
   const traits: readonly [string, unknown, unknown][] = [
     ["biologicalType", cell.biologicalType, spec.biologicalType],
     ["parameterSet", cell.parameterSet, spec.config["parameterSet"] ?? DEFAULT_SET],
-    ["partitionNoise", cell.partitionNoise, spec.config["partitionNoise"] ?? false],
+    ["noise", cell["noise"] ?? noiseOf(cell), noiseOf(spec.config)],
   ];
   const foreign = traits.flatMap(([name, kept, wanted]) =>
     kept === wanted ? [] : [`${name} ${kept}, not ${wanted}`],

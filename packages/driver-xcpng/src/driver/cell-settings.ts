@@ -17,7 +17,9 @@ export const CELL_SETTINGS: readonly string[] = [
   "model",
   "parameters",
   "parameterSet",
+  "noise",
   "partitionNoise",
+  "age",
   "genes",
 ];
 
