@@ -11,7 +11,7 @@ import { eventually, type Json, World } from "./world.ts";
 const FILE = {
   experiment: "law",
   base: { biologicalType: "ecoli", config: { parameterSet: "weisse-2015", partitionNoise: true } },
-  sweep: { "environment.nutrientQuality": [0.1, 0.5], "resources.ribosomes": ["5%", "7%", "9%"] },
+  sweep: { "environment.nutrientQuality": [0.1, 0.5], "resources.ribosomes": ["41%", "58%", "74%"] },
   replicates: 2,
   untilMinute: 60,
   record: { everyMinutes: 20 },

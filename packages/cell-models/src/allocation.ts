@@ -60,9 +60,10 @@ const HARD_CAP = 100;
 export function limitsOf(type: CellType, allocation: CellAllocation): Limits {
   assertNone(allocationProblems(allocation));
   const ribosomes = allocation.ribosomes ?? 0;
+  const isFull = ribosomes >= type.fullDemand.ribosomes;
   return {
-    ribosomeCap: ribosomes,
-    bindablePerPlace: ribosomes < type.fullDemand.ribosomes ? SOFT_CAP : HARD_CAP,
+    ribosomeCap: isFull ? Math.max(ribosomes, type.ribosomeCapAtFullDemand ?? 0) : ribosomes,
+    bindablePerPlace: isFull ? HARD_CAP : SOFT_CAP,
     atpShare: shareOf(allocation.atpPerSecond ?? 0, type.fullDemand.atpPerSecond),
     transcriptionShare: shareOf(allocation.rnaPolymerases ?? 0, type.fullDemand.rnaPolymerases),
   };

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { Cell } from "./cell.ts";
 import { biologicalTypes, cellTypeOf } from "./cell-types.ts";
 import { steadyState } from "./steady-state.ts";
 
@@ -58,4 +59,39 @@ describe("the catalogue", () => {
     expect(() => cellTypeOf("syn3a", "weisse-2015")).toThrow("published for ecoli, not for syn3a");
     expect(() => cellTypeOf("toString" as "ecoli")).toThrow(RangeError);
   });
+});
+
+describe("the full demand of the published cell", () => {
+  const WEISSE = { biologicalType: "ecoli", parameterSet: "weisse-2015" } as const;
+  const full = cellTypeOf("ecoli", "weisse-2015").fullDemand;
+
+  test("is what the cell uses at rest", () => {
+    const { ribosomes, atpPerSecond, relativeGrowthRate } = steadyState(WEISSE);
+    expect(Math.ceil(ribosomes.total)).toBe(full.ribosomes);
+    expect(Math.ceil(atpPerSecond)).toBe(full.atpPerSecond);
+    expect(relativeGrowthRate).toBeCloseTo(1, 9);
+  });
+
+  test("lets the cell follow the paper where it makes more ribosomes: as with any larger allocation", () => {
+    const more = cellTypeOf("ecoli").fullDemand;
+    for (const environment of [{}, { nutrientQuality: 2 }, { chloramphenicolMicromolar: 8 }]) {
+      const [own, larger] = [full, more].map((allocation) =>
+        Cell.boot({ ...WEISSE, allocation, environment, seed: 1 }),
+      );
+      own?.advance(120);
+      larger?.advance(120);
+      expect(own?.snapshot().state).toEqual(larger?.snapshot().state);
+    }
+    const drugged = steadyState({ ...WEISSE, environment: { chloramphenicolMicromolar: 8 } });
+    expect(drugged.ribosomes.total).toBeGreaterThan(full.ribosomes * 1.2);
+  });
+
+  test.each(["ribosomes", "rnaPolymerases", "atpPerSecond"] as const)(
+    "halved in %s changes growth",
+    (name) => {
+      const allocation = { ...full, [name]: Math.ceil(full[name] / 2) };
+      const { relativeGrowthRate } = steadyState({ ...WEISSE, allocation });
+      expect(Math.abs(relativeGrowthRate - 1)).toBeGreaterThan(0.01);
+    },
+  );
 });

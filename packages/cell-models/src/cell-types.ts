@@ -45,6 +45,8 @@ export interface CellType {
   readonly surroundings: Readonly<Surroundings>;
   /** Resources that the type needs to grow at its reference rate. They are the default request of a VM. */
   readonly fullDemand: ResourceDemand;
+  /** Cap of a cell with its full demand of ribosomes, if it is larger than its allocation; absent: the allocation. */
+  readonly ribosomeCapAtFullDemand?: number | undefined;
   /**
    * Growth rate λ under full demand in the default environment, per minute. A cell at this rate has a health of 100 %.
    */
@@ -203,16 +205,26 @@ const TYPES: Readonly<Record<BiologicalType, CellType>> = {
 };
 
 /**
- * The published cell, with the name and the full demand of `ecoli`. The published cell has 3 189 ribosomes, far fewer
- * than the 26 300 of that demand. An allocation of ribosomes therefore limits growth only below about 3 200. ATP and
- * polymerases limit growth below the full demand, as in the default parameter set.
+ * Full demand of the published cell. Ribosomes and ATP are those of the model at rest: 3 188.6 ribosomes, 4 ATP per amino
+ * acid. The paper has no polymerases; theirs are those of `ecoli`, scaled by the protein mass (1 / 12.815). The genome is
+ * that of E. coli.
  */
+const PUBLISHED_DEMAND = { ribosomes: 3189, rnaPolymerases: 391, atpPerSecond: 160764, dnaKilobases: 4642 };
+/**
+ * Cap of a published cell that has its full demand of ribosomes: more ribosomes than its protein mass can make (13 247).
+ * With chloramphenicol or in a richer medium the published cell makes more ribosomes than at rest, and a cell with its
+ * full demand follows the paper there too.
+ */
+const PUBLISHED_CAP = 26300;
+
+/** The published cell, with the name of `ecoli`. */
 const WEISSE_2015: CellType = cellType({
   biologicalType: "ecoli",
   parameterSet: "weisse-2015",
   parameters: PUBLISHED,
   nutrientQuality: 0.5,
-  fullDemand: ECOLI_DEMAND,
+  fullDemand: PUBLISHED_DEMAND,
+  ribosomeCapAtFullDemand: PUBLISHED_CAP,
   referenceGrowthRate: 0.02411453378,
 });
 

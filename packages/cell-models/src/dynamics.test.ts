@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { limitsOf } from "./allocation.ts";
 import { Cell } from "./cell.ts";
 import type { CellOptions } from "./cell-options.ts";
 import { cellTypeOf } from "./cell-types.ts";
@@ -14,10 +15,10 @@ import { weisseJacobian } from "./weisse-jacobian.ts";
 const WEISSE: CellOptions = {
   biologicalType: "ecoli",
   parameterSet: "weisse-2015",
-  allocation: allocationOf("ecoli"),
+  allocation: published.fullDemand,
   seed: 7,
 };
-const HALF_ATP = { ...WEISSE, allocation: allocationOf("ecoli", { atpPerSecond: 740227 }) };
+const HALF_ATP = { ...WEISSE, allocation: { ...published.fullDemand, atpPerSecond: 80382 } };
 
 function growthAfter(cell: Cell, minutes: readonly number[]): number[] {
   const start = cell.simMinutes;
@@ -113,7 +114,7 @@ describe("positivity", () => {
     });
     fc.assert(
       fc.property(fc.constantFrom(published, cellTypeOf("ecoli")), exponents, (type, by) => {
-        const model = modelOf(type, { ribosomeCap: type.fullDemand.ribosomes, bindablePerPlace: 100 });
+        const model = modelOf(type, limitsOf(type, type.fullDemand));
         const y = perturbed(referenceState(type), by);
         const solver = createSolver(model);
         let step = 1;

@@ -11,7 +11,7 @@ import {
   optimiseAllocation,
   type ParameterSetName,
 } from "@bioxen/cell-models";
-import { fullDemand, otherModelOf, type VmView } from "@bioxen/contracts";
+import { BUILT_IN_MODELS, fullDemandOfTypes, otherModelOf, type VmView, withDemand } from "@bioxen/contracts";
 import type { Amounts } from "@bioxen/kernel";
 
 /**
@@ -25,7 +25,7 @@ export function optimumOf(vm: VmView, reachable?: Amounts): Optimum {
   const other = otherModelOf(vm.config);
   if (other !== undefined)
     throw new RangeError(`${vm.vmId} is a cell of ${other}: only weisse has an optimum`);
-  const full = fullDemand(vm.biologicalType, vm.vmType);
+  const full = fullDemandOfTypes(withDemand(vm, BUILT_IN_MODELS));
   const most = Object.fromEntries(
     Object.entries(full).map(([name, amount]) => [
       name,

@@ -8,6 +8,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import {
+  BUILT_IN_MODELS,
   cellProblems,
   checkedBy,
   createRequest,
@@ -24,6 +25,7 @@ import {
   timeScaleProblems,
   untilProblems,
   withCell,
+  withDemand,
 } from "@bioxen/contracts";
 import { type Amounts, ID_PATTERN } from "@bioxen/kernel";
 import { type FileProblem, parseFile } from "../yaml-file.ts";
@@ -147,18 +149,19 @@ async function requestOf(
     };
   }
   const { resources } = parsed.data;
-  const parts = requestParts(parsed.data, resources);
-  const { request } = recordedSchedule(parsed.data, parts.request, parsed.data.schedule);
+  const types = withDemand(parsed.data, BUILT_IN_MODELS);
+  const parts = requestParts(types, resources);
+  const { request } = recordedSchedule(types, parts.request, parsed.data.schedule);
   const others = [
     ...modelProblems(parsed.data.config),
     ...cellProblems(parsed.data),
-    ...scheduleProblems(parsed.data),
+    ...scheduleProblems({ ...parsed.data, ...types }),
     ...timeScaleProblems(parsed.data),
     ...untilProblems(parsed.data),
     ...partsOfCells(parsed.data),
   ];
   const problems = [
-    ...resourceProblems(parsed.data, resources, `${path}.resources`),
+    ...resourceProblems(types, resources, `${path}.resources`),
     ...others.map((one) => ({
       ...one,
       path: `${path}.${one.path}`,

@@ -6,13 +6,15 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import {
-  fullDemand,
+  BUILT_IN_MODELS,
+  fullDemandOfTypes,
   isHeldByPreemption,
   recordedSchedule,
   requestedAmounts,
   requestParts,
   type Vm,
   type VmView,
+  withDemand,
 } from "@bioxen/contracts";
 import { equalAmounts } from "@bioxen/kernel";
 import type { Fleet, WantedVm } from "./fleet-file.ts";
@@ -80,7 +82,7 @@ function plannedVm(fleet: string, wanted: WantedVm, vm: VmView | undefined): Pla
 
 /** Returns the differences between file and VM that cannot change in place and therefore need a new VM. */
 function fixedDifferences({ create }: WantedVm, vm: VmView): Difference[] {
-  const full = fullDemand(create.biologicalType, create.vmType);
+  const full = fullDemandOfTypes(withDemand(create, BUILT_IN_MODELS));
   const burst = create.burst && requestedAmounts(create.burst, full, zeroes(create.burst));
   // A VM without an explicit guarantee is guaranteed its whole request, also after a resize.
   const guarantee =
@@ -107,8 +109,9 @@ function fixedDifferences({ create }: WantedVm, vm: VmView): Difference[] {
 }
 
 function scheduled(create: WantedVm["create"]): unknown {
-  const { request } = requestParts(create, create.resources);
-  return recordedSchedule(create, request, create.schedule).schedule ?? [];
+  const types = withDemand(create, BUILT_IN_MODELS);
+  const { request } = requestParts(types, create.resources);
+  return recordedSchedule(types, request, create.schedule).schedule ?? [];
 }
 
 function untilOf({ until }: VmView): object {

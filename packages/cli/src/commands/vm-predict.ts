@@ -5,12 +5,13 @@ import {
   biologicalTypes,
   type CellEnvironment,
   type CellResource,
+  cellTypeOf,
   type ParameterSetName,
   parameterSets,
   type SteadyState,
   steadyState,
 } from "@bioxen/cell-models";
-import { type BiologicalType, environment, FULL_DEMAND, requestedAmounts } from "@bioxen/contracts";
+import { type BiologicalType, environment, requestedAmounts } from "@bioxen/contracts";
 import type { Amounts } from "@bioxen/kernel";
 import type { Command } from "commander";
 import { endOf, usage } from "../outcome.ts";
@@ -105,7 +106,7 @@ export function predict(options: PredictOptions): PredictionReport {
     throw usage(`these values have ${count} combinations; at most ${MAX_PREDICTIONS} are predicted at once`);
   }
   const predictions = combinations(given).map((chosen) => {
-    const allocation = allocationOf(biologicalType, chosen);
+    const allocation = allocationOf(cellTypeOf(biologicalType, parameterSet).fullDemand, chosen);
     const medium = mediumOf(chosen);
     const varied = Object.fromEntries(
       given.flatMap(([name, { length }]) => (length > 1 ? [[name, chosen[name]]] : [])),
@@ -130,10 +131,10 @@ function combinations(given: readonly (readonly [Option, readonly Value[]])[]): 
   );
 }
 
-function allocationOf(biologicalType: BiologicalType, chosen: Chosen): Amounts {
+function allocationOf(full: Amounts, chosen: Chosen): Amounts {
   const requested: Partial<Record<CellResource, Value | undefined>> = {};
   for (const [option, resource] of Object.entries(RESOURCES)) requested[resource] = chosen[option as Option];
-  return requestedAmounts(requested, FULL_DEMAND[biologicalType], FULL_DEMAND[biologicalType]);
+  return requestedAmounts(requested, full, full);
 }
 
 function mediumOf(chosen: Chosen): CellEnvironment {

@@ -11,7 +11,7 @@ import { problemsOf } from "../endpoints/endpoint.ts";
 import { createRequest } from "../endpoints/placement.ts";
 import type { Problem } from "../endpoints/problem.ts";
 import { checkedBy } from "../issue-words.ts";
-import { otherModelOf } from "../models.ts";
+import { BUILT_IN_MODELS, otherModelOf, withDemand } from "../models.ts";
 import { resourceProblems } from "../resource-problems.ts";
 import { choicesOf, combinationCount, type Json, type SweptField, withValue } from "./sweep.ts";
 
@@ -56,7 +56,7 @@ function problemsWith(base: Json, fields: readonly SweptField[], choices: Choice
     ? [
         // The resources of another model are known to the services that know the model.
         ...(otherModelOf(parsed.data.config) === undefined
-          ? resourceProblems(parsed.data, parsed.data.resources)
+          ? resourceProblems(withDemand(parsed.data, BUILT_IN_MODELS), parsed.data.resources)
           : []),
         ...cellProblems(parsed.data),
       ]

@@ -7,13 +7,15 @@
  * operating system has memory left. A cell in a machine is judged as both.
  */
 import {
-  FULL_DEMAND,
+  BUILT_IN_MODELS,
+  fullDemandOfTypes,
   type HEALTH_CODES,
   isCellSample,
   otherModelOf,
   REFERENCE_DOUBLING_MINUTES,
   type Vm,
   type VmSample,
+  withDemand,
 } from "@bioxen/contracts";
 import { amountOf } from "@bioxen/kernel";
 
@@ -120,7 +122,7 @@ function machineHealth(machine: Machine): Health {
   return { health: MEMORY_FULL_HEALTH, reasons: [{ code: "memory", message }] };
 }
 
-function growthReasons(growth: number, vm: Pick<Vm, "biologicalType">, sample: VmSample): HealthReason[] {
+function growthReasons(growth: number, vm: Measured, sample: VmSample): HealthReason[] {
   if (growth >= STARVED_BELOW_PERMILLE) return [];
   const rate = `grows at ${Math.round(growth / 10)} % of its type's rate`;
   const short = shortages(vm, sample);
@@ -136,8 +138,9 @@ function growthReasons(growth: number, vm: Pick<Vm, "biologicalType">, sample: V
  * Returns the resources whose cap is below the demand of the type: in the model each of these slows the cell. The used
  * share of a cap is no evidence, because some ribosomes are always idle and ATP is limited where it is produced.
  */
-function shortages({ biologicalType }: Pick<Vm, "biologicalType">, sample: VmSample): string[] {
-  const needs = FULL_DEMAND[biologicalType];
+function shortages({ biologicalType, config }: Measured, sample: VmSample): string[] {
+  const types = withDemand({ biologicalType, vmType: "basic", config }, BUILT_IN_MODELS);
+  const needs = fullDemandOfTypes(types);
   const caps = {
     ribosomes: { name: "ribosomes", cap: sample.ribosomes?.cap },
     atpPerSecond: { name: "ATP", cap: sample.atp?.capPerSecond },
