@@ -2,6 +2,7 @@
 import type { CellModel, MediumFields } from "@bioxen/cell-models";
 import type { DriverCapabilities, VmDriver } from "@bioxen/vm-driver";
 import { type CellBudgets, DEFAULT_TIME_SCALE, MAX_EXEC_TIMEOUT_MS, MAX_TIME_SCALE } from "./limits.ts";
+import type { Moved } from "./moved-guests.ts";
 
 export interface BasicDriverOptions {
   /** Time scale: simulated minutes per second of host time, above 0 and at most `MAX_TIME_SCALE`. Default 1. */
@@ -52,4 +53,10 @@ export interface BasicDriver extends VmDriver {
    * Rejects with the errors of `pause`, and with `BAD_REQUEST`.
    */
   setEnvironment(vmId: string, fence: number, environment: MediumFields): Promise<void>;
+}
+
+/** A driver that computes its cells in its own thread. */
+export interface ComputingDriver extends BasicDriver {
+  /** Returns which guests have moved since the last call: only their samples have changed by themselves. */
+  takeMoved(): Moved;
 }

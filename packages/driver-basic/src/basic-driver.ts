@@ -20,22 +20,22 @@ import {
   type GuestState,
   type GuestStatus,
   type HoldOptions,
-  type KeptGuest,
   type ResizeOptions,
   type ResumeOptions,
   type StopOptions,
   type TickOptions,
 } from "@bioxen/vm-driver";
 import {
-  type BasicDriver,
   type BasicDriverOptions,
   CAPABILITIES,
+  type ComputingDriver,
   timeScaleOf,
 } from "./basic-driver-options.ts";
 import { CellClock } from "./cell-clock.ts";
 import { CellGuest, isListed } from "./cell-guest.ts";
 import { type Models, modelOf, modelsWith } from "./cell-settings.ts";
 import { cellView, luaEnvironmentBounds } from "./cell-view.ts";
+import { EndsWithDriver } from "./ends-with-driver.ts";
 import { checkExec, GuestCalls } from "./guest-calls.ts";
 import { GuestCopies } from "./guest-copies.ts";
 import { GuestHooks } from "./guest-hooks.ts";
@@ -44,9 +44,10 @@ import { GuestTurns } from "./guest-turns.ts";
 import { KEEP_TIMEOUT_MS, QUEUE_GRACE_MS } from "./limits.ts";
 import { LuaHost } from "./lua-host.ts";
 import type { GuestKey } from "./lua-protocol.ts";
+import { type Moved, MovedGuests } from "./moved-guests.ts";
 
 /** Returns a driver without guests. Throws `RangeError` if the time scale is out of range. */
-export function createBasicDriver(options: BasicDriverOptions = {}): BasicDriver {
+export function createBasicDriver(options: BasicDriverOptions = {}): ComputingDriver {
   return new Basic(options);
 }
 
@@ -55,7 +56,7 @@ interface Held {
   readonly started: Promise<void>;
 }
 
-class Basic implements BasicDriver {
+class Basic extends EndsWithDriver implements ComputingDriver {
   readonly capabilities = CAPABILITIES;
   readonly #fences = new Fences();
   readonly #held = new Map<string, Held>();
@@ -68,10 +69,12 @@ class Basic implements BasicDriver {
   readonly #copies: GuestCopies;
   readonly #turns: GuestTurns;
   readonly #rewinds: GuestRewinds;
+  readonly #moved = new MovedGuests();
   #nextKey: GuestKey = 1;
   #closed = false;
 
   constructor(options: BasicDriverOptions) {
+    super();
     this.#models = modelsWith(options.models);
     this.#clock = new CellClock(timeScaleOf(options), options.now, options.budgets);
     this.#lua = new LuaHost({
@@ -266,6 +269,11 @@ class Basic implements BasicDriver {
     points.refresh(cell.simMinutes, journal.size, () => this.snapshot(spec.vmId, spec.fence));
   }
 
+  takeMoved(): Moved {
+    const guests = [...this.#held.values()].map(({ guest }) => guest);
+    return this.#moved.take(guests, (guest) => this.#clock.lagMs(guest));
+  }
+
   sample(vmId: string): GuestSample | undefined {
     const guest = this.#held.get(vmId)?.guest;
     if (guest === undefined || guest.state === "starting") return undefined;
@@ -285,15 +293,6 @@ class Basic implements BasicDriver {
     if (guest.hasEnded()) return { ...status, atLastMinute: true };
     return reason === undefined ? status : { ...status, reason };
   }
-
-  async whenReady(): Promise<void> {}
-
-  kept(): readonly KeptGuest[] {
-    return [];
-  }
-
-  keptGuest(): undefined {}
-  async discard(): Promise<void> {}
 
   onGuestEvent(listener: (event: GuestEvent) => void): void {
     this.#listeners.push(listener);

@@ -8,9 +8,9 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { CellModel } from "@bioxen/cell-models";
 import { invariant } from "@bioxen/kernel";
-import type { GuestEvent, GuestSample } from "@bioxen/vm-driver";
+import type { GuestEvent } from "@bioxen/vm-driver";
 import { createBasicDriver } from "./basic-driver.ts";
-import type { BasicDriver } from "./basic-driver-options.ts";
+import type { ComputingDriver } from "./basic-driver-options.ts";
 import {
   type CellThreadData,
   callOf,
@@ -44,13 +44,11 @@ async function importedModel(url: string): Promise<CellModel> {
 
 class CellThread {
   readonly #port: MessagePort;
-  readonly #driver: BasicDriver;
-  /** By VM id, the simulated minute and the lag of the last sample that was sent. */
-  readonly #sampled = new Map<string, Pick<GuestSample, "simMinutes" | "lagMs">>();
+  readonly #driver: ComputingDriver;
   #packet: FromCellThread[] = [];
   #nextSamples: NodeJS.Timeout | undefined;
 
-  constructor(port: MessagePort, driver: BasicDriver) {
+  constructor(port: MessagePort, driver: ComputingDriver) {
     this.#port = port;
     this.#driver = driver;
     driver.onGuestEvent((event) => this.#send(this.#eventMessage(event)));
@@ -86,15 +84,10 @@ class CellThread {
     const vmIds: string[] = [];
     const rows: Float64Array[] = [];
     const outputs: Record<string, Outputs> = {};
-    let anyLags = false;
-    for (const { vmId, state } of this.#driver.list()) {
+    const moved = this.#driver.takeMoved();
+    for (const vmId of moved.vmIds) {
       const sample = this.#driver.sample(vmId);
-      const sent = this.#sampled.get(vmId);
       if (sample === undefined) continue;
-      const { simMinutes, lagMs } = sample;
-      anyLags ||= lagMs > 0 && state === "running";
-      if (simMinutes === sent?.simMinutes && lagMs === sent.lagMs) continue;
-      this.#sampled.set(vmId, { simMinutes, lagMs });
       vmIds.push(vmId);
       rows.push(sampleRow(sample));
       if (sample.outputs !== undefined) outputs[vmId] = sample.outputs;
@@ -104,7 +97,7 @@ class CellThread {
       this.#send({ kind: "samples", vmIds, samples: joined(rows), ...all });
     }
     clearTimeout(this.#nextSamples);
-    if (anyLags) this.#nextSamples = setTimeout(() => this.#sendSamples(), LAGGING_SAMPLES_MS);
+    if (moved.anyLags) this.#nextSamples = setTimeout(() => this.#sendSamples(), LAGGING_SAMPLES_MS);
   }
 
   async #end(): Promise<void> {
@@ -123,7 +116,6 @@ class CellThread {
   #now(vmId: string): GuestNow {
     const status = this.#driver.guest?.(vmId);
     const sample = this.#driver.sample(vmId);
-    if (status === undefined) this.#sampled.delete(vmId);
     if (sample === undefined) return { status };
     const { outputs } = sample;
     return { status, sample: sampleRow(sample), ...(outputs === undefined ? {} : { outputs }) };

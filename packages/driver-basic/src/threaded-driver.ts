@@ -21,7 +21,6 @@ import {
   type GuestSpec,
   type GuestStatus,
   type HoldOptions,
-  type KeptGuest,
   type ResizeOptions,
   type ResumeOptions,
   type StopOptions,
@@ -31,6 +30,7 @@ import { type BasicDriver, CAPABILITIES, timeScaleOf } from "./basic-driver-opti
 import { modelNameOf } from "./cell-settings.ts";
 import { CellThreadHost } from "./cell-thread-host.ts";
 import type { CellArguments, CellCall, CellResult, GuestNow, Outputs } from "./cell-thread-protocol.ts";
+import { EndsWithDriver } from "./ends-with-driver.ts";
 import { type CellBudgets, GUESTS_BEFORE_NEXT_THREAD, OWN_THREAD_BUDGETS } from "./limits.ts";
 import { ROW_LENGTH, sampleOf } from "./sample-row.ts";
 
@@ -86,7 +86,7 @@ interface Held {
   sample: { readonly rows: Float64Array; readonly offset: number; readonly outputs: Outputs } | undefined;
 }
 
-class Threaded implements BasicDriver {
+class Threaded extends EndsWithDriver implements BasicDriver {
   readonly capabilities = CAPABILITIES;
   readonly #fences = new Fences();
   readonly #threads: readonly Thread[];
@@ -96,6 +96,7 @@ class Threaded implements BasicDriver {
   #closed = false;
 
   constructor(options: ThreadedDriverOptions) {
+    super();
     const { threads, timeScaleMinutesPerSecond, budgets = OWN_THREAD_BUDGETS, onLost } = options;
     const { silentMs, threadUrl } = options;
     if (!Number.isSafeInteger(threads) || threads < 1) {
@@ -218,16 +219,6 @@ class Threaded implements BasicDriver {
   guest(vmId: string): GuestStatus | undefined {
     return this.#held.get(vmId)?.status;
   }
-
-  async whenReady(): Promise<void> {}
-
-  kept(): readonly KeptGuest[] {
-    return [];
-  }
-
-  keptGuest(): undefined {}
-
-  async discard(): Promise<void> {}
 
   onGuestEvent(listener: (event: GuestEvent) => void): void {
     this.#listeners.push(listener);

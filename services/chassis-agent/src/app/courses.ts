@@ -47,6 +47,9 @@ interface Run extends CourseName {
   number: number | undefined;
 }
 
+/** The content of a batch in the store: a {@link CourseBatch} whose lists are not copied. */
+type Content = { readonly [Field in keyof CourseBatch]: Batch[Field] };
+
 interface Batch {
   readonly run: Run;
   readonly columns: readonly CourseColumn[];
@@ -189,8 +192,7 @@ export class Courses {
     const { vmId, incarnation, branch } = run;
     run.number ??= await this.#nextRun(run);
     const firstMinute = rows[0]?.[0] ?? 0;
-    const content: CourseBatch = { columns: [...columns], rows: rows.map((row) => [...row]) };
-    const bytes = new TextEncoder().encode(JSON.stringify(content));
+    const bytes = new TextEncoder().encode(JSON.stringify({ columns, rows } satisfies Content));
     const { number } = run;
     await courses.put({ agentId: this.#agentId, vmId, incarnation, branch, run: number, firstMinute }, bytes);
   }
