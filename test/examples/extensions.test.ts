@@ -99,6 +99,21 @@ describe("a chemostat beside built-in cells", () => {
     const { models } = JSON.parse(listed.stdout) as { models: { name: string; chassis: string[] }[] };
     expect(models.map(({ name }) => name)).toEqual(["weisse", "chemostat", "organism-bridge"]);
     expect(models[1]?.chassis).toEqual(["ecoli-1", "ecoli-2"]);
+    await world.bioxenJson(
+      "chassis",
+      "register",
+      "given",
+      "--type",
+      "ecoli",
+      "--agent",
+      "local",
+      "--max-vms",
+      "3",
+    );
+    await eventually("the agent has announced its models on a chassis that an operator gave it", async () => {
+      const { chassis } = await world.done("qry.chassis.get", { chassisId: "given" });
+      return chassis.models?.length === 2 && chassis.maxVms === 3 ? true : undefined;
+    });
     const shown = await world.bioxen("models", "show", "chemostat");
     for (const text of ["dilutionPerMinute", "0 to 0.1", "g/L", "atpPerSecond 100000", "set slow"]) {
       expect(shown.stdout).toContain(text);

@@ -1,13 +1,20 @@
 /**
  * An agent registers its chassis, and leaves alone a chassis that another agent runs.
  */
-import type { ChassisEvent } from "@bioxen/contracts";
+import type { ChassisEvent, ModelDeclaration } from "@bioxen/contracts";
 import { EventFeed, type Reply, type ReplyError, type ServicePorts } from "@bioxen/kernel";
 import { envelopeOf, FakeClock, MemoryEventLog, registeredChassis, settle } from "@bioxen/testkit";
 import { describe, expect, it } from "vitest";
 import { GuestView } from "./guest-view.ts";
 import { Registrations } from "./registrations.ts";
 
+const MODEL: ModelDeclaration = {
+  name: "toy",
+  version: 1,
+  description: "A toy.",
+  ...{ parameters: [], environment: [], outputs: [], parameterSets: [], limitedBy: [] },
+  biologicalTypes: [{ name: "ecoli", fullDemand: { atpPerSecond: 1 } }],
+};
 const logged: string[] = [];
 const note = (_fields: object, message: string) => void logged.push(message);
 const logger = { debug: () => {}, info: () => {}, warn: note, error: note };
@@ -19,12 +26,17 @@ async function world({
   isClaimed = true,
   refusal,
   isPool = false,
+  models,
+  given = false,
 }: {
   owner?: string;
   state: string;
   isClaimed?: boolean;
   refusal?: ReplyError["code"];
   isPool?: boolean;
+  models?: readonly ModelDeclaration[];
+  /** Whether an operator has registered the chassis: it is not in the agent's configuration. */
+  given?: boolean;
 }) {
   const present = { owner, state, isClaimed, refusal };
   const clock = new FakeClock();
@@ -56,7 +68,14 @@ async function world({
   const claim = { isHeld: () => present.isClaimed };
   const pool = { chassisType: "xcpng", hosts: async () => [] };
   const chassis = [{ chassisId: "c", ...(isPool ? pool : { chassisType: "ecoli" }) }];
-  const registrations = new Registrations({ ports, claim, view, agentId: "own", chassis });
+  const registrations = new Registrations({
+    ports,
+    claim,
+    view,
+    agentId: "own",
+    chassis: given ? [] : chassis,
+    models,
+  });
   registrations.begin();
   await settle();
   return { present, clock, registered, registrations };
@@ -92,6 +111,23 @@ describe("an agent", () => {
       expect(registrations.refused()).toEqual([]);
     },
   );
+
+  it("announces its models with its chassis, and on those that operators give it, once", async () => {
+    const models = [MODEL];
+    const own = await world({ state: "unknown", models });
+    expect(own.registered).toEqual([{ chassisId: "c", chassisType: "ecoli", agentId: "own", models }]);
+    const given = await world({ owner: "own", state: "ready", models, given: true });
+    expect(given.registered).toMatchObject([{ chassisId: "c", agentId: "own", models, expectedVersion: 1 }]);
+    for (const [owner, none] of [
+      ["other", models],
+      ["own", []],
+    ] as const) {
+      const { registered, registrations } = await world({ owner, state: "ready", models: none, given: true });
+      registrations.note({ type: "bioxen.chassis.registered.v1", subject: "chassis/c" });
+      await settle();
+      expect(registered, owner).toEqual([]);
+    }
+  });
 
   it("names the variable of its pool when another agent has the same chassis id", async () => {
     const { registered, registrations } = await world({ owner: "other", state: "ready", isPool: true });

@@ -12,13 +12,22 @@
  * registration decides.
  */
 import {
+  type Chassis,
   callEndpoint,
   ENDPOINTS,
   isFinalRefusal,
+  isPool,
   type ModelDeclaration,
   type RequestOf,
 } from "@bioxen/contracts";
-import { messageOf, Reconciler, type ServicePorts, type StepResult } from "@bioxen/kernel";
+import {
+  canonicalJson,
+  type EventEnvelope,
+  messageOf,
+  Reconciler,
+  type ServicePorts,
+  type StepResult,
+} from "@bioxen/kernel";
 import type { OwnChassis } from "./chassis-config.ts";
 import type { AgentClaim } from "./claim.ts";
 import type { GuestView } from "./guest-view.ts";
@@ -65,7 +74,29 @@ export class Registrations {
   }
 
   begin(): void {
-    for (const { chassisId } of this.#options.chassis) this.#reconciler.wake(chassisId);
+    const { chassis, view } = this.#options;
+    for (const { chassisId } of chassis) this.#reconciler.wake(chassisId);
+    for (const chassisId of view.hosted()) this.#lookAt(chassisId);
+  }
+
+  /** Notes an event: a chassis that an operator gives to this agent takes VMs of its cell models too. */
+  note({ type, subject }: Pick<EventEnvelope, "type" | "subject">): void {
+    const [, chassisId] = subject.split("/");
+    const isGiven = type === "bioxen.chassis.registered.v1" || type === "bioxen.chassis.reconfigured.v1";
+    if (isGiven && chassisId !== undefined) this.#lookAt(chassisId);
+  }
+
+  #lookAt(chassisId: string): void {
+    const isOwn = this.#options.chassis.some((one) => one.chassisId === chassisId);
+    if (!isOwn && this.#lacksModels(chassisId) !== undefined) this.#reconciler.wake(chassisId);
+  }
+
+  /** Returns the chassis if this agent runs it and it has other models than the agent; a pool has none. */
+  #lacksModels(chassisId: string): Chassis | undefined {
+    const { view, agentId, models = [] } = this.#options;
+    const chassis = view.registered(chassisId);
+    if (chassis?.agentId !== agentId || isPool(chassis.chassisType, chassis.capacity)) return undefined;
+    return canonicalJson(chassis.models ?? []) === canonicalJson(announced(models)) ? undefined : chassis;
   }
 
   end(): Promise<void> {
@@ -80,7 +111,7 @@ export class Registrations {
   async #step(chassisId: string): Promise<StepResult> {
     const { ports, claim, chassis, agentId } = this.#options;
     const own = chassis.find((one) => one.chassisId === chassisId);
-    if (own === undefined) return undefined;
+    if (own === undefined) return this.#announceOn(chassisId);
     const lookAgain = { dueAtMs: ports.clock.nowMs() + LOOK_AGAIN_MS };
     if (!claim.isHeld()) return lookAgain;
     const rival = await this.#rivalOf(chassisId);
@@ -97,6 +128,33 @@ export class Registrations {
       return lookAgain;
     }
     return this.#register(own);
+  }
+
+  /** Announces the agent's models on a chassis that an operator has registered; everything else of it stays. */
+  async #announceOn(chassisId: string): Promise<StepResult> {
+    const { ports, claim, models = [] } = this.#options;
+    const chassis = this.#lacksModels(chassisId);
+    if (chassis === undefined) return undefined;
+    const lookAgain = { dueAtMs: ports.clock.nowMs() + LOOK_AGAIN_MS };
+    if (!claim.isHeld()) return lookAgain;
+    const { chassisType, capacity, overheadPermille, oversubscribePermille, maxVms, agentId } = chassis;
+    const request = {
+      ...{ chassisId, chassisType, capacity, overheadPermille, maxVms, agentId },
+      labels: { ...chassis.labels },
+      taints: [...(chassis.taints ?? [])],
+      ...(oversubscribePermille && { oversubscribePermille }),
+      models: announced(models),
+      // Another registration since is not undone: its event leads here again.
+      expectedVersion: chassis.version,
+    };
+    const reply = await callEndpoint(ports.bus, ENDPOINTS.chassisRegister, request, {
+      timeoutMs: CALL_TIMEOUT_MS,
+    });
+    if (reply.ok || reply.error.code === "CONFLICT") return undefined;
+    const { code, message } = reply.error;
+    if (!isFinalRefusal(reply.error)) throw new Error(`${code}: ${message}`);
+    ports.logger.error({ chassisId, code }, `${chassisId} does not take the agent's models: ${message}`);
+    return undefined;
   }
 
   /** Returns the id of the other agent that runs the chassis; undefined if no such agent exists, or if it is silent. */

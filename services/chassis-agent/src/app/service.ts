@@ -112,6 +112,7 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
     begin(feed: EventFeed) {
       feed.onEvent(({ envelope }) => {
         if (envelope.type === "bioxen.chassis.registered.v1") telemetry.heartbeat(feed);
+        registrations.note(envelope);
       });
       telemetry.begin(feed, (vmId, simMinutes) => actions.allocationOf(vmId, simMinutes));
       contact.begin(feed, () => guests.wakeAll());
