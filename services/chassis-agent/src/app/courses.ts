@@ -34,9 +34,10 @@ const MAX_BATCH_VALUES = 16_384;
 export const MAX_WAITING_ROWS = 100_000;
 /**
  * Number of waiting rows from which guests at the time scale `max` stand still. They compute rows faster than a store takes
- * them, and must not hold the others up.
+ * them, and must not hold the others up. Rows wait for a full batch or {@link FLUSH_AFTER_MS}, so that a lower number would
+ * let 1 000 guests stand still for seconds at a time.
  */
-const BUSY_WAITING_ROWS = MAX_WAITING_ROWS / 10;
+const BUSY_WAITING_ROWS = MAX_WAITING_ROWS / 2;
 /** Longest wait for the store when the agent ends, ms. Rows after the last checkpoint are recorded again anyway. */
 const END_WITHIN_MS = 4_000;
 
