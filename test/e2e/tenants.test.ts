@@ -143,6 +143,26 @@ it("a tenant uses its VM by the command, and sees its events, measurements and o
   expect(events).toContain("bioxen.vm.started.v1");
 });
 
+it("a tenant that repeats a command gets its first outcome, also when the VM is destroyed by then", async () => {
+  const send = async (verb: string, id: string) => {
+    const h = headers();
+    h.set("Nats-Msg-Id", id);
+    const payload = JSON.stringify({
+      vmId: "alice-again",
+      ...(verb === "create" ? { biologicalType: "syn3a" } : {}),
+    });
+    const options = { headers: h, timeout: 20_000 };
+    return (await natsOf("alice").request(`bioxen.cmd.vm.${verb}`, payload, options)).json();
+  };
+  const created = await send("create", "again-1");
+  expect(created).toMatchObject({ ok: true, changed: true });
+  expect(await send("create", "again-1")).toEqual(created);
+  const destroyed = await send("destroy", "again-2");
+  expect(destroyed).toMatchObject({ ok: true, changed: true });
+  expect(await send("destroy", "again-2")).toEqual(destroyed);
+  expect(await send("create", "again-1")).toEqual(created);
+});
+
 it("its job has an outcome, and another tenant does not find it", async () => {
   const payload = '{"vmId":"alice-job","biologicalType":"syn3a"}';
   const outcome = await run(
