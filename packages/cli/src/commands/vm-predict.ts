@@ -105,8 +105,9 @@ export function predict(options: PredictOptions): PredictionReport {
   if (count > MAX_PREDICTIONS) {
     throw usage(`these values have ${count} combinations; at most ${MAX_PREDICTIONS} are predicted at once`);
   }
+  const { fullDemand } = usable(() => cellTypeOf(biologicalType, parameterSet));
   const predictions = combinations(given).map((chosen) => {
-    const allocation = allocationOf(cellTypeOf(biologicalType, parameterSet).fullDemand, chosen);
+    const allocation = allocationOf(fullDemand, chosen);
     const medium = mediumOf(chosen);
     const varied = Object.fromEntries(
       given.flatMap(([name, { length }]) => (length > 1 ? [[name, chosen[name]]] : [])),
@@ -152,8 +153,13 @@ function predicted(
   allocation: Amounts,
   medium: CellEnvironment,
 ): SteadyState {
+  return usable(() => steadyState({ biologicalType, parameterSet, allocation, environment: medium }));
+}
+
+/** Returns what `compute` returns. A value that the model refuses is one that the user gave: throws a usage error. */
+function usable<T>(compute: () => T): T {
   try {
-    return steadyState({ biologicalType, parameterSet, allocation, environment: medium });
+    return compute();
   } catch (thrown) {
     if (thrown instanceof RangeError) throw usage(thrown.message);
     throw thrown;
