@@ -67,11 +67,17 @@ const AGENT = "packages/guest-agent";
 const manifestIn = (folder: string) =>
   JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
 
-/** Empties the build folder and compiles all packages into it. */
+/**
+ * Empties the build folder and compiles all packages into it. Declarations keep the comments, which editors show; modules
+ * lose them, because every client would install them twice.
+ */
 export function compile(): void {
   rmSync(BUILD, { recursive: true, force: true });
   const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
-  execFileSync(process.execPath, [tsc, "-p", join(ROOT, "tsconfig.build.json")], { stdio: "inherit" });
+  for (const emitted of [["--emitDeclarationOnly"], ["--declaration", "false", "--removeComments"]]) {
+    const args = [tsc, "-p", join(ROOT, "tsconfig.build.json"), ...emitted];
+    execFileSync(process.execPath, args, { stdio: "inherit" });
+  }
   for (const path of globSync("**/*.js", { cwd: EMITTED })) nameWorkers(join(EMITTED, path));
 }
 
