@@ -140,6 +140,8 @@ export class AgentTelemetry {
     const chassisId = this.#options.view.chassisOf(vmId);
     const sample = driver.sample(vmId);
     if (status.state === "failed" || chassisId === null || sample === undefined) return;
+    // After a sleep of this process, no guest runs before the agent has asked the log: its VM may run elsewhere by now.
+    if (status.state === "running" && this.#options.contact.isHolding()) return;
     const { bus, clock } = this.#options.ports;
     const message: VmSample = {
       vmId,
