@@ -33,12 +33,6 @@ export type CellNoise = (typeof CELL_NOISES)[number];
 export const CELL_AGES = ["newborn", "random"] as const;
 export type CellAge = (typeof CELL_AGES)[number];
 
-/** Returns the seed. Throws a `RangeError` if it is none. */
-export function checkedSeed(seed: number): number {
-  if (Number.isSafeInteger(seed) && seed >= 0) return seed;
-  throw new RangeError(`seed: ${seed} is not an integer of 0 or more`);
-}
-
 /** What decides over chance in a cell, as a user says it: values of any kind. */
 export interface ChanceSettings {
   readonly noise?: unknown;

@@ -189,7 +189,7 @@ export class Cell {
       surroundings: surroundingsOf(type, snapshot.environment),
       state,
       random: reseeded(snapshot, options.seed),
-      noise: snapshot.noise ?? (snapshot.partitionNoise ? "partition" : "none"),
+      noise: noiseOf(snapshot),
       stepMinutes: snapshot.stepMinutes,
       simMinutes: snapshot.simMinutes,
       divisions: snapshot.divisions,

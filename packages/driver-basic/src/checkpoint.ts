@@ -121,7 +121,7 @@ function foreignTraits(cell: ModelSnapshot, spec: GuestSpec, model: HostedModel)
   const traits: readonly [string, unknown, unknown][] = [
     ["biologicalType", cell.biologicalType, spec.biologicalType],
     ["parameterSet", cell.parameterSet, spec.config["parameterSet"] ?? DEFAULT_SET],
-    ["noise", cell["noise"] ?? noiseOf(cell), noiseOf(spec.config)],
+    ["noise", noiseOf(cell), noiseOf(spec.config)],
   ];
   const foreign = traits.flatMap(([name, kept, wanted]) =>
     kept === wanted ? [] : [`${name} ${kept}, not ${wanted}`],
