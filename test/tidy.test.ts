@@ -9,7 +9,7 @@ import { BIOXEN_VERSION } from "@bioxen/contracts";
 import { describe, expect, it } from "vitest";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const SERVICES = ["lifecycle", "allocator", "chassis-scheduler", "monitor", "experiments", "chassis-agent"];
+const SERVICES = "lifecycle allocator chassis-scheduler monitor experiments chassis-agent gateway".split(" ");
 const tracked = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
   cwd: ROOT,
   encoding: "utf8",

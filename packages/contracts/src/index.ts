@@ -86,6 +86,8 @@ export * from "./frozen-pages.ts";
 export * from "./handler.ts";
 export * from "./hidden-vms.ts";
 export * from "./host-fit.ts";
+export * from "./http/query-payload.ts";
+export * from "./http/routes.ts";
 export * from "./identities.ts";
 export { checkedBy } from "./issue-words.ts";
 export {

@@ -28,7 +28,7 @@ export interface ChildSpec {
   readonly env: NodeJS.ProcessEnv;
   readonly logFile: string;
   /**
-   * True: the child process sends `{kind: "ready"}` over its IPC channel, and ends when the channel closes. False: the
+   * True: the child process sends `{kind: "ready", url?}` over its IPC channel, and ends when the channel closes. False: the
    * child counts as ready once it runs, and a guard ends the child when this process is killed.
    */
   readonly speaksReady: boolean;
@@ -47,6 +47,7 @@ export class SupervisedChild {
   #ending = false;
   #refusal: string | undefined;
   #misconfiguration: string | undefined;
+  #url: string | undefined;
   readonly #listeners = new Set<() => void>();
   #closed: Promise<void> = Promise.resolve();
 
@@ -73,6 +74,11 @@ export class SupervisedChild {
     return this.#misconfiguration;
   }
 
+  /** The address that the process told when it became ready; undefined for a process that tells none. */
+  get url(): string | undefined {
+    return this.#url;
+  }
+
   get restarts(): number {
     return this.#restarts;
   }
@@ -93,8 +99,11 @@ export class SupervisedChild {
     const guard = this.spec.speaksReady || child.pid === undefined ? undefined : new ServerGuard(child.pid);
     this.#set("starting");
     if (!this.spec.speaksReady) child.once("spawn", () => this.#set("ready"));
-    child.on("message", (message: { kind?: unknown; why?: unknown }) => {
-      if (message.kind === "ready") this.#set("ready");
+    child.on("message", (message: { kind?: unknown; why?: unknown; url?: unknown }) => {
+      if (message.kind === "ready") {
+        this.#url = message.url === undefined ? undefined : String(message.url);
+        this.#set("ready");
+      }
       if (message.kind === "misconfigured") this.#misconfiguration = String(message.why);
       if (message.kind === "refused") this.#refusal = String(message.why);
     });

@@ -22,9 +22,10 @@ import {
 import { stackCertificates, type TlsMode } from "./certificates.ts";
 import { whenChassisReady } from "./chassis-ready.ts";
 import { checkLog } from "./check-log.ts";
-import { SupervisedChild } from "./child.ts";
+import { type ChildSpec, SupervisedChild } from "./child.ts";
 import { DataDirectory, inUse } from "./data-directory.ts";
 import { DEFAULT_CHASSIS, DEFAULT_STACK_TIME_SCALE } from "./defaults.ts";
+import { GATEWAY, type GatewayOptions, gatewayEntry, gatewayEnvironment } from "./gateway.ts";
 import { serviceMark } from "./leftovers.ts";
 import { agentEnvironment, type LocalPool, withoutPool } from "./pool.ts";
 import { startServer } from "./server.ts";
@@ -80,6 +81,8 @@ export interface LocalStackOptions {
    * of this machine is let in. Default: true.
    */
   readonly keys?: boolean | undefined;
+  /** The gateway: the HTTP API and the web console on the loopback interface. Default: none. */
+  readonly gateway?: GatewayOptions | undefined;
   /** Interrupts the start, which then ends all its processes and rejects with the reason of the signal. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -100,6 +103,8 @@ export interface LocalStack {
   readonly dataDir: string;
   /** Directory of the keys; undefined for a stack without keys. */
   readonly keysDir: string | undefined;
+  /** Address of the web console and the HTTP API; undefined for a stack without a gateway. */
+  readonly consoleUrl: string | undefined;
   readonly durability: "always" | "relaxed";
   readonly serverVersion: string;
   services(): ServiceStatus[];
@@ -197,6 +202,7 @@ async function startProcesses({ options, home, directory, binary, children }: St
   await keys?.provision(connection, realDir);
   signal?.throwIfAborted();
   await startServices({ options, connection, dataDir: realDir, children, progress, keys });
+  const consoleUrl = children.find(({ spec }) => spec.name === GATEWAY)?.url;
   const pools = options.xcpng === undefined ? 0 : 1;
   const asAdmin = { ...connection, creds: keys?.creds.admin };
   await whenChassisReady(asAdmin, options.chassis ?? DEFAULT_CHASSIS, pools, signal);
@@ -212,6 +218,7 @@ async function startProcesses({ options, home, directory, binary, children }: St
     durability,
     startedAtMs: Date.now(),
     ...(keys === undefined ? {} : { keysDir: keys.dir }),
+    ...(consoleUrl === undefined ? {} : { consoleUrl }),
   };
   signal?.throwIfAborted();
   await writePointer(home, record);
@@ -222,6 +229,7 @@ async function startProcesses({ options, home, directory, binary, children }: St
     websocketUrl,
     dataDir,
     keysDir,
+    consoleUrl,
     durability,
     serverVersion: binary.version,
   };
@@ -249,38 +257,38 @@ async function startServices(starting: StartingServices): Promise<void> {
   const { options, connection, dataDir, children, progress, keys } = starting;
   // Credentials and certificates in the environment belong to another server than that of the stack.
   const own = withoutConnection(process.env);
-  const started = SERVICES.map((name) => {
-    const child = new SupervisedChild(
-      {
-        name,
-        command: process.execPath,
-        args: [(options.serviceEntry ?? entryOf)(name), ...serviceMark(dataDir)],
-        env: {
-          ...(name === "chassis-agent" ? agentEnvironment(own, options.xcpng, dataDir) : withoutPool(own)),
-          ...variablesOf(connection),
-          BIOXEN_LOG_RECORD: join(dataDir, LOG_RECORD_FILE),
-          // The services share one cache, because they share most of their modules. Every start reuses the cache.
-          NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? join(tmpdir(), "node-compile-cache"),
-          BIOXEN_LOG_LEVEL: options.logLevel ?? process.env["BIOXEN_LOG_LEVEL"] ?? "info",
-          BIOXEN_CHASSIS: options.chassis ?? DEFAULT_CHASSIS,
-          BIOXEN_TIME_SCALE: String(options.timeScale ?? DEFAULT_STACK_TIME_SCALE),
-          BIOXEN_AGENT_ID: agentId(),
-          ...keys?.environmentOf(name),
-        },
-        logFile: join(dataDir, "log", `${name}.log`),
-        speaksReady: true,
-      },
-      (changed) => {
-        if (changed.state === "waiting") progress(`${name} ended; restarting it`);
-        if (changed.refusal !== undefined && changed.state === "failed")
-          progress(`${name} ended: ${changed.refusal}`);
-      },
-    );
-    options.signal?.throwIfAborted();
-    children.push(child);
-    child.start();
-    return child;
+  const common = {
+    ...variablesOf(connection),
+    // The services share one cache, because they share most of their modules. Every start reuses the cache.
+    NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? join(tmpdir(), "node-compile-cache"),
+    BIOXEN_LOG_LEVEL: options.logLevel ?? process.env["BIOXEN_LOG_LEVEL"] ?? "info",
+  };
+  const specOf = (name: string, entry: string, env: NodeJS.ProcessEnv): ChildSpec => ({
+    name,
+    command: process.execPath,
+    args: [entry, ...serviceMark(dataDir)],
+    env,
+    logFile: join(dataDir, "log", `${name}.log`),
+    speaksReady: true,
   });
+  const specs = SERVICES.map((name) =>
+    specOf(name, (options.serviceEntry ?? entryOf)(name), {
+      ...(name === "chassis-agent" ? agentEnvironment(own, options.xcpng, dataDir) : withoutPool(own)),
+      ...common,
+      BIOXEN_LOG_RECORD: join(dataDir, LOG_RECORD_FILE),
+      BIOXEN_CHASSIS: options.chassis ?? DEFAULT_CHASSIS,
+      BIOXEN_TIME_SCALE: String(options.timeScale ?? DEFAULT_STACK_TIME_SCALE),
+      BIOXEN_AGENT_ID: agentId(),
+      ...keys?.environmentOf(name),
+    }),
+  );
+  const { gateway } = options;
+  // The agent stops first, and it is the last child.
+  if (gateway !== undefined && keys === undefined) {
+    const env = { ...withoutPool(own), ...common, ...gatewayEnvironment(gateway) };
+    specs.splice(-1, 0, specOf(GATEWAY, gatewayEntry(), env));
+  }
+  const started = specs.map((spec) => startChild(spec, { options, children, progress }));
   await Promise.all(
     started.map(async (child) => {
       if (await child.whenReady(READY_DEADLINE_MS)) return progress(`${child.spec.name} is ready`);
@@ -292,6 +300,22 @@ async function startServices(starting: StartingServices): Promise<void> {
       throw new Fault("UNAVAILABLE", message, { retryable: true });
     }),
   );
+}
+
+function startChild(
+  spec: ChildSpec,
+  { options, children, progress }: Pick<StartingServices, "options" | "children" | "progress">,
+): SupervisedChild {
+  const { name } = spec;
+  const child = new SupervisedChild(spec, (changed) => {
+    if (changed.state === "waiting") progress(`${name} ended; restarting it`);
+    if (changed.refusal !== undefined && changed.state === "failed")
+      progress(`${name} ended: ${changed.refusal}`);
+  });
+  options.signal?.throwIfAborted();
+  children.push(child);
+  child.start();
+  return child;
 }
 
 async function endAll(

@@ -31,6 +31,8 @@ export interface StackRecord {
   readonly startedAtMs: number;
   /** Directory of the stack's keys; absent for a stack without keys. */
   readonly keysDir?: string | undefined;
+  /** Address of the web console and the HTTP API; absent for a stack without them. */
+  readonly consoleUrl?: string | undefined;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;

@@ -64,6 +64,7 @@ import { withEveryKind } from "./snapshot-sinks.ts";
 import { openSnapshots, type Snapshots } from "./snapshots.ts";
 import { StandBy } from "./stand-by.ts";
 import { storeMeasurements } from "./store-measurements.ts";
+import { tellParent } from "./supervisor.ts";
 import { tracedEndpoint } from "./tracing.ts";
 import { unlessStalled } from "./unless-stalled.ts";
 import { ProcessVitals } from "./vitals.ts";
@@ -130,14 +131,6 @@ export async function runService(
     if (misconfigured) await tellParent({ kind: "misconfigured", why: messageOf(thrown) });
     process.exit(misconfigured ? EXIT_MISCONFIGURED : 1);
   }
-}
-
-/** Sends a message to the process that started this one, if there is a channel, and resolves once it is sent. */
-function tellParent(message: object): Promise<void> {
-  return new Promise((resolve) => {
-    if (process.send === undefined) resolve();
-    else process.send(message, undefined, undefined, () => resolve());
-  });
 }
 
 async function run(definition: ServiceDefinition, env: Environment): Promise<void> {

@@ -9,5 +9,6 @@ export {
   locatedExtension,
   missingMethods,
 } from "./extensions.ts";
+export * from "./gateway-process.ts";
 export * from "./host.ts";
 export * from "./real-world.ts";

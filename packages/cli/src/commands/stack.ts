@@ -99,6 +99,7 @@ function addStatus(program: Command): void {
         say(`data        ${status.data ?? "unknown: not a stack of this machine"}`);
         say(`auth        ${authInWords(status)}`);
         say(`metrics     ${status.metricsUrl ?? "unknown"}`);
+        say(`console     ${status.consoleUrl ?? "none"}`);
         if (status.unreadable !== null && status.unreadable > 0) {
           const messages = status.unreadable === 1 ? "1 message" : `${status.unreadable} messages`;
           const log = `${messages} cannot be read: see bioxen doctor`;
@@ -192,6 +193,8 @@ export async function statusOf(session: Session) {
     agents: agentsOf(instances),
     standBys: standBysOf(instances),
     metricsUrl: metricsUrlOf(instances),
+    /** Address of the web console and the HTTP API of a local stack; null without one. */
+    consoleUrl: own?.consoleUrl ?? null,
   };
 }
 

@@ -13,6 +13,7 @@ import type { Command } from "commander";
 import { Interrupted, Interruption, interruptedStart } from "../interruption.ts";
 import { MAIN_PATH } from "../main-path.ts";
 import { CommandEnd, EXIT_REFUSED, EXIT_UNREACHABLE, endOf, usage } from "../outcome.ts";
+import { portOption } from "../parse.ts";
 import { conclude, globalsOf, note, say, sayJson } from "../run.ts";
 import { Session } from "../session.ts";
 import { CONNECTION_KEYS, settingOptions } from "../settings.ts";
@@ -39,6 +40,8 @@ interface UpOptions extends PoolOptions, ServerOptions {
   readonly detach?: boolean;
   readonly acceptOlderLog?: boolean;
   readonly open?: boolean;
+  readonly console: boolean;
+  readonly consolePort?: number;
 }
 
 /** A stack that is up, as the process in the background reports it. */
@@ -52,6 +55,8 @@ export interface StackUp {
   readonly tls?: TlsSettings | undefined;
   /** URL of the listener for browsers; absent without one. */
   readonly websocket?: string | undefined;
+  /** Address of the web console and the HTTP API; absent without them. */
+  readonly consoleUrl?: string | undefined;
   readonly pid: number;
 }
 
@@ -66,6 +71,12 @@ export function addUpCommand(program: Command): void {
   withPoolOptions(withServerOptions(up))
     .description("start a local stack: NATS, all services and one agent")
     .option("--detach", "run it in the background; returns when it is up")
+    .option(
+      "--console-port <port>",
+      "port of the web console and the HTTP API on the loopback interface; default: 7480, or a free one",
+      portOption,
+    )
+    .option("--no-console", "start without the web console and the HTTP API")
     .option("--accept-older-log", "start on an event log that has lost events, or is another one than it was")
     .option(
       "--open",
@@ -110,6 +121,7 @@ async function upHere(options: UpOptions, json: boolean, interruption: Interrupt
     durability: options.durability,
     acceptOlderLog: options.acceptOlderLog,
     keys: options.open !== true,
+    gateway: options.console ? { port: options.consolePort } : undefined,
     onProgress: note,
     signal: interruption.signal,
   });
@@ -117,19 +129,24 @@ async function upHere(options: UpOptions, json: boolean, interruption: Interrupt
     // A setting of the stack or of one of its services is wrong: the command was used wrongly.
     throw thrown instanceof Fault && thrown.code === "BAD_REQUEST" ? usage(thrown.message) : thrown;
   });
-  const { url, dataDir, durability, connection, keysDir, websocketUrl: websocket } = stack;
+  const { url, dataDir, durability, connection, keysDir, consoleUrl, websocketUrl: websocket } = stack;
   const { tls } = connection;
   if (background) {
     process.off("disconnect", onDisconnect);
-    await report({ kind: "up", url, dataDir, durability, keysDir, tls, websocket, pid: process.pid });
-  } else if (json) sayJson({ ok: true, url, data: dataDir, durability, keysDir, tls, websocket });
-  else {
+    await report({
+      ...{ kind: "up", url, dataDir, durability, keysDir, tls, websocket, consoleUrl },
+      pid: process.pid,
+    });
+  } else if (json) {
+    sayJson({ ok: true, url, data: dataDir, durability, keysDir, tls, websocket, consoleUrl });
+  } else {
     say(`BioXen is up on ${url}, ${options.timeScale} simulated minutes per second. Next:`);
     say("  bioxen vm create c1 --type syn3a --start");
     say("  bioxen vm show c1");
     if (keysDir !== undefined) say("Other clients need a key: `bioxen env` prints the settings of the admin");
     if (tls !== undefined) say(`Other clients need the authority: BIOXEN_NATS_CA=${tls.ca}`);
     if (websocket !== undefined) say(`Browsers connect to ${websocket}`);
+    if (consoleUrl !== undefined) say(`The web console and the HTTP API are on ${consoleUrl}`);
     say("Ctrl-C stops it; the data directory keeps all state.");
   }
   if (!background) await noteOrphans(url, options);
@@ -151,8 +168,8 @@ async function upDetached(options: UpOptions, json: boolean, interruption: Inter
   await interruption.during(poolOf(options));
   const args = withoutConnectionFlags(process.argv.slice(2)).filter((arg) => arg !== "--detach");
   const up = await startDetached(args, interruption);
-  const { url, dataDir: data, durability, keysDir, tls, websocket, pid } = up;
-  if (json) sayJson({ ok: true, url, data, durability, keysDir, tls, websocket, pid });
+  const { url, dataDir: data, durability, keysDir, tls, websocket, consoleUrl, pid } = up;
+  if (json) sayJson({ ok: true, url, data, durability, keysDir, tls, websocket, consoleUrl, pid });
   else say(`BioXen is up on ${url} (pid ${pid}); \`bioxen down\` stops it`);
   await noteOrphans(url, options);
 }

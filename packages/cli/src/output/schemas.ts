@@ -18,7 +18,7 @@ import {
 } from "@bioxen/contracts";
 import * as z from "zod";
 import { authChange, authInit, authKey, authList, authProvision, authTransfer } from "./auth-schema.ts";
-import { certificates, tlsFiles } from "./certs-schema.ts";
+import { certificates } from "./certs-schema.ts";
 import { errorOutput } from "./error-schema.ts";
 import { experimentPlan, experimentRun } from "./experiment-schema.ts";
 import { fakePool } from "./fake-pool-schema.ts";
@@ -28,7 +28,7 @@ import { plotOutput } from "./plot-schema.ts";
 import { predictOutput } from "./predict-schema.ts";
 import { placementOutcome, replaySummary } from "./replay-schema.ts";
 import { rerunOutput } from "./rerun-schema.ts";
-import { statusOutput } from "./status-schema.ts";
+import { stack, statusOutput } from "./status-schema.ts";
 
 export interface Output {
   /** `document`: a single JSON document. `lines`: one document per line, for commands that follow a stream. */
@@ -104,7 +104,6 @@ const storedEvent = z.object({
   payloaddigest: z.string().optional(),
 });
 
-const stack = { url: z.string(), data: z.string(), durability: z.enum(["always", "relaxed"]) };
 const setting = z.object({
   key: z.string(),
   /** Null when the setting has neither a value nor a fixed default. */
@@ -143,13 +142,7 @@ const FLEET = replyOf("monitorFleet").omit({ ok: true, samples: true });
 
 /** Output by command name, such as `vm create`. A test fails when a command is missing here. */
 export const OUTPUTS: Readonly<Record<string, Output>> = {
-  up: shaped({
-    ...stack,
-    keysDir: z.string().optional().meta({ description: "absent for a stack without keys" }),
-    tls: tlsFiles.optional(),
-    websocket: z.string().optional(),
-    pid: z.int().optional(),
-  }),
+  up: shaped(stack),
   /** `leftovers`: number of processes of a killed stack that were still running and that `down` ended. */
   down: shaped({ changed: z.boolean(), leftovers: count }),
   status: document(statusOutput),

@@ -1,9 +1,22 @@
 /**
- * The schema of `bioxen status --json`.
+ * The schemas of `bioxen status --json` and `bioxen up --json`.
  */
 import * as z from "zod";
+import { tlsFiles } from "./certs-schema.ts";
 
 const count = z.int().min(0);
+
+/** A stack that is up. */
+export const stack = {
+  url: z.string(),
+  data: z.string(),
+  durability: z.enum(["always", "relaxed"]),
+  keysDir: z.string().optional().meta({ description: "absent for a stack without keys" }),
+  tls: tlsFiles.optional(),
+  websocket: z.string().optional(),
+  consoleUrl: z.string().optional().meta({ description: "absent without a gateway" }),
+  pid: z.int().optional(),
+};
 
 const service = z.object({
   name: z.string(),
@@ -54,4 +67,5 @@ export const statusOutput = z.object({
   /** Instances that answer no requests, because an instance of a newer release answers them. */
   standBys: z.array(standBy),
   metricsUrl: z.string().nullable(),
+  consoleUrl: z.string().nullable(),
 });

@@ -1,0 +1,111 @@
+/**
+ * Runs the gateway as a process.
+ *
+ * The gateway folds nothing and owns no aggregate, so it boots without the log: configuration → bus → HTTP → ready. It
+ * is no service of the services protocol either. It ends like every service (process-end.ts).
+ */
+import { type ErrorCode, type Identity, type IdentityMode, isErrorCode } from "@bioxen/contracts";
+import { type CallOptions, Fault, type Logger, messageOf, type Reply, type ReplyError } from "@bioxen/kernel";
+import { type Bus, ConnectionRefused, connectBus, faultAsError, Jobs, type Submitted } from "@bioxen/nats";
+import { ConfigError, type Environment, EXIT_MISCONFIGURED, readHostConfig } from "./config.ts";
+import { EndRequested, ProcessEnd } from "./process-end.ts";
+import { createLogger } from "./real-world.ts";
+import { tellParent } from "./supervisor.ts";
+
+/** Longest wait for the first connection, ms: the server may start after the gateway. */
+const FIRST_CONNECT_TIMEOUT_MS = 30_000;
+const NAME = "gateway";
+
+/** What the gateway does on NATS, in the name of a principal. */
+export interface PrincipalBus {
+  /** True while the connection to the server is up. */
+  readonly connected: boolean;
+  /** Sends one request and returns the reply. A failure is a reply too, with a code of the catalogue. */
+  call(as: Identity, subject: string, payload: unknown, options: CallOptions): Promise<Reply>;
+  /** Stores a command as a job. Throws `Fault` as `Jobs.submit` does. */
+  submit(as: Identity, command: string, payload: unknown, id: string): Promise<Submitted>;
+}
+
+export interface GatewayPorts {
+  readonly bus: PrincipalBus;
+  readonly logger: Logger;
+  readonly identities: IdentityMode;
+}
+
+/** The running gateway. */
+export interface Gateway {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+export interface GatewayDefinition {
+  /** Opens the gateway. Throws {@link ConfigError} for settings with which it cannot start. */
+  readonly open: (ports: GatewayPorts, env: Environment) => Promise<Gateway>;
+}
+
+/** Runs the gateway as this process until the process is asked to end, and sets the exit code. */
+export async function runGateway(
+  definition: GatewayDefinition,
+  env: Environment = process.env,
+): Promise<void> {
+  try {
+    await run(definition, env);
+  } catch (thrown) {
+    const misconfigured = thrown instanceof ConfigError || thrown instanceof ConnectionRefused;
+    createLogger(NAME, "info").error({ err: thrown }, `${NAME} failed: ${messageOf(thrown)}`);
+    if (misconfigured) await tellParent({ kind: "misconfigured", why: messageOf(thrown) });
+    process.exit(misconfigured ? EXIT_MISCONFIGURED : 1);
+  }
+}
+
+async function run(definition: GatewayDefinition, env: Environment): Promise<void> {
+  const end = new ProcessEnd();
+  const config = readHostConfig(env);
+  const logger = createLogger(NAME, config.BIOXEN_LOG_LEVEL);
+  try {
+    const bus = await end.during(
+      connectBus({
+        ...config.connection,
+        name: `bioxen-${NAME}`,
+        connectTimeoutMs: FIRST_CONNECT_TIMEOUT_MS,
+      }),
+    );
+    end.closes(() => bus.close());
+    bus.onStatus((status) => logger.warn({ status }, `the bus is ${status}`));
+    bus.onRefusedLogin((why) => logger.error({}, why));
+    const identities = config.BIOXEN_IDENTITIES;
+    const ports = { bus: principalBus(bus), logger, identities };
+    const gateway = await end.during(definition.open(ports, env));
+    end.closes(() => gateway.close());
+    await tellParent({ kind: "ready", url: gateway.url });
+    logger.info({ url: gateway.url }, `${NAME} is ready`);
+  } catch (thrown) {
+    if (!(thrown instanceof EndRequested)) throw thrown;
+  }
+  logger.info({ cause: await end.requested }, "stopping");
+  await end.exit();
+}
+
+function principalBus(bus: Bus): PrincipalBus {
+  const jobs = new Jobs(bus);
+  return {
+    get connected() {
+      return bus.connected;
+    },
+    async call(_as, subject, payload, options) {
+      try {
+        return await bus.call(subject, payload, options);
+      } catch (thrown) {
+        return { ok: false, error: faultAsError(thrown) };
+      }
+    },
+    submit: (_as, command, payload, id) => jobs.submit(command, payload, id),
+  };
+}
+
+/** Returns the error of the catalogue for a thrown value. The text of an unexpected error is only in the log. */
+export function errorOfFault(thrown: unknown, logger: Logger): ReplyError & { readonly code: ErrorCode } {
+  if (!(thrown instanceof Fault)) logger.error({ err: thrown }, `unexpected: ${messageOf(thrown)}`);
+  const error = faultAsError(thrown);
+  return { ...error, code: isErrorCode(error.code) ? error.code : "INTERNAL" };
+}

@@ -1,0 +1,4 @@
+import { runGateway } from "@bioxen/service-host";
+import { openGateway } from "./src/adapters/gateway.ts";
+
+await runGateway({ open: openGateway });
