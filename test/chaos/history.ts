@@ -12,11 +12,11 @@ import {
   viewOfLedger,
   viewOfVm,
   vmFold,
+  walkLog,
 } from "@bioxen/contracts";
 import { ReadModel, type StoredEvent } from "@bioxen/kernel";
 import { LogVerifier, type VerifierReport } from "@bioxen/log-verifier";
 import { Session } from "../../packages/cli/src/session.ts";
-import { walkLog } from "../../packages/cli/src/walk-log.ts";
 import type { Effect } from "./checks.ts";
 
 export interface History {

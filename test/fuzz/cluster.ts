@@ -1,12 +1,13 @@
 /**
  * What a run asks of the cluster beside its requests: VMs to name, figures of the services, and the log.
  */
+
 import type { ServiceSample } from "@bioxen/contracts";
+import { walkLog } from "@bioxen/contracts";
 import { LogVerifier, type VerifierReport } from "@bioxen/log-verifier";
 import { eventually } from "@bioxen/testkit/eventually";
 import { headers, type NatsConnection } from "@nats-io/transport-node";
 import { Session } from "../../packages/cli/src/session.ts";
-import { walkLog } from "../../packages/cli/src/walk-log.ts";
 import type { LoggedEvent } from "./account.ts";
 import { CORRELATION_ID } from "./headers.ts";
 

@@ -22,6 +22,7 @@ import {
   jobSubject,
   mappedSubject,
   type PrincipalRole,
+  readsEverything,
   STORED_FEED,
 } from "@bioxen/contracts";
 import { BUCKETS, STREAM_NAMES } from "@bioxen/nats";
@@ -49,8 +50,6 @@ import {
   USER_INFO,
 } from "./stream-api.ts";
 
-/** Roles that read the log, telemetry and the state of the streams of all owners. */
-const READS_EVERYTHING: ReadonlySet<PrincipalRole> = new Set(["admin", "operator", "observer"]);
 /** Roles that read the jobs of all owners, retry them and drop them. */
 const HANDLES_JOBS: ReadonlySet<PrincipalRole> = new Set(["admin", "operator"]);
 
@@ -63,7 +62,7 @@ export function connectPrincipals(accounts: Accounts): void {
     // A client learns from it whether it is a tenant, and of which name.
     account.sends.push(USER_INFO);
     if (role === "tenant") readFeed(accounts, account, name);
-    if (READS_EVERYTHING.has(role)) readEverything(accounts, account);
+    if (readsEverything(role)) readEverything(accounts, account);
     if (HANDLES_JOBS.has(role)) handleJobs(accounts, account);
   }
 }

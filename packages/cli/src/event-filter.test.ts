@@ -1,7 +1,8 @@
+import { type EventFilter, isSelected } from "@bioxen/contracts";
 import type { EventEnvelope, LogMessage } from "@bioxen/kernel";
 import { InvalidArgumentError } from "commander";
 import { describe, expect, it } from "vitest";
-import { type EventFilter, firstSince, isSelected, sinceOption, typeOption } from "./event-filter.ts";
+import { firstSince, sinceOption, typeOption } from "./event-filter.ts";
 
 const ALL: EventFilter = { checkpoints: true };
 const event = (type: string, subject: string, time = "2026-11-25T10:00:00.000Z") =>

@@ -1,55 +1,17 @@
 /**
- * Selects events of the log by VM, type, principal and time, for `bioxen events tail`.
+ * The options that select events of the log, for `bioxen events tail`.
  */
-import { EVENT_TYPES, suggestion } from "@bioxen/contracts";
-import { type EventEnvelope, type EventLog, isUnreadable, type LogMessage } from "@bioxen/kernel";
+import { EVENT_TYPE_NAMES, isEventTypeName, suggestion } from "@bioxen/contracts";
+import { type EventLog, isUnreadable, type LogMessage } from "@bioxen/kernel";
 import { InvalidArgumentError } from "commander";
-
-/** Types of events about stored states of guests: one for each VM and minute. */
-const CHECKPOINT_TYPES: ReadonlySet<string> = new Set([
-  "bioxen.vm.checkpointed.v1",
-  "bioxen.vm.checkpoint-lost.v1",
-]);
-
-export interface EventFilter {
-  /** Ids of VMs; undefined: events of every aggregate. */
-  readonly vm?: readonly string[] | undefined;
-  /** Names of types as {@link typeOption} returns them; undefined: all types. */
-  readonly type?: readonly string[] | undefined;
-  /** The principal that decided the event; undefined: any. */
-  readonly principal?: string | undefined;
-  /** Earliest time of an event, epoch ms. */
-  readonly since?: number | undefined;
-  /** False: leaves out the checkpoints of guests. */
-  readonly checkpoints: boolean;
-}
-
-export function isSelected({ type, subject, time, principal }: EventEnvelope, filter: EventFilter): boolean {
-  if (filter.principal !== undefined && principal !== filter.principal) return false;
-  if (!filter.checkpoints && CHECKPOINT_TYPES.has(type)) return false;
-  if (filter.vm !== undefined && !filter.vm.some((vmId) => subject === `vm/${vmId}`)) return false;
-  if (filter.type !== undefined && !filter.type.some((name) => namesOf(type).includes(name))) return false;
-  return filter.since === undefined || Date.parse(time) >= filter.since;
-}
-
-/** Returns the names by which an option can name a type: with or without prefix and version, or only its aggregate. */
-function namesOf(type: string): string[] {
-  const short = type.replace(/^bioxen\.|\.v\d+$/g, "");
-  const [aggregate = "", name = ""] = short.split(".");
-  return [type, short, aggregate, name];
-}
-
-const KNOWN_NAMES: readonly string[] = [...new Set(Object.keys(EVENT_TYPES).flatMap(namesOf))];
 
 /** Parses one or several names of types, separated by commas: `vm.placed`, `placed`, `ledger`, `bioxen.vm.placed.v1`. */
 export function typeOption(text: string, before: readonly string[] = []): string[] {
   const names = text.split(",").map((name) => name.trim());
-  const unknown = names.find(
-    (name) => !KNOWN_NAMES.includes(name) && !/^bioxen\.\w+\.[\w-]+\.v\d+$/.test(name),
-  );
+  const unknown = names.find((name) => !isEventTypeName(name));
   if (unknown === undefined) return [...before, ...names];
   throw new InvalidArgumentError(
-    `names no type of event: ${unknown}${suggestion(unknown, KNOWN_NAMES)}; valid are names such as vm.placed, placed or ledger.`,
+    `names no type of event: ${unknown}${suggestion(unknown, EVENT_TYPE_NAMES)}; valid are names such as vm.placed, placed or ledger.`,
   );
 }
 

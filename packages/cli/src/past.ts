@@ -1,35 +1,11 @@
 /**
- * The state of the whole cluster after one event, folded from the log without a service.
+ * The state of the whole cluster after one event, for the commands.
  */
-import {
-  aggregateOf,
-  type ChassisState,
-  type ChassisView,
-  chassisFold,
-  type Ledger,
-  type LedgerView,
-  ledgerFold,
-  PAST_LIVENESS,
-  type VmState,
-  type VmView,
-  viewOfChassis,
-  viewOfLedger,
-  viewOfVm,
-  vmFold,
-} from "@bioxen/contracts";
-import { type EventLog, ReadModel, type StoredEvent, type UnreadableMessage } from "@bioxen/kernel";
+import { type PastOptions, type PastState, pastState } from "@bioxen/contracts";
+import type { EventLog } from "@bioxen/kernel";
 import { CommandEnd, EXIT_REFUSED, usage } from "./outcome.ts";
-import { walkReadable } from "./walk-log.ts";
 
-export interface PastState {
-  readonly atSeq: number;
-  /** Time of the event at `atSeq`, epoch ms. */
-  readonly atMs: number;
-  /** All VMs in order of id, including destroyed ones. */
-  readonly vms: readonly VmView[];
-  readonly ledgers: readonly LedgerView[];
-  readonly chassis: readonly ChassisView[];
-}
+export type { PastState } from "@bioxen/contracts";
 
 /**
  * Ends the command with an error unless the log has an event with sequence `seq`. With `orNext`, the sequence after the
@@ -49,49 +25,8 @@ export async function requireInLog(
   throw new CommandEnd(EXIT_REFUSED, message, error);
 }
 
-export interface PastOptions {
-  /** Longest time without a new event, ms. After at most twice that time the read ends with a TIMEOUT error. */
-  readonly stallMs: number;
-  readonly onProgress?: (seq: number) => void;
-}
-
-/**
- * Returns the state of the cluster after the event `atSeq`; with 0, before the first event. An aggregate with a message that cannot be read is in its
- * state before that message.
- */
-export async function stateAt(
-  log: EventLog,
-  atSeq: number,
-  { stallMs, onProgress = () => undefined }: PastOptions,
-): Promise<PastState> {
+/** Returns the state after the event `atSeq`, which the log must have; with 0, before the first event. */
+export async function stateAt(log: EventLog, atSeq: number, options: PastOptions): Promise<PastState> {
   if (atSeq !== 0) await requireInLog(log, atSeq);
-  const vms = new ReadModel<VmState>("vm", vmFold);
-  const ledgers = new ReadModel<Ledger>("ledger", ledgerFold);
-  const chassis = new ReadModel<ChassisState>("chassis", chassisFold);
-  const models = new Map([vms, ledgers, chassis].map((model) => [model.kind, model]));
-  let last: StoredEvent | undefined;
-  const apply = (event: StoredEvent) => {
-    models.get(aggregateOf(event.envelope.subject).kind)?.apply(event);
-    last = event;
-    onProgress(event.seq);
-  };
-  const onUnreadable = (message: UnreadableMessage) => {
-    const [, , kind = "", id = ""] = message.streamSubject.split(".");
-    models.get(kind)?.setAside(id, message);
-  };
-  const cause = await walkReadable(log, apply, { toSeq: atSeq, stallMs, onUnreadable });
-  if (cause !== undefined) throw cause;
-  return {
-    atSeq,
-    atMs: last === undefined ? 0 : Date.parse(last.envelope.time),
-    vms: sorted(vms).flatMap(([id, vm]) => (vm.exists ? [viewOfVm(id, vm)] : [])),
-    ledgers: sorted(ledgers).flatMap(([id, ledger]) => (ledger.open ? [viewOfLedger(id, ledger)] : [])),
-    chassis: sorted(chassis).flatMap(([id, one]) =>
-      one.registered ? [viewOfChassis(id, one, PAST_LIVENESS)] : [],
-    ),
-  };
-}
-
-function sorted<State>(model: ReadModel<State>): [string, State][] {
-  return [...model.entries()].sort(([a], [b]) => (a < b ? -1 : 1));
+  return pastState(log, atSeq, options);
 }

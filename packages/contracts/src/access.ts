@@ -91,6 +91,14 @@ export function reportedBy(
   return { ok: true, causation: causation.role === "anonymous" ? { ...causation, principal } : causation };
 }
 
+/** Roles that read the log, telemetry and the state of the streams of all owners. */
+const READS_EVERYTHING: ReadonlySet<Role> = new Set(["admin", "operator", "observer"]);
+
+/** Returns true for a role that reads the log and telemetry of all owners; on an open stack every caller does. */
+export function readsEverything(role: Role): boolean {
+  return role === "anonymous" || READS_EVERYTHING.has(role);
+}
+
 /** Returns what a role may do with an endpoint. A durable command has the access of the command that it carries. */
 export function accessOf(role: Role, { subject, internal }: Pick<Endpoint, "subject" | "internal">): Access {
   if (role === "service" || role === "anonymous") return "all";

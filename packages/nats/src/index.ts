@@ -9,6 +9,7 @@ export { shownPath } from "./credentials.ts";
 export { connectionProblems } from "./dial.ts";
 export * from "./discovery.ts";
 export * from "./event-log.ts";
+export { openExistingLog } from "./existing-log.ts";
 export { openFeedInfo } from "./feed-info.ts";
 export * from "./feed-log.ts";
 export * from "./find-server.ts";

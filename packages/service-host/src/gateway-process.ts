@@ -5,8 +5,27 @@
  * is no service of the services protocol either. It ends like every service (process-end.ts).
  */
 import { type ErrorCode, type Identity, type IdentityMode, isErrorCode } from "@bioxen/contracts";
-import { type CallOptions, Fault, type Logger, messageOf, type Reply, type ReplyError } from "@bioxen/kernel";
-import { type Bus, ConnectionRefused, connectBus, faultAsError, Jobs, type Submitted } from "@bioxen/nats";
+import {
+  type CallOptions,
+  type EventLog,
+  Fault,
+  type HearMessage,
+  type Logger,
+  messageOf,
+  type Reply,
+  type ReplyError,
+} from "@bioxen/kernel";
+import {
+  type Bus,
+  ConnectionRefused,
+  clusterIdOn,
+  connectBus,
+  type FollowedLog,
+  faultAsError,
+  Jobs,
+  openExistingLog,
+  type Submitted,
+} from "@bioxen/nats";
 import { ConfigError, type Environment, EXIT_MISCONFIGURED, readHostConfig } from "./config.ts";
 import { EndRequested, ProcessEnd } from "./process-end.ts";
 import { createLogger } from "./real-world.ts";
@@ -24,6 +43,11 @@ export interface PrincipalBus {
   call(as: Identity, subject: string, payload: unknown, options: CallOptions): Promise<Reply>;
   /** Stores a command as a job. Throws `Fault` as `Jobs.submit` does. */
   submit(as: Identity, command: string, payload: unknown, id: string): Promise<Submitted>;
+  /** Opens what a principal may follow: the feed of a tenant, and the event log for every other one. */
+  readonly followedLog: (as: Identity) => Promise<FollowedLog>;
+  readonly eventLog: () => Promise<EventLog>;
+  readonly subscribe: (subject: string, onMessage: HearMessage) => { stop(): void };
+  clusterId(): Promise<string>;
 }
 
 export interface GatewayPorts {
@@ -88,6 +112,7 @@ async function run(definition: GatewayDefinition, env: Environment): Promise<voi
 
 function principalBus(bus: Bus): PrincipalBus {
   const jobs = new Jobs(bus);
+  let id: Promise<string> | undefined;
   return {
     get connected() {
       return bus.connected;
@@ -100,6 +125,16 @@ function principalBus(bus: Bus): PrincipalBus {
       }
     },
     submit: (_as, command, payload, id) => jobs.submit(command, payload, id),
+    followedLog: () => openExistingLog(bus),
+    eventLog: () => openExistingLog(bus),
+    subscribe: (subject, onMessage) => bus.subscribe(subject, onMessage),
+    clusterId() {
+      id ??= clusterIdOn(bus).catch((thrown: unknown) => {
+        id = undefined;
+        throw thrown;
+      });
+      return id;
+    },
   };
 }
 

@@ -1,7 +1,7 @@
 /**
  * Finds the cause and the effects of an event among the events near it in the log.
  */
-import { eventSubject } from "@bioxen/contracts";
+import { eventSubject, walkLog } from "@bioxen/contracts";
 import {
   type EventLog,
   isUnreadable,
@@ -9,7 +9,6 @@ import {
   type UnreadableMessage,
   unreadableFault,
 } from "@bioxen/kernel";
-import { walkLog } from "../walk-log.ts";
 import type { EventReference } from "./event-words.ts";
 
 /**

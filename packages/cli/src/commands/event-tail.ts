@@ -1,16 +1,16 @@
 /**
  * `bioxen events tail`: prints the events of the log, all or a selection.
  */
+import { type EventFilter, isSelected, walkLog } from "@bioxen/contracts";
 import type { EventLog, StoredEvent, UnreadableMessage } from "@bioxen/kernel";
 import type { FollowedLog } from "@bioxen/nats";
 import type { Command } from "commander";
-import { type EventFilter, firstSince, isSelected, sinceOption, typeOption } from "../event-filter.ts";
+import { firstSince, sinceOption, typeOption } from "../event-filter.ts";
 import { usage } from "../outcome.ts";
 import { sequenceOption } from "../parse.ts";
 import { requireInLog } from "../past.ts";
 import { note, say, sayJson, withSession } from "../run.ts";
 import { untilInterrupted } from "../until.ts";
-import { walkLog } from "../walk-log.ts";
 import { eventLine, unreadableLine } from "./event-words.ts";
 
 interface TailOptions extends EventFilter {

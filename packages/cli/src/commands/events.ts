@@ -1,7 +1,7 @@
 /**
  * `bioxen events …`: the log itself, read from the server without a service.
  */
-import { eventSubject, LOG_SKIPS_ID } from "@bioxen/contracts";
+import { eventSubject, LOG_SKIPS_ID, walkLog } from "@bioxen/contracts";
 import { type ExpectedSeal, LogVerifier, skipsOf, type VerifierReport } from "@bioxen/log-verifier";
 import { damageInWords } from "@bioxen/nats";
 import { Argument, type Command, InvalidArgumentError } from "commander";
@@ -13,7 +13,6 @@ import { wallClock } from "../quantities.ts";
 import { noteRaw, say, sayJson, sayRaw, withSession } from "../run.ts";
 import type { Session } from "../session.ts";
 import { paint } from "../terminal.ts";
-import { walkLog } from "../walk-log.ts";
 import { addAcceptance } from "./event-acceptance.ts";
 import { CONTEXT_EVENTS, type EventInContext, eventInContext, referenceTo } from "./event-causes.ts";
 import { decidedBy } from "./event-principals.ts";

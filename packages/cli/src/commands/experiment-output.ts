@@ -13,6 +13,7 @@ import {
   LOG_SKIPS_ID,
   MAX_PAGE,
   type ResultOf,
+  walkLog,
 } from "@bioxen/contracts";
 import { messageOf } from "@bioxen/kernel";
 import { LogVerifier, skipsOf } from "@bioxen/log-verifier";
@@ -22,7 +23,6 @@ import { resultsCsv } from "../experiment-results.ts";
 import { CommandEnd, EXIT_REFUSED } from "../outcome.ts";
 import type { Session } from "../session.ts";
 import { resultsInOrder } from "../some-at-a-time.ts";
-import { walkLog } from "../walk-log.ts";
 
 type Whole = ResultOf<"experimentGet">;
 

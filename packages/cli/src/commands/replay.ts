@@ -2,7 +2,12 @@
  * `bioxen replay`: places the recorded demand again, under another policy or with other chassis. Changes nothing.
  */
 
-import { CHASSIS_DEFAULTS, PLACEMENT_POLICIES, type PlacementPolicyName } from "@bioxen/contracts";
+import {
+  CHASSIS_DEFAULTS,
+  PLACEMENT_POLICIES,
+  type PlacementPolicyName,
+  walkReadable,
+} from "@bioxen/contracts";
 import type { UnreadableMessage } from "@bioxen/kernel";
 import {
   DemandReplay,
@@ -17,7 +22,6 @@ import { usage } from "../outcome.ts";
 import { given, oneOf, sequenceOption } from "../parse.ts";
 import { note, say, sayJson, withSession } from "../run.ts";
 import { table } from "../table.ts";
-import { walkReadable } from "../walk-log.ts";
 import { unreadableLine } from "./event-words.ts";
 
 /** Maximum number of differences between the placements that the text shows; `--json` lists all. */

@@ -2,11 +2,11 @@
  * The menu that `bioxen` without arguments opens on a terminal. Esc goes back one level, Ctrl-C leaves the menu. An
  * entry sends its commands only after its last question, so leaving at a question never interrupts a change.
  */
+import { walkReadable } from "@bioxen/contracts";
 import { chassisTable, ledgerWords } from "../commands/chassis-words.ts";
 import { eventLine, unreadableLine } from "../commands/event-words.ts";
 import { endOf } from "../outcome.ts";
 import type { Session } from "../session.ts";
-import { walkReadable } from "../walk-log.ts";
 import { alertsMenu } from "./alerts.ts";
 import { type Asking, MenuLeft } from "./asking.ts";
 import { createMenu } from "./create.ts";

@@ -1,20 +1,12 @@
 /**
  * The routes of the API: each command and query of the catalogue under the name that it has on NATS.
  */
-import {
-  API_PREFIX,
-  HTTP_ROUTES,
-  type Identity,
-  type QueryParameters,
-  queryPayload,
-} from "@bioxen/contracts";
+import { API_PREFIX, HTTP_ROUTES, type QueryParameters, queryPayload } from "@bioxen/contracts";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Api } from "../app/api.ts";
 import { HttpError } from "../app/http-error.ts";
 import { sendReply } from "./http-server.ts";
-
-/** Returns the caller of a request. Throws `HttpError` for a request that is not let in. */
-export type CallerOf = (request: FastifyRequest) => Promise<Identity> | Identity;
+import type { CallerOf } from "./request-callers.ts";
 
 /** The header that makes a command idempotent, as `Nats-Msg-Id` does on NATS. */
 const MESSAGE_ID_HEADER = "idempotency-key";
@@ -25,7 +17,7 @@ export function addApiRoutes(server: FastifyInstance, api: Api, callerOf: Caller
       method: route.method,
       url: route.path,
       handler: async (request, reply) => {
-        const caller = await callerOf(request);
+        const { identity: caller } = callerOf(request);
         const { status, body } = await api.carryOut({
           route,
           caller,

@@ -10,45 +10,30 @@ import {
   type Gateway,
   type GatewayPorts,
   randomIds,
+  systemClock,
 } from "@bioxen/service-host";
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import fastifyCookie from "@fastify/cookie";
+import type { FastifyInstance } from "fastify";
 import { Api } from "../app/api.ts";
-import { everyoneAnonymous } from "../app/callers.ts";
-import { HttpError } from "../app/http-error.ts";
-import { InFlight } from "../app/in-flight.ts";
+import { Callers, type Principals } from "../app/callers.ts";
+import { InFlight, REQUEST_BOUNDS, STREAM_BOUNDS } from "../app/in-flight.ts";
 import { KnownHosts } from "../domain/hosts.ts";
 import { addApiRoutes } from "./api-routes.ts";
 import { addConsole } from "./console-files.ts";
 import { closeServer, makeHttpServer, sendReply } from "./http-server.ts";
+import { RequestCallers } from "./request-callers.ts";
+import { addSessionRoutes } from "./session-routes.ts";
 import { type GatewaySettings, readSettings } from "./settings.ts";
+import { addStateRoute } from "./state-route.ts";
+import { addStreamRoutes } from "./stream-routes.ts";
 
-export async function openGateway(
-  { bus, logger, identities }: GatewayPorts,
-  env: Environment,
-): Promise<Gateway> {
+export async function openGateway(ports: GatewayPorts, env: Environment): Promise<Gateway> {
+  const { logger, identities } = ports;
   const settings = readSettings(env, identities === "mapped");
   let hosts = new KnownHosts(settings.port, settings.hosts);
   const server = makeHttpServer({ hosts: () => hosts, logger });
-  const knowCaller = everyoneAnonymous;
-  const callerOf = (request: FastifyRequest) => {
-    const { origin, host, authorization } = request.headers;
-    const site = request.headers["sec-fetch-site"];
-    const isForeign = (origin !== undefined && !hosts.isOwnOrigin(origin, host)) || isOtherSite(site);
-    if (isForeign) throw new HttpError("FORBIDDEN", "a page of another site sends this request");
-    return knowCaller({ method: request.method, authorization });
-  };
-  const api = new Api({
-    bus,
-    inFlight: new InFlight(),
-    newId: randomIds.next,
-    errorOf: (thrown) => errorOfFault(thrown, logger),
-  });
-  server.get("/live", async (_request, reply) => sendReply(reply, 200, { live: true }));
-  server.get("/ready", async (_request, reply) =>
-    sendReply(reply, bus.connected ? 200 : 503, { ready: bus.connected }),
-  );
-  addApiRoutes(server, api, callerOf);
-  await addConsole(server, settings.consoleDir);
+  await server.register(fastifyCookie);
+  await addRoutes(server, { ports, settings, hosts: () => hosts });
   const port = await listen(server, settings);
   hosts = new KnownHosts(port, settings.hosts);
   const host = settings.host.includes(":") ? `[${settings.host}]` : settings.host;
@@ -57,9 +42,43 @@ export async function openGateway(
   return { url, close: () => closeServer(server) };
 }
 
-/** The browser says with each request whether a page of another site began it. */
-function isOtherSite(site: string | readonly string[] | undefined): boolean {
-  return site === "cross-site" || site === "same-site";
+interface Parts {
+  readonly ports: GatewayPorts;
+  readonly settings: GatewaySettings;
+  readonly hosts: () => KnownHosts;
+}
+
+async function addRoutes(server: FastifyInstance, { ports, settings, hosts }: Parts): Promise<void> {
+  const { bus, logger } = ports;
+  const principals: Principals | undefined = undefined;
+  const callers = new Callers(principals, systemClock.nowMs);
+  const requestCallers = new RequestCallers(callers, hosts);
+  const { callerOf } = requestCallers;
+  const api = new Api({
+    bus,
+    inFlight: new InFlight(REQUEST_BOUNDS),
+    newId: randomIds.next,
+    errorOf: (thrown) => errorOfFault(thrown, logger),
+  });
+  server.get("/live", async (_request, reply) => sendReply(reply, 200, { live: true }));
+  server.get("/ready", async (_request, reply) =>
+    sendReply(reply, bus.connected ? 200 : 503, { ready: bus.connected }),
+  );
+  addSessionRoutes(server, {
+    callers,
+    requestCallers,
+    clusterId: () => bus.clusterId().catch(() => null),
+    lastSeq: ({ identity }) =>
+      bus
+        .followedLog(identity)
+        .then((log) => log.lastSeq())
+        .catch(() => null),
+  });
+  const sources = { log: bus.followedLog, subscribe: bus.subscribe };
+  addStreamRoutes(server, { sources, streams: new InFlight(STREAM_BOUNDS), callerOf });
+  addStateRoute(server, { log: bus.eventLog, callerOf });
+  addApiRoutes(server, api, callerOf);
+  await addConsole(server, settings.consoleDir);
 }
 
 /** Listens, and returns the port. Throws {@link ConfigError} for an address that cannot be used. */

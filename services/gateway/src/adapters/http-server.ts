@@ -3,7 +3,7 @@
  * requests to its own names only (domain/hosts.ts).
  */
 import { MAX_PAYLOAD_BYTES } from "@bioxen/contracts";
-import { type Logger, messageOf, type ReplyError } from "@bioxen/kernel";
+import { Fault, type Logger, messageOf, type ReplyError } from "@bioxen/kernel";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { HttpError } from "../app/http-error.ts";
 import type { KnownHosts } from "../domain/hosts.ts";
@@ -116,6 +116,7 @@ export function sendReply(reply: FastifyReply, status: number, body: object): Fa
 /** Returns the error for what was thrown. Of an unexpected error nothing is shown but that it happened. */
 function httpErrorOf(thrown: unknown): HttpError {
   if (thrown instanceof HttpError) return thrown;
+  if (thrown instanceof Fault) return ofFault(thrown);
   const { statusCode = 500 } = thrown as { readonly statusCode?: number };
   if (statusCode === 413) {
     const details = { limit: MAX_PAYLOAD_BYTES };
@@ -132,6 +133,11 @@ function httpErrorOf(thrown: unknown): HttpError {
     return new HttpError("BAD_REQUEST", messageOf(thrown), { status: statusCode });
   }
   return new HttpError("INTERNAL", "unexpected error: see the log of the gateway");
+}
+
+/** A log that does not answer is an unavailable one, as in the replies of services. */
+function ofFault({ code, message }: Fault): HttpError {
+  return new HttpError(code === "FORBIDDEN" ? code : "UNAVAILABLE", message);
 }
 
 /** Ends the server; requests under way get {@link CLOSE_DEADLINE_MS} to end. */

@@ -1,11 +1,11 @@
 import { ERROR_CODES, ERRORS } from "@bioxen/contracts";
 import { describe, expect, it } from "vitest";
 import { HttpError, statusOf } from "./http-error.ts";
-import { InFlight } from "./in-flight.ts";
+import { InFlight, REQUEST_BOUNDS } from "./in-flight.ts";
 
 describe("requests under way", () => {
   it("are bounded for one principal, which leaves room for another one", () => {
-    const inFlight = new InFlight();
+    const inFlight = new InFlight(REQUEST_BOUNDS);
     const begun = Array.from({ length: 300 }, () => inFlight.begin("alice")).filter(
       (end) => end !== undefined,
     );

@@ -1,8 +1,8 @@
 /**
  * One pass over the log, from a given sequence to the event that is the last one when the pass starts.
  */
-import { SkippedMessages } from "@bioxen/contracts";
 import { type EventLog, Fault, type StoredEvent, type UnreadableMessage } from "@bioxen/kernel";
+import { SkippedMessages } from "./skipped-messages.ts";
 
 export interface WalkOptions {
   readonly fromSeq?: number;
@@ -27,7 +27,7 @@ export async function walkLog(
   const { fromSeq = 1, stallMs } = options;
   if (end < fromSeq) return undefined;
   let stop: () => void = () => undefined;
-  let watchdog: NodeJS.Timeout | undefined;
+  let watchdog: ReturnType<typeof setInterval> | undefined;
   let seen = 0;
   let seenBefore = 0;
   const cause = await new Promise<unknown>((resolve) => {
