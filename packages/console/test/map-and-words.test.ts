@@ -1,0 +1,66 @@
+import { describe, expect, it } from "vitest";
+import { cellAt, gridFor, moved } from "../app/charts/grid.ts";
+import { actionsIn } from "../app/model/actions.ts";
+import { aggregateOf, decidedBy, whatHappened } from "../app/model/story.ts";
+import { amountsLine, figure, simTime, span } from "../app/model/words.ts";
+
+describe("the map of cells", () => {
+  it("has large squares for few cells, and small ones for thousands", () => {
+    expect(gridFor(12, 340, 0).pitch).toBe(30);
+    const many = gridFor(3_000, 340, 0);
+    expect(many.pitch).toBe(8);
+    expect(many.rows * many.columns).toBeGreaterThanOrEqual(3_000);
+    expect(gridFor(3_000, 340, 2).pitch).toBe(14);
+  });
+
+  it("finds the cell below a point, and none beside the cells", () => {
+    const grid = { columns: 4, rows: 2, pitch: 10 };
+    expect(cellAt(grid, 6, 11, 11)).toBe(5);
+    expect(cellAt(grid, 6, 25, 11)).toBeUndefined();
+    expect(cellAt(grid, 6, 45, 1)).toBeUndefined();
+  });
+
+  it("moves with the arrow keys, and stays on the map", () => {
+    const grid = { columns: 4, rows: 2, pitch: 10 };
+    expect(moved(grid, 6, 1, "ArrowDown")).toBe(5);
+    expect(moved(grid, 6, 1, "ArrowUp")).toBe(0);
+    expect(moved(grid, 6, 3, "End")).toBe(5);
+    expect(moved(grid, 6, 3, "x")).toBeUndefined();
+  });
+});
+
+describe("words", () => {
+  it("show quantities in a fixed number of digits", () => {
+    expect([0, 0.00002, 0.01234, 1.2345, 150.44, 13_247].map(figure)).toEqual([
+      "0",
+      "2.00e-5",
+      "0.0123",
+      "1.23",
+      "150",
+      "13,247",
+    ]);
+    expect([4.25, 75, 3_005].map(simTime)).toEqual(["4.3 min", "1 h 15 min", "2 d 2 h"]);
+    expect([900, 61_000, 7_200_000].map(span)).toEqual(["0 s", "1 min", "2 h"]);
+    expect(amountsLine({ vcpus: 2, ribosomes: 26_300 })).toBe("26,300 Ribosomes, 2 vCPUs");
+  });
+
+  it("tell an event, its aggregate, and who decided it", () => {
+    const placed = { type: "bioxen.vm.placed.v1", data: { chassisId: "e1", allocation: { ribosomes: 5 } } };
+    expect(whatHappened(placed)).toBe("placed on e1 with 5 Ribosomes");
+    expect(whatHappened({ type: "bioxen.vm.never-seen.v3", data: {} })).toBe("never seen");
+    expect(aggregateOf({ subject: "vm/c1" })).toEqual({ kind: "vm", id: "c1" });
+    expect(decidedBy({ principal: "service:lifecycle", onbehalfof: "alice" })).toBe(
+      "service:lifecycle for alice",
+    );
+  });
+});
+
+describe("the actions of a state", () => {
+  it("leave out what the service would refuse", () => {
+    const verbs = (state: Parameters<typeof actionsIn>[0]) => actionsIn(state).map(({ verb }) => verb);
+    expect(verbs("created")).toEqual(["start", "resize", "destroy"]);
+    expect(verbs("paused")).toContain("resume");
+    expect(verbs("running")).not.toContain("start");
+    expect(verbs("destroyed")).toEqual([]);
+  });
+});
