@@ -22,7 +22,7 @@ import { expect, it } from "vitest";
 
 const LOGS = ["log-v1.jsonl", "log-v2.jsonl"];
 const PINNED: Readonly<Record<string, { readonly schema: number; readonly digest: string }>> = {
-  vm: { schema: 19, digest: "4df1c2a886219dacf00463c3b148af8e14406d06e2d9bf9c0b45414755021769" },
+  vm: { schema: 20, digest: "4df1c2a886219dacf00463c3b148af8e14406d06e2d9bf9c0b45414755021769" },
   ledger: { schema: 4, digest: "17d084637e6c7c25edba389cb0c36ef647875813b3656a871dea813376b18bb7" },
   quota: { schema: 3, digest: "ae1e8cf3ac3f3061a13f1559dc958463885b06591b3f0b54181e0361e66c5743" },
   chassis: { schema: 7, digest: "ae30188544db3085fe9908a7b67018252d025e8a8a2b9ae9d507b3f90e1c9a83" },

@@ -25,6 +25,7 @@ export async function wholeRun(world: World): Promise<void> {
   await skips(world);
   await jobs(world);
   await experiments(world);
+  await division(world);
   await readings(world);
   await refusals(world);
 }
@@ -249,6 +250,19 @@ async function experiments(world: World): Promise<void> {
   const long = { ...file, experiment: "long", untilMinute: 1_000_000, record: { everyMinutes: 100_000 } };
   await world.done("cmd.experiment.start", { file: long });
   await world.done("cmd.experiment.cancel", { experimentId: "long" });
+}
+
+/** A cell whose both daughters live divides once. */
+async function division(world: World): Promise<void> {
+  const config = { lineage: "both" };
+  const until = { simMinutes: 130, then: "pause" };
+  const line = { vmId: "line", biologicalType: "syn3a", timeScale: "max", until, config };
+  await world.done("cmd.vm.create", line);
+  await world.done("cmd.vm.start", { vmId: "line" });
+  await eventually("the second daughter is a VM", async () => {
+    const { vm } = await world.look("qry.vm.get", { vmId: "line-1" });
+    return vm?.birth?.division === 1 || undefined;
+  });
 }
 
 async function readings(world: World): Promise<void> {

@@ -40,6 +40,7 @@ const INTERNAL = [
   "ledgerReserve",
   "ledgerResize",
   "vmDefer",
+  "vmDivide",
   "vmMove",
   "vmPreempt",
   "vmReinstate",
@@ -151,6 +152,10 @@ export class Forger {
         return { deferrals: [{ vmId, reasons: this.#reasons(chassisId) }] };
       case "vmReport":
         return this.#report(vmId, vm);
+      case "vmDivide": {
+        const checkpoint = { checkpointId: "forged", simMinutes: this.#number(), bytes: 1, sha256: SHA256 };
+        return { vmId, fence, restores: 0, division: this.#chance.between(1, 9), checkpoint };
+      }
       case "chassisReportLeft": {
         const left = { vmId, kind: "disk", tries: 11, reason: "forged", nextTryAtMs: null };
         return { chassisId, uuid: MACHINE, left: this.#chance.chance(0.5) ? left : null };

@@ -8,8 +8,9 @@
  * `cellModelContract` of `@bioxen/testkit` tests these requirements.
  */
 import type { CellAllocation } from "./allocation.ts";
-import { Cell, type CellSample } from "./cell.ts";
-import type { CellAge, CellNoise, CellOptions } from "./cell-options.ts";
+import { Cell } from "./cell.ts";
+import type { CellAge, CellLineage, CellNoise, CellOptions } from "./cell-options.ts";
+import type { CellSample } from "./cell-sample.ts";
 import type { GeneSpec } from "./genes.ts";
 import { declarationProblems, type ModelDeclaration } from "./model-declaration.ts";
 import type { CellSnapshot } from "./snapshot.ts";
@@ -112,6 +113,8 @@ export interface BootOptions {
   readonly partitionNoise?: boolean | undefined;
   /** Only for the built-in model. */
   readonly age?: CellAge | undefined;
+  /** Only for the built-in model; the driver keeps the second daughters of `both`. */
+  readonly lineage?: CellLineage | undefined;
   /** Only for the built-in model. */
   readonly genes?: readonly GeneSpec[] | undefined;
 }
@@ -119,6 +122,8 @@ export interface BootOptions {
 /** A cell of a {@link HostedModel}. */
 export interface HostedCell extends LivingCell {
   snapshot(): ModelSnapshot;
+  /** As of {@link Cell}; only the built-in model calls it. */
+  onSecondDaughter?(daughter: ModelSnapshot, division: number): void;
 }
 
 /** A model as a driver uses it. It validates what it gets, and throws a `RangeError` that lists every problem. */

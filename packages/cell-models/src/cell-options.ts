@@ -24,6 +24,8 @@ export interface CellOptions {
    * decides when the cell first divides. Default `newborn`.
    */
   readonly age?: CellAge | undefined;
+  /** Checked only: the caller takes the second daughters with `onSecondDaughter`. Default `one`. */
+  readonly lineage?: CellLineage | undefined;
   /** Genes of a circuit; default none. */
   readonly genes?: readonly GeneSpec[] | undefined;
 }
@@ -32,16 +34,20 @@ export const CELL_NOISES = ["none", "partition", "expression"] as const;
 export type CellNoise = (typeof CELL_NOISES)[number];
 export const CELL_AGES = ["newborn", "random"] as const;
 export type CellAge = (typeof CELL_AGES)[number];
+/** What becomes of the two daughters of a division: a VM goes on with one of them, or with `both` as two VMs. */
+export const CELL_LINEAGES = ["one", "both"] as const;
+export type CellLineage = (typeof CELL_LINEAGES)[number];
 
 /** What decides over chance in a cell, as a user says it: values of any kind. */
 export interface ChanceSettings {
   readonly noise?: unknown;
   readonly partitionNoise?: unknown;
   readonly age?: unknown;
+  readonly lineage?: unknown;
 }
 
 /** Returns every problem of the settings of chance, each with the path of its field. */
-export function chanceProblems({ noise, partitionNoise, age }: ChanceSettings): SettingProblem[] {
+export function chanceProblems({ noise, partitionNoise, age, lineage }: ChanceSettings): SettingProblem[] {
   const isOneOf = (values: readonly unknown[], value: unknown) =>
     value === undefined || values.includes(value);
   const problems: SettingProblem[] = [];
@@ -52,6 +58,7 @@ export function chanceProblems({ noise, partitionNoise, age }: ChanceSettings): 
     report("noise", "is given beside partitionNoise: use one of the two");
   }
   if (!isOneOf(CELL_AGES, age)) report("age", `must be ${CELL_AGES.join(", ")}`);
+  if (!isOneOf(CELL_LINEAGES, lineage)) report("lineage", `must be ${CELL_LINEAGES.join(", ")}`);
   return problems;
 }
 
@@ -61,7 +68,9 @@ export function noiseOf({ noise, partitionNoise }: ChanceSettings): CellNoise {
 }
 
 /** Throws a `RangeError` that lists every problem of the seed and of the settings of chance. */
-export function requireChance(options: Pick<CellOptions, "noise" | "partitionNoise" | "age" | "seed">): void {
+export function requireChance(
+  options: Pick<CellOptions, "noise" | "partitionNoise" | "age" | "lineage" | "seed">,
+): void {
   const { seed } = options;
   const problems = chanceProblems(options).map(({ path, message }) => `${path}: ${message}`);
   if (!(Number.isSafeInteger(seed) && seed >= 0))

@@ -18,6 +18,7 @@ import {
   surroundingsOf,
 } from "./allocation.ts";
 import { type CellNoise, type CellOptions, noiseOf, requireChance } from "./cell-options.ts";
+import type { CellSample } from "./cell-sample.ts";
 import { type BiologicalType, type CellType, cellTypeOf } from "./cell-types.ts";
 import { type Circuit, circuitOf, outputsOf, withGenes } from "./circuit.ts";
 import { ExpressionNoise } from "./expression-noise.ts";
@@ -63,32 +64,6 @@ export const QUANTUM_MINUTES = 1;
  */
 export const MAX_ADVANCE_MINUTES = 1_000_000;
 
-export interface CellSample {
-  readonly simMinutes: number;
-  readonly growthRatePerMinute: number;
-  /** The doubling time at the current growth rate, minutes; null without growth. */
-  readonly doublingTimeMinutes: number | null;
-  /** Numbers of ribosomes, molecules. `engaged` exceeds `cap` only for some minutes after the cap was lowered. */
-  readonly ribosomes: { readonly total: number; readonly engaged: number; readonly cap: number };
-  /**
-   * `perSecond` is the ATP that translation consumes. `capPerSecond` limits the import of nutrient and not the
-   * consumption, so `perSecond` can exceed it temporarily or slightly.
-   */
-  readonly atp: { readonly molecules: number; readonly perSecond: number; readonly capPerSecond: number };
-  readonly rnaPolymerases: { readonly cap: number };
-  readonly proteinAminoAcids: number;
-  readonly divisions: number;
-  /** Growth rate in percent of the type's reference rate: an integer from 0 to 100. */
-  readonly health: number;
-  /** Ribosomal share φ_R of the protein mass, 0..1. */
-  readonly ribosomalMassFraction: number;
-  /**
-   * Amounts of each gene, molecules: `<name>.mrna`, `<name>.complex` and `<name>.protein`. Absent in a cell without
-   * genes.
-   */
-  readonly outputs?: Readonly<Record<string, number>>;
-}
-
 interface CellParts {
   readonly type: CellType;
   readonly circuit: Circuit | undefined;
@@ -112,6 +87,11 @@ export class Cell {
   readonly #random: RandomState;
   readonly #noise: CellNoise;
   readonly #expression: ExpressionNoise | undefined;
+  /**
+   * Called at each division with the snapshot of the second daughter, which has no past divisions, and with the number of
+   * divisions of this cell. The cell goes on as the first daughter. Its course does not depend on this function.
+   */
+  onSecondDaughter?(daughter: CellSnapshot, division: number): void;
   #allocation: CellAllocation;
   #stepMinutes: number;
   #simMinutes: number;
@@ -327,7 +307,12 @@ export class Cell {
     while (y[GENERATIONS] >= Math.LN2) {
       y[GENERATIONS] -= Math.LN2;
       this.#divisions += 1;
-      if (this.#noise !== "none") partition(y, this.#random, this.#model.limits.ribosomeCap);
+      const second = this.onSecondDaughter === undefined ? undefined : createState(y.length);
+      second?.set(y);
+      if (this.#noise !== "none") partition(y, this.#random, this.#model.limits.ribosomeCap, second);
+      if (second !== undefined) {
+        this.onSecondDaughter?.({ ...this.snapshot(), state: [...second], divisions: 0 }, this.#divisions);
+      }
     }
   }
 

@@ -1,8 +1,10 @@
 /** What services need to know of cell models, without the equations of any. */
 export {
   CELL_AGES,
+  CELL_LINEAGES,
   CELL_NOISES,
   type CellAge,
+  type CellLineage,
   type CellNoise,
   type ChanceSettings,
   chanceProblems,

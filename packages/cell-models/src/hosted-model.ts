@@ -29,7 +29,7 @@ import {
 import type { StateVariable } from "./state.ts";
 
 /** Options that only the built-in model takes. */
-const BUILT_IN_OPTIONS = ["noise", "partitionNoise", "age", "genes"] as const;
+const BUILT_IN_OPTIONS = ["noise", "partitionNoise", "age", "lineage", "genes"] as const;
 
 /** The identity of a cell: what never changes in its life. */
 interface Kind {

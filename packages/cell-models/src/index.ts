@@ -6,7 +6,7 @@ export {
   environmentProblems,
   limitsOf,
 } from "./allocation.ts";
-export { Cell, type CellSample, MAX_ADVANCE_MINUTES, QUANTUM_MINUTES } from "./cell.ts";
+export { Cell, MAX_ADVANCE_MINUTES, QUANTUM_MINUTES } from "./cell.ts";
 export {
   type BootOptions,
   type CellModel,
@@ -25,13 +25,16 @@ export {
 } from "./cell-model.ts";
 export {
   CELL_AGES,
+  CELL_LINEAGES,
   CELL_NOISES,
   type CellAge,
+  type CellLineage,
   type CellNoise,
   type CellOptions,
   chanceProblems,
   noiseOf,
 } from "./cell-options.ts";
+export type { CellSample } from "./cell-sample.ts";
 export {
   type BiologicalType,
   biologicalTypes,

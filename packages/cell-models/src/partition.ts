@@ -5,6 +5,8 @@
  * and each daughter gets on average exactly these amounts. Nutrient and energy are numerous and mix fast, so they
  * divide evenly. The protein mass of a daughter differs slightly from the constant mass M. The equations of the model
  * bring the protein mass back to M at rate λ.
+ *
+ * No molecule is lost: what the first daughter does not get, the second one has.
  */
 import { fairBinomial, type RandomState, uniform } from "./random.ts";
 import {
@@ -46,26 +48,36 @@ const COMPLEXES = [
 ] as const;
 
 /**
- * Replaces the state `y` of the mother by the state of one daughter. No amount of the daughter is negative. The
- * daughter has at most `ribosomeCap` engaged ribosomes. If the mother has more engaged ribosomes than this cap, the
- * daughter has at most as many as the mother.
+ * Replaces the state `y` of the mother by the state of one daughter, and that of `second`, if it is given and has the state
+ * of the mother, by the state of the other one. No amount of a daughter is negative. A daughter has at most `ribosomeCap`
+ * engaged ribosomes. If the mother has more engaged ribosomes than this cap, a daughter has at most as many as the mother.
  */
-export function partition(y: StateVector, random: RandomState, ribosomeCap: number): void {
+export function partition(
+  y: StateVector,
+  random: RandomState,
+  ribosomeCap: number,
+  second?: StateVector,
+): void {
   const limit = Math.max(ribosomeCap, engagedRibosomes(y));
-  for (const i of MACROMOLECULES) y[i] = shareOf(y[i], random);
+  const dealOut = (i: number): void => {
+    const molecules = moleculesOf(y[i] as number, random);
+    y[i] = fairBinomial(random, molecules);
+    if (second !== undefined) second[i] = molecules - y[i];
+  };
+  for (const i of MACROMOLECULES) dealOut(i);
   // All variables of genes are macromolecules.
-  for (let i = STATE_SIZE; i < y.length; i++) y[i] = shareOf(y[i] as number, random);
+  for (let i = STATE_SIZE; i < y.length; i++) dealOut(i);
   releaseAbove(limit, y);
+  if (second !== undefined) releaseAbove(limit, second);
 }
 
 /**
- * Returns the amount of one daughter, if the mother has twice the amount `held`. A mother has a whole number of molecules:
- * the part of a molecule is one molecule with its probability. So mean and variance are right down to a hundredth of one.
+ * Returns the number of molecules of a mother that has twice the amount `held`: the part of a molecule is one molecule
+ * with its probability. So mean and variance of a daughter are right down to a hundredth of a molecule.
  */
-function shareOf(held: number, random: RandomState): number {
+function moleculesOf(held: number, random: RandomState): number {
   const whole = Math.floor(2 * held);
-  const coins = whole + (uniform(random) < 2 * held - whole ? 1 : 0);
-  return fairBinomial(random, coins);
+  return whole + (uniform(random) < 2 * held - whole ? 1 : 0);
 }
 
 /**

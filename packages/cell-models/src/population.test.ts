@@ -3,8 +3,9 @@
  * model (README.md, "Noise"); measured cells vary more.
  */
 import { expect, test } from "vitest";
-import { Cell, type CellSample } from "./cell.ts";
+import { Cell } from "./cell.ts";
 import type { CellNoise } from "./cell-options.ts";
+import type { CellSample } from "./cell-sample.ts";
 import { type BiologicalType, cellTypeOf } from "./cell-types.ts";
 import { momentsOf } from "./exact-gene.testing.ts";
 

@@ -1,5 +1,12 @@
 /** Options of the cell's model: its name, its parameters, fields of its environment, and what is random in it. */
-import { CELL_AGES, CELL_NOISES, type CellAge, type CellNoise } from "@bioxen/cell-models/declarations";
+import {
+  CELL_AGES,
+  CELL_LINEAGES,
+  CELL_NOISES,
+  type CellAge,
+  type CellLineage,
+  type CellNoise,
+} from "@bioxen/cell-models/declarations";
 import { type Command, InvalidArgumentError } from "commander";
 import { given, oneOf } from "./parse.ts";
 
@@ -9,6 +16,7 @@ export interface ModelOptions {
   readonly parameter?: Record<string, number>;
   readonly noise?: CellNoise;
   readonly age?: CellAge;
+  readonly lineage?: CellLineage;
 }
 
 export function withModelOptions(command: Command): Command {
@@ -19,13 +27,20 @@ export function withModelOptions(command: Command): Command {
     .addOption(
       oneOf("--noise <kind>", "what is random in the cell, from its seed; default: none", CELL_NOISES),
     )
-    .addOption(oneOf("--age <age>", "age of the cell at its start; default: newborn", CELL_AGES));
+    .addOption(oneOf("--age <age>", "age of the cell at its start; default: newborn", CELL_AGES))
+    .addOption(
+      oneOf(
+        "--lineage <daughters>",
+        "daughters of a division that go on, each as a VM; default: one",
+        CELL_LINEAGES,
+      ),
+    );
 }
 
 /** Returns the settings in the config of a VM. */
 export function modelConfigOf(options: ModelOptions): Record<string, unknown> {
-  const { model, parameterSet, parameter, noise, age } = options;
-  return given({ model, parameterSet, parameters: parameter, noise, age });
+  const { model, parameterSet, parameter, noise, age, lineage } = options;
+  return given({ model, parameterSet, parameters: parameter, noise, age, lineage });
 }
 
 /** Parses one number of a repeated option, such as `feed=20`. Returns those before, and this one. */

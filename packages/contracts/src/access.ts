@@ -54,6 +54,7 @@ const TENANT_SUBJECTS: ReadonlySet<string> = new Set([
 /** The subjects that an agent calls, beside the streams that it reads. */
 const AGENT_SUBJECTS: ReadonlySet<string> = new Set([
   "bioxen.cmd.vm.report",
+  "bioxen.cmd.vm.divide",
   "bioxen.cmd.chassis.register",
   "bioxen.cmd.chassis.report-machine",
   "bioxen.cmd.chassis.report-left",

@@ -24,10 +24,11 @@ export const CELL_SETTINGS: readonly string[] = [
   "noise",
   "partitionNoise",
   "age",
+  "lineage",
   "genes",
 ];
 /** Settings that only the built-in model has. */
-const BUILT_IN_SETTINGS: readonly string[] = ["noise", "partitionNoise", "age", "genes"];
+const BUILT_IN_SETTINGS: readonly string[] = ["noise", "partitionNoise", "age", "lineage", "genes"];
 
 type Config = Readonly<Record<string, unknown>>;
 type Fields = Readonly<Record<string, unknown>>;
@@ -60,7 +61,7 @@ export function configProblems(types: VmTypes, config: Config, models?: KnownMod
   return [
     ...modelProblems(types, config, models),
     ...circuitProblems(config),
-    ...noiseProblems(config),
+    ...noiseProblems(types, config),
     ...unknownSettings(types, config),
   ];
 }
@@ -137,10 +138,12 @@ function circuitProblems(config: Config): Problem[] {
   return geneProblems(genes).map(({ path, message }) => ({ path: `config.${path}`, message }));
 }
 
-/** Returns the problems of what is random in the cell. */
-function noiseProblems(config: Config): Problem[] {
+/** Returns the problems of what is random in the cell, and of what becomes of its daughters. */
+function noiseProblems({ vmType }: VmTypes, config: Config): Problem[] {
   if (otherModelOf(config) !== undefined) return [];
-  return chanceProblems(config).map(({ path, message }) => ({ path: `config.${path}`, message }));
+  const problems = chanceProblems(config).map(({ path, message }) => ({ path: `config.${path}`, message }));
+  if (vmType === "basic" || config["lineage"] !== "both") return problems;
+  return [...problems, { path: "config.lineage", message: "must be one: a machine cannot divide" }];
 }
 
 /**

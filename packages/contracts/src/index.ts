@@ -100,6 +100,7 @@ export {
   tenantJobId,
 } from "./job-id.ts";
 export * from "./jobs.ts";
+export * from "./lineage.ts";
 export * from "./metrics.ts";
 export * from "./misfit.ts";
 export {

@@ -50,6 +50,7 @@ export const ENDPOINT_CALLERS: Readonly<Partial<Record<EndpointName, readonly Se
   vmPreempt: ["chassis-scheduler"],
   vmReinstate: ["chassis-scheduler"],
   vmReport: ["chassis-agent"],
+  vmDivide: ["chassis-agent"],
   ledgerReserve: ["chassis-scheduler"],
   ledgerResize: ["lifecycle"],
   chassisGet: ["chassis-agent"],

@@ -9,7 +9,7 @@ import { leftObject } from "./events/chassis.ts";
 import { checkpointRecord } from "./events/guest-state.ts";
 import { MOVE_CODES } from "./events/move.ts";
 import { recordedUntil } from "./events/until.ts";
-import { placementRefusal, scheduledChange } from "./events/vm.ts";
+import { placementRefusal, scheduledChange, vmBirth } from "./events/vm.ts";
 import type { Chassis } from "./fold/chassis.ts";
 import { heldAmounts, type Ledger } from "./fold/ledger.ts";
 import { chargedAmounts, type Quota, quotaFree } from "./fold/quota.ts";
@@ -20,6 +20,7 @@ import { guaranteeOf } from "./preemption.ts";
 import { ownerOfQuota } from "./quota-label.ts";
 import { BIOLOGICAL_TYPES, offeredOf, VM_TYPES, withCell } from "./resources.ts";
 import { recordedAmounts, recordedTaints } from "./schemas.ts";
+import { refusedStartView, viewOfStart } from "./start-view.ts";
 
 const checkpointView = z.object({ ...checkpointRecord.shape, atMs: z.int() });
 /** A named stored state of a VM's guest. It is kept until it is deleted. */
@@ -40,33 +41,6 @@ export const preemptionView = z
     heldByUser: z.boolean(),
   })
   .meta({ id: "PreemptionView" });
-
-/** A refused start. `tries` counts since the start was requested; `hostCode` is the host's own code. */
-const refusedStartView = z
-  .object({
-    chassisId: z.string(),
-    code: z.string(),
-    hostCode: z.string().optional(),
-    reason: z.string(),
-    tries: z.int().min(1),
-    atMs: z.int(),
-    /** Time of the next try on this chassis, epoch ms; earlier if room comes there. */
-    retryAtMs: z.int(),
-  })
-  .meta({ id: "RefusedStart" });
-
-function viewOfStart({
-  refusedStart,
-  startProgress,
-  fence,
-}: Vm): Pick<VmView, "refusedStart" | "startPermille"> {
-  const view: Pick<VmView, "refusedStart" | "startPermille"> = {};
-  if (startProgress !== undefined && startProgress.fence === fence)
-    view.startPermille = startProgress.permille;
-  if (refusedStart === undefined) return view;
-  const { fence: _fence, seq: _seq, placeEndsAtMs: _ends, hostCode, ...seen } = refusedStart;
-  return { ...view, refusedStart: { ...seen, ...(hostCode === undefined ? {} : { hostCode }) } };
-}
 
 export const vmView = z
   .object({
@@ -89,6 +63,8 @@ export const vmView = z
     seed: z.int(),
     labels: z.record(z.string(), z.string()),
     parent: z.string().nullable(),
+    /** Present in the second daughter of a division; `parent` is its mother. */
+    birth: vmBirth.optional(),
     /** What is recorded of the cell at simulated minutes; absent: nothing. */
     record: recorded.optional(),
     version: z.int(),
@@ -165,6 +141,7 @@ export function viewOfVm(vmId: string, vm: Vm): VmView {
     seed: vm.seed,
     labels: vm.labels,
     parent: vm.parent,
+    ...(vm.birth === undefined ? {} : { birth: vm.birth }),
     ...(vm.record === undefined ? {} : { record: vm.record }),
     version: vm.version,
     createdAtMs: vm.createdAtMs,

@@ -8,6 +8,7 @@
  */
 import type { MediumFields } from "@bioxen/cell-models";
 import {
+  type Daughter,
   DriverError,
   type ExecOptions,
   type ExecOutcome,
@@ -34,12 +35,13 @@ import {
 import { CellClock } from "./cell-clock.ts";
 import { CellGuest, isListed } from "./cell-guest.ts";
 import { type Models, modelOf, modelsWith } from "./cell-settings.ts";
-import { cellView, luaEnvironmentBounds } from "./cell-view.ts";
+import { luaEnvironmentBounds } from "./cell-view.ts";
 import { EndsWithDriver } from "./ends-with-driver.ts";
 import { checkExec, GuestCalls } from "./guest-calls.ts";
 import { GuestCopies } from "./guest-copies.ts";
 import { GuestHooks } from "./guest-hooks.ts";
 import { GuestRewinds } from "./guest-rewinds.ts";
+import { GuestSnapshots } from "./guest-snapshots.ts";
 import { GuestTurns } from "./guest-turns.ts";
 import { KEEP_TIMEOUT_MS, QUEUE_GRACE_MS } from "./limits.ts";
 import { LuaHost } from "./lua-host.ts";
@@ -68,6 +70,7 @@ class Basic extends EndsWithDriver implements ComputingDriver {
   readonly #calls: GuestCalls;
   readonly #copies: GuestCopies;
   readonly #turns: GuestTurns;
+  readonly #snapshots: GuestSnapshots;
   readonly #rewinds: GuestRewinds;
   readonly #moved = new MovedGuests();
   #nextKey: GuestKey = 1;
@@ -105,6 +108,7 @@ class Basic extends EndsWithDriver implements ComputingDriver {
     });
     const [lua, calls, turns] = [this.#lua, this.#calls, this.#turns];
     this.#copies = new GuestCopies({ lua, calls, turns });
+    this.#snapshots = new GuestSnapshots(lua, turns);
     this.#rewinds = new GuestRewinds({
       boot: (spec) => this.#boot(spec),
       runProgram: (guest) => this.#runProgram(guest),
@@ -214,12 +218,7 @@ class Basic extends EndsWithDriver implements ComputingDriver {
 
   async hold(vmId: string, fence: number, { atMinute, forMs }: HoldOptions): Promise<{ simMinute: number }> {
     return this.#turns.act(this.#finder(vmId, fence), KEEP_TIMEOUT_MS, (guest) => {
-      const { simMinutes } = guest.cell;
-      const simMinute = atMinute ?? simMinutes;
-      if (simMinute < simMinutes) {
-        throw new DriverError("BAD_REQUEST", `"${vmId}" is at minute ${simMinutes}, beyond ${simMinute}`);
-      }
-      guest.changes.hold(simMinute);
+      const simMinute = guest.holdAt(atMinute);
       const release = (): void => {
         const present = this.#held.get(vmId)?.guest;
         if (present === undefined || present.spec.fence !== fence) return;
@@ -253,17 +252,19 @@ class Basic extends EndsWithDriver implements ComputingDriver {
   }
 
   snapshot(vmId: string, fence: number): Promise<GuestCheckpoint> {
-    const withinMs = KEEP_TIMEOUT_MS + QUEUE_GRACE_MS;
-    return this.#turns.act(this.#finder(vmId, fence), withinMs, async (guest) => {
-      const lua = await this.#lua.keep(guest.key, cellView(guest));
-      this.#alive(vmId, fence);
-      const checkpoint = guest.checkpoint(lua);
-      if (guest.followsLua) guest.restartFrom(checkpoint.bytes);
-      return checkpoint;
-    });
+    return this.#snapshots.take(this.#finder(vmId, fence));
   }
 
-  /** Takes a restart point in memory if the last one is old. */
+  daughter(vmId: string, fence: number): Promise<Daughter | undefined> {
+    return this.#snapshots.daughter(this.#finder(vmId, fence));
+  }
+
+  async daughterTaken(vmId: string, fence: number, division: number): Promise<void> {
+    const guest = this.#alive(vmId, fence);
+    guest.daughters.taken(division);
+    this.#turns.goOn(guest);
+  }
+
   #refreshPoint({ points, journal, cell, spec, followsLua }: CellGuest): void {
     if (!followsLua) return;
     points.refresh(cell.simMinutes, journal.size, () => this.snapshot(spec.vmId, spec.fence));
@@ -289,7 +290,7 @@ class Basic extends EndsWithDriver implements ComputingDriver {
     const guest = this.#held.get(vmId)?.guest;
     if (guest === undefined || guest.state === "starting" || guest.state === "ended") return undefined;
     const { state, reason } = guest;
-    const status = { vmId, fence: guest.spec.fence, state };
+    const status = { vmId, fence: guest.spec.fence, state, ...guest.division };
     if (guest.hasEnded()) return { ...status, atLastMinute: true };
     return reason === undefined ? status : { ...status, reason };
   }

@@ -4,22 +4,23 @@
  * Everything that changes the cell acts at a simulated minute. At the end of a minute the cell is held until its hooks
  * for this minute have ended; calls from outside follow them, still at this minute.
  */
-import { type CellAllocation, type HostedCell, type HostedModel, WEISSE } from "@bioxen/cell-models";
+import type { CellAllocation, HostedCell, HostedModel } from "@bioxen/cell-models";
 import { messageOf } from "@bioxen/kernel";
 import {
   DriverError,
   type GuestChange,
-  type GuestCheckpoint,
   type GuestSample,
   type GuestSpec,
   type GuestState,
+  type GuestStatus,
 } from "@bioxen/vm-driver";
 import { CallsUnderWay } from "./calls-under-way.ts";
 import type { Clocked } from "./cell-clock.ts";
 import { bootOptionsOf } from "./cell-settings.ts";
-import { encodeCheckpoint, openCheckpoint } from "./checkpoint.ts";
+import { openCheckpoint } from "./checkpoint.ts";
 import { GuestChanges } from "./guest-changes.ts";
 import { GuestCourse } from "./guest-course.ts";
+import { GuestDaughters } from "./guest-daughters.ts";
 import { type Act, actOf, GuestJournal, type JournalEntry, RestartPoints, withAct } from "./guest-journal.ts";
 import type { HookName } from "./lua-guest.ts";
 import type { KeptLua } from "./lua-kept.ts";
@@ -71,6 +72,7 @@ export class CellGuest implements Clocked {
   /** What has to act on the guest at a coming minute: changes, and what had acted before the guest went back. */
   replay: readonly JournalEntry[] = [];
   readonly changes = new GuestChanges();
+  readonly daughters = new GuestDaughters();
   readonly atMax: boolean;
   /** The last minute of the guest; undefined: it has none. */
   lastMinute: number | undefined;
@@ -102,6 +104,7 @@ export class CellGuest implements Clocked {
     this.lastMinute = spec.lastMinute;
     this.atMax = spec.timeScale === "max";
     this.course = GuestCourse.of(record, model, cell);
+    this.daughters.follow(cell, spec);
     this.points = new RestartPoints({ checkpoint, allocation, simMinutes: cell.simMinutes });
   }
 
@@ -137,28 +140,6 @@ export class CellGuest implements Clocked {
     return guest;
   }
 
-  /** Returns a checkpoint of the guest that contains the given Lua state. Throws `TOO_LARGE`. */
-  checkpoint(lua: KeptLua | null): GuestCheckpoint {
-    const bytes = encodeCheckpoint({
-      seed: this.spec.seed,
-      cell: this.cell.snapshot(),
-      // Checkpoints of the built-in model do not name it: each of its versions continues the cells of the others, so that
-      // an upgrade and the way back lose no cell.
-      ...(this.model === WEISSE ? {} : { model: { name: this.model.name, version: this.model.version } }),
-      owedMinutes: this.owedMinutes,
-      luaInstructions: this.luaInstructions,
-      hooks: {
-        off: this.hooksOff,
-        errorsInARow: this.hookErrorsInARow,
-        minutes: this.minutesForHook,
-        divisions: this.divisionsForHook,
-      },
-      lua,
-      ...this.changes.kept(this.cell.simMinutes),
-    });
-    return { bytes, simMinutes: this.cell.simMinutes };
-  }
-
   isRunning(): boolean {
     return this.state === "running" && !this.isAtLastMinute();
   }
@@ -177,8 +158,14 @@ export class CellGuest implements Clocked {
     return this.state === "running" || this.state === "paused";
   }
 
+  /** The part of its status about a division whose second daughter was not taken yet. */
+  get division(): Pick<GuestStatus, "dividing"> {
+    return this.isAlive() && this.daughters.isWaiting ? { dividing: true } : {};
+  }
+
   isHeld(): boolean {
-    return this.holds > 0 || !this.isSettled() || this.changes.isHeldAt(this.cell.simMinutes);
+    if (this.holds > 0 || this.daughters.isWaiting) return true;
+    return !this.isSettled() || this.changes.isHeldAt(this.cell.simMinutes);
   }
 
   /** Returns true if no hook, no program and nothing that acts again is due or under way at the present minute. */
@@ -293,6 +280,18 @@ export class CellGuest implements Clocked {
     }
     this.changes.take(seq);
     if (!hasRun) this.replay = withAct(this.replay, { minute: simMinute, act: actOf(change) });
+  }
+
+  /** Keeps the guest at this minute, or at its present one, and returns it. Throws `BAD_REQUEST` if it is beyond the minute. */
+  holdAt(atMinute: number | undefined): number {
+    const { simMinutes } = this.cell;
+    const simMinute = atMinute ?? simMinutes;
+    if (simMinute < simMinutes) {
+      const message = `"${this.spec.vmId}" is at minute ${simMinutes}, beyond ${simMinute}`;
+      throw new DriverError("BAD_REQUEST", message);
+    }
+    this.changes.hold(simMinute);
+    return simMinute;
   }
 
   /** Drops the changes of the allocation that the guest has got for coming minutes. */

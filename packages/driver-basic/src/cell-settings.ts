@@ -45,7 +45,7 @@ export function modelOf(config: GuestSpec["config"], models: Models): HostedMode
  */
 export function bootOptionsOf(spec: GuestSpec, model: HostedModel): BootOptions {
   const { biologicalType, allocation, environment, seed, config } = spec;
-  const { parameterSet, parameters, noise, partitionNoise, age, genes } = config as Readonly<
+  const { parameterSet, parameters, noise, partitionNoise, age, lineage, genes } = config as Readonly<
     Record<string, unknown>
   >;
   if (genes !== undefined && model !== WEISSE) {
@@ -64,6 +64,7 @@ export function bootOptionsOf(spec: GuestSpec, model: HostedModel): BootOptions 
     noise: noise as BootOptions["noise"],
     partitionNoise: partitionNoise as BootOptions["partitionNoise"],
     age: age as BootOptions["age"],
+    lineage: lineage as BootOptions["lineage"],
     genes: genes as readonly GeneSpec[] | undefined,
   };
 }

@@ -24,6 +24,8 @@ export type CellCall = Extract<
   | "change"
   | "exec"
   | "snapshot"
+  | "daughter"
+  | "daughterTaken"
 >;
 /** What a call resolves with. */
 export type CellResult<Call extends CellCall> = Awaited<ReturnType<NonNullable<BasicDriver[Call]>>>;

@@ -6,6 +6,7 @@ import type { ExecOutcome } from "@bioxen/vm-driver";
 import { CellGuest } from "./cell-guest.ts";
 import { cellView, luaEnvironmentBounds } from "./cell-view.ts";
 import type { GuestCalls } from "./guest-calls.ts";
+import { checkpointOf } from "./guest-snapshots.ts";
 import type { GuestTurns } from "./guest-turns.ts";
 import { QUEUE_GRACE_MS } from "./limits.ts";
 import type { LuaHost } from "./lua-host.ts";
@@ -46,7 +47,7 @@ export class GuestCopies {
 
   async #copyOf(guest: CellGuest): Promise<CellGuest> {
     const { lua } = this.#ports;
-    const { bytes } = guest.checkpoint(await lua.keep(guest.key, cellView(guest)));
+    const { bytes } = checkpointOf(guest, await lua.keep(guest.key, cellView(guest)));
     const spec = { ...guest.spec, allocation: guest.cell.allocation, checkpoint: bytes, changes: [] };
     this.#lastKey -= 1;
     return CellGuest.boot(spec, this.#lastKey, guest.model);

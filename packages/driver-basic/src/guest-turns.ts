@@ -69,17 +69,19 @@ export class GuestTurns {
    * Runs `body` at the guest's present minute, after the hooks of this minute. The cell computes nothing until it has
    * ended. `find` returns the present guest, or throws if there is none that lives.
    *
-   * Rejects with a retryable `UNAVAILABLE` if the guest is not ready for `body` within this time.
+   * Rejects with a retryable `UNAVAILABLE` if the guest is not ready for `body` within this time. Default of `isReady`: the
+   * guest is settled.
    */
   async act<T>(
     find: () => CellGuest,
     withinMs: number,
     body: (guest: CellGuest) => T | Promise<T>,
+    isReady: (guest: CellGuest) => boolean = (guest) => guest.isSettled(),
   ): Promise<T> {
     let guest = find();
     let hasWaited = false;
     const untilMs = performance.now() + withinMs;
-    while (!guest.isSettled()) {
+    while (!isReady(guest)) {
       hasWaited = true;
       await this.#wait(guest, Math.max(0, untilMs - performance.now()));
       guest = find();
@@ -181,6 +183,7 @@ export class GuestTurns {
     const recorded = guest.isAlive() || guest.state === "failed" ? guest.course?.take() : undefined;
     if (recorded !== undefined) this.#ports.emit({ kind: "recorded", vmId, fence, ...recorded });
     if (divisions > 0) this.#ports.emit({ kind: "divided", vmId, fence, divisions });
+    if (guest.isAlive() && guest.daughters.takeNews()) this.#ports.emit({ kind: "changed", vmId, fence });
     if (guest.state !== "failed" || guest.isFailureReported) return;
     guest.isFailureReported = true;
     this.#ports.emit({ kind: "failed", vmId, fence, reason: reason ?? "unknown" });

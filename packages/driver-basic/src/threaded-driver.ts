@@ -10,6 +10,7 @@
 import { type MediumFields, WEISSE } from "@bioxen/cell-models";
 import { invariant } from "@bioxen/kernel";
 import {
+  type Daughter,
   DriverError,
   type ExecOptions,
   type ExecOutcome,
@@ -198,6 +199,14 @@ class Threaded extends EndsWithDriver implements BasicDriver {
 
   snapshot(vmId: string, fence: number): Promise<GuestCheckpoint> {
     return this.#call("snapshot", vmId, fence, [vmId, fence]);
+  }
+
+  daughter(vmId: string, fence: number): Promise<Daughter | undefined> {
+    return this.#call("daughter", vmId, fence, [vmId, fence]);
+  }
+
+  daughterTaken(vmId: string, fence: number, division: number): Promise<void> {
+    return this.#call("daughterTaken", vmId, fence, [vmId, fence, division]);
   }
 
   sample(vmId: string): GuestSample | undefined {

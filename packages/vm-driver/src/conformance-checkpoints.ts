@@ -3,7 +3,8 @@
  */
 import { expect, it } from "vitest";
 import { capIn, type Fixture, LACKS, live as pass, refused, states } from "./conformance-fixture.ts";
-import { MAX_CHECKPOINT_BYTES, type VmDriver } from "./driver.ts";
+import type { VmDriver } from "./driver.ts";
+import { MAX_CHECKPOINT_BYTES } from "./guest-checkpoint.ts";
 
 export function checkpoints({ driver, start, subject }: Fixture): void {
   it("takes a checkpoint of a running and of a paused guest without changing either, or is UNSUPPORTED", async () => {

@@ -71,6 +71,8 @@ class Contained implements VmDriver {
   readonly snapshots: SnapshotKeeper | undefined;
   readonly hold: VmDriver["hold"];
   readonly change: VmDriver["change"];
+  readonly daughter: VmDriver["daughter"];
+  readonly daughterTaken: VmDriver["daughterTaken"];
   readonly #driver: VmDriver;
   readonly #onTrouble: OnTrouble;
   readonly #samples = new Map<string, GuestSample>();
@@ -84,10 +86,15 @@ class Contained implements VmDriver {
     this.#onTrouble = onTrouble;
     this.capabilities = Object.freeze({ ...driver.capabilities });
     this.snapshots = driver.snapshots && this.#contain(driver.snapshots);
-    const { hold, change } = driver;
+    const { hold, change, daughter, daughterTaken } = driver;
     this.hold = hold && ((...args) => this.#guard("hold", "UNAVAILABLE", () => hold.apply(driver, args)));
     this.change =
       change && ((...args) => this.#guard("change", "UNAVAILABLE", () => change.apply(driver, args)));
+    this.daughter =
+      daughter && ((...args) => this.#guard("daughter", "UNAVAILABLE", () => daughter.apply(driver, args)));
+    this.daughterTaken =
+      daughterTaken &&
+      ((...args) => this.#guard("daughterTaken", "UNAVAILABLE", () => daughterTaken.apply(driver, args)));
   }
 
   #contain(keeper: SnapshotKeeper): SnapshotKeeper {

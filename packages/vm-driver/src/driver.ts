@@ -17,8 +17,10 @@
  */
 
 import type { ChangesAtMinutes, GuestChange, ResizeOptions } from "./changes.ts";
+import type { DividingCells } from "./daughters.ts";
 import type { ExecOptions, ExecOutcome } from "./exec.ts";
 import type { GuestCapabilities } from "./guest-capabilities.ts";
+import type { GuestCheckpoint } from "./guest-checkpoint.ts";
 import type { GuestEvent } from "./guest-event.ts";
 import type { GuestRecord } from "./guest-record.ts";
 import type { GuestSample } from "./guest-sample.ts";
@@ -103,19 +105,6 @@ export interface GuestSpec {
   readonly record?: GuestRecord | undefined;
 }
 
-/**
- * Maximum size of a checkpoint, bytes. The checkpoint of a cell has about 1 KB, and up to about 500 KB with the largest
- * Lua state. Every guest is checkpointed once a minute.
- */
-export const MAX_CHECKPOINT_BYTES = 786_432;
-
-/** The state of a guest at one moment, in the driver's own format. */
-export interface GuestCheckpoint {
-  readonly bytes: Uint8Array;
-  /** The guest's simulated time, whole minutes. */
-  readonly simMinutes: number;
-}
-
 /** State of a guest. `failed`: it ended on its own; it stays listed and keeps its fence until a stop or a replacement. */
 export type GuestState = "running" | "paused" | "failed";
 
@@ -134,6 +123,11 @@ export interface GuestStatus {
   readonly unfinished?: true | undefined;
   /** Present while the guest stays at its {@link GuestSpec.lastMinute}; what it has recorded up to there is emitted. */
   readonly atLastMinute?: true | undefined;
+  /**
+   * Present while the cell stays at the minute of its division, until its second daughter is taken; see
+   * {@link DividingCells}. The driver emits `changed` with it.
+   */
+  readonly dividing?: true | undefined;
 }
 
 /** A snapshot that is stored with its guest. */
@@ -181,7 +175,7 @@ export interface StopOptions {
   readonly graceMs?: number | undefined;
 }
 
-export interface VmDriver extends ChangesAtMinutes {
+export interface VmDriver extends ChangesAtMinutes, DividingCells {
   readonly capabilities: DriverCapabilities;
   /**
    * Present if the driver stores snapshots with their guests. Such a driver does not support the verb `snapshot`, and

@@ -1,8 +1,9 @@
 /**
  * The checkpoint of a scripted guest: its clock and its instruction counter, which are its whole state.
  */
-import { type GuestSpec, MAX_CHECKPOINT_BYTES } from "./driver.ts";
+import type { GuestSpec } from "./driver.ts";
 import { DriverError } from "./driver-error.ts";
+import { MAX_CHECKPOINT_BYTES } from "./guest-checkpoint.ts";
 
 export interface ScriptedCheckpoint {
   /** The biological type of the guest. */

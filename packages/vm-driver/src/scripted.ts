@@ -11,7 +11,6 @@
 import type { GuestChange, HoldOptions, ResizeOptions } from "./changes.ts";
 import type {
   DriverCapabilities,
-  GuestCheckpoint,
   GuestSpec,
   GuestStatus,
   ResumeOptions,
@@ -21,6 +20,7 @@ import type {
 import { DriverError } from "./driver-error.ts";
 import type { ExecOptions, ExecOutcome } from "./exec.ts";
 import { Fences } from "./fences.ts";
+import type { GuestCheckpoint } from "./guest-checkpoint.ts";
 import type { GuestEvent } from "./guest-event.ts";
 import type { GuestSample } from "./guest-sample.ts";
 import type { KeptGuest } from "./remains.ts";

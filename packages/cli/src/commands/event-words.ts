@@ -62,8 +62,12 @@ const departureLine = (left: {
     ? `${left.vmId} has left without a new chassis: ${left.reason}`
     : `${left.vmId} moved to ${left.toChassisId}`;
 
-const forkLine = ({ parent, checkpoint }: (VmEvent & { type: "bioxen.vm.created.v1" })["data"]) =>
-  parent === null ? "" : `; fork of ${parent}, from ${simTime(checkpoint?.simMinutes ?? 0)}`;
+const parentLine = ({ parent, birth, checkpoint }: (VmEvent & { type: "bioxen.vm.created.v1" })["data"]) => {
+  if (parent === null) return "";
+  if (birth !== undefined)
+    return `; born of ${parent} by its division ${birth.division}, ${simTime(birth.simMinute)}`;
+  return `; fork of ${parent}, from ${simTime(checkpoint?.simMinutes ?? 0)}`;
+};
 
 /** Describes from which minute on the cell has its new amounts; empty without a minute. */
 const resizedAt = ({ simMinute, given }: (VmEvent & { type: "bioxen.vm.resized.v1" })["data"]) => {
@@ -100,7 +104,7 @@ const seenLine = ({ seen, fromHost, toHost }: Observed) =>
  */
 const HAPPENED: Happened = {
   "bioxen.vm.created.v1": (d) =>
-    `created: ${d.biologicalType} on ${d.vmType}, incarnation ${d.incarnation}, requests ${amountsLine(d.request)}${forkLine(d)}`,
+    `created: ${d.biologicalType} on ${d.vmType}, incarnation ${d.incarnation}, requests ${amountsLine(d.request)}${parentLine(d)}`,
   "bioxen.vm.start-requested.v1": (d) =>
     d.automatic ? "start requested by its restart policy" : "start requested",
   "bioxen.vm.deferred.v1": (d) =>
@@ -254,7 +258,9 @@ export function causeOf(event: ReportedEvent, causedBy: EventReference | null): 
   if (kind === "vm.stop-requested") {
     return (event.data as { destroy?: boolean }).destroy ? "by command vm.destroy" : "by command vm.stop";
   }
-  if (kind === "vm.created" && (event.data as { parent?: string | null }).parent) return "by command vm.fork";
+  const { parent, birth } = event.data as { readonly parent?: string | null; readonly birth?: object };
+  if (kind === "vm.created" && birth !== undefined) return `by a division of ${parent}`;
+  if (kind === "vm.created" && parent) return "by command vm.fork";
   const command = COMMANDS[kind];
   return command === undefined ? `by ${event.causationid}` : `by command ${command}`;
 }

@@ -107,6 +107,7 @@ export function vmWords(vm: VmView, sample: VmSample | null, nowMs = Date.now())
   const place = vm.chassisId === null ? "" : ` on ${vm.chassisId}`;
   const lines = [`${vm.vmId}: ${vm.biologicalType} (${vm.vmType}), ${paintState(vm.state)}${place}`];
   if (vm.reason !== null) lines.push(`  reason      ${vm.reason}`);
+  lines.push(...parentLines(vm));
   lines.push(...startLines(vm, nowMs), ...resourceLines(vm), ...scheduleLines(vm), ...timeLines(vm));
   if (vm.preemption?.active === true) {
     const { mode, by, byPriority } = vm.preemption;
@@ -119,6 +120,13 @@ export function vmWords(vm: VmView, sample: VmSample | null, nowMs = Date.now())
   );
   if (sample !== null) lines.push(...sampleLines(sample));
   return lines.join("\n");
+}
+
+/** Returns the mother or the parent of the VM, and how the VM came from it. */
+function parentLines({ parent, birth }: VmView): string[] {
+  if (parent === null) return [];
+  if (birth === undefined) return [`  fork of     ${parent}`];
+  return [`  born of     ${parent}, by its division ${birth.division} at ${simTime(birth.simMinute)}`];
 }
 
 /** Returns how far a long start is, and the last refusal of a start by the host. */

@@ -123,6 +123,24 @@ export const INTERNAL_ENDPOINTS = {
     z.object({ changed: z.boolean(), seq: z.int().min(0) }),
     true,
   ),
+  vmDivide: endpoint(
+    "bioxen.cmd.vm.divide",
+    "lifecycle",
+    "From an agent: a cell whose VM goes on as two has divided. A VM is recorded for its second daughter, once.",
+    z.strictObject({
+      vmId: id,
+      fence: z.int().min(1),
+      /** The number of restores that the VM had when this guest started. */
+      restores: z.int().min(0),
+      /** The number of the division in the life of the cell. */
+      division: z.int().min(1),
+      /** The state of the second daughter, stored for the VM that it will be. */
+      checkpoint: reportedCheckpoint,
+    }),
+    /** `daughterId` is null if there is no VM for the daughter; `reason` then says why. */
+    z.object({ changed: z.boolean(), daughterId: z.string().nullable(), reason: z.string().optional() }),
+    true,
+  ),
   vmMove: endpoint(
     "bioxen.cmd.vm.move",
     "lifecycle",

@@ -46,6 +46,18 @@ export const scheduledChange = z.object({
 });
 export type ScheduledChange = z.infer<typeof scheduledChange>;
 
+/** Where a VM comes from that is the second daughter of a division; its `parent` is the mother. */
+export const vmBirth = z.object({
+  /** The VM from which the lineage descends. */
+  root: z.string(),
+  /** The incarnation of the mother. */
+  incarnation: z.int().min(1),
+  /** The number of the division in the life of the mother, and its minute of simulated time. */
+  division: z.int().min(1),
+  simMinute: z.int().min(0),
+});
+export type VmBirth = z.infer<typeof vmBirth>;
+
 export const vmCreated = z.object({
   incarnation: z.int().min(1),
   biologicalType: z.enum(BIOLOGICAL_TYPES),
@@ -73,6 +85,8 @@ export const vmCreated = z.object({
   labels: z.record(z.string(), z.string()),
   config: z.record(z.string(), anyJson),
   parent: z.string().nullable(),
+  /** Present in the second daughter of a division: the VM starts by itself. */
+  birth: vmBirth.optional(),
   /**
    * What changes at minutes of the cell, in order; absent: nothing. If amounts change, the first entry has those of the
    * beginning, and `request` has the largest amount of each resource.
@@ -82,7 +96,10 @@ export const vmCreated = z.object({
   timeScale: z.literal("max").optional(),
   /** The last minute of the cell, and what the VM does there; absent: the cell has none. */
   until: recordedUntil.optional(),
-  /** In a fork: the stored state that its first guest continues from; absent: that guest starts from the beginning. */
+  /**
+   * In a fork and in a second daughter: the stored state that its first guest continues from; absent: that guest starts from
+   * the beginning.
+   */
   checkpoint: checkpointRecord.optional(),
   /** What is recorded of the cell at simulated minutes; absent: nothing. */
   record: recorded.optional(),

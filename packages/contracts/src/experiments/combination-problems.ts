@@ -59,6 +59,14 @@ function problemsWith(base: Json, fields: readonly SweptField[], choices: Choice
           ? resourceProblems(withDemand(parsed.data, BUILT_IN_MODELS), parsed.data.resources)
           : []),
         ...cellProblems(parsed.data),
+        ...(parsed.data.config["lineage"] === "both"
+          ? [
+              {
+                path: "config.lineage",
+                message: "must be one: the VMs of an experiment are those of its plan",
+              },
+            ]
+          : []),
       ]
     : problemsOf(parsed.error, createRequest);
   return problems.map((problem) => ({ ...problem, path: pathInFile(problem.path, base, fields, choices) }));

@@ -12,7 +12,7 @@ import type { Recorded } from "../courses.ts";
 import type { MoveCode } from "../events/move.ts";
 import type { SeenChange } from "../events/observed.ts";
 import type { Until } from "../events/until.ts";
-import type { PlacementRefusal, ProgramAgain, ScheduledChange } from "../events/vm.ts";
+import type { PlacementRefusal, ProgramAgain, ScheduledChange, VmBirth } from "../events/vm.ts";
 import type { BiologicalType, VmType } from "../resources.ts";
 import type { GuestState } from "./guest-state.ts";
 
@@ -188,6 +188,8 @@ export interface Vm extends GuestState {
   readonly labels: Readonly<Record<string, string>>;
   readonly config: Readonly<Record<string, unknown>>;
   readonly parent: string | null;
+  /** Present in the second daughter of a division. */
+  readonly birth?: VmBirth | undefined;
   /** What is recorded of the cell at simulated minutes; absent: nothing. */
   readonly record?: Recorded | undefined;
   /** Number of guests of this VM that have ended. Counted only for a VM that records; absent: none. */

@@ -109,7 +109,7 @@ function evolveExisting(vm: Vm, event: Exclude<VmEvent, Created>, at: EventPosit
 }
 
 export const vmFold: Fold<VmState> = {
-  schema: 19,
+  schema: 20,
   initial: NO_VM,
   evolve(state, untyped, at) {
     const event = untyped as VmEvent;

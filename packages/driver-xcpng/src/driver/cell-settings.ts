@@ -20,6 +20,7 @@ export const CELL_SETTINGS: readonly string[] = [
   "noise",
   "partitionNoise",
   "age",
+  "lineage",
   "genes",
 ];
 

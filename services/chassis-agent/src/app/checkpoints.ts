@@ -13,7 +13,7 @@ import {
   vmLogSubject,
 } from "@bioxen/contracts";
 import type { ServicePorts } from "@bioxen/kernel";
-import { DriverError, type VmDriver } from "@bioxen/vm-driver";
+import { DriverError, type GuestCheckpoint, type VmDriver } from "@bioxen/vm-driver";
 
 /** The result of loading a checkpoint: `whole` with its bytes, or `lost` if the blob is missing or damaged. */
 export type LoadedCheckpoint =
@@ -52,6 +52,24 @@ export async function storeState(
     driver.snapshots === undefined
       ? await driver.snapshot(vmId, fence)
       : await driver.snapshots.take(vmId, fence, name);
+  return stored({ blobs, agentId }, name, holder, { bytes, simMinutes });
+}
+
+/** Stores a state for the VM `holder`. Rejects with `Fault` UNAVAILABLE. */
+export function storeBytes(
+  { ids, ...ports }: Pick<StatePorts, "blobs" | "ids"> & { readonly agentId: string },
+  holder: string,
+  checkpoint: GuestCheckpoint,
+): Promise<CheckpointRecord> {
+  return stored(ports, ids.next(), holder, checkpoint);
+}
+
+async function stored(
+  { blobs, agentId }: Pick<StatePorts, "blobs"> & { readonly agentId: string },
+  name: string,
+  holder: string,
+  { bytes, simMinutes }: GuestCheckpoint,
+): Promise<CheckpointRecord> {
   const sha256 = hash("sha256", bytes, "hex");
   const record = { checkpointId: checkpointIdOf(agentId, name), simMinutes, bytes: bytes.length, sha256 };
   await blobs.put(blobOf(holder, record), bytes);
@@ -77,11 +95,20 @@ export async function loadState(
  * guest's Lua state.
  */
 export function publishNoCheckpoint(
-  { bus, clock }: StatePorts,
+  ports: StatePorts,
   vmId: string,
   chassisId: string | null,
   why: string,
 ): void {
-  const line = `no checkpoint: ${why}`;
+  publishLine(ports, vmId, chassisId, `no checkpoint: ${why}`);
+}
+
+/** Publishes a line in the VM's output. */
+export function publishLine(
+  { bus, clock }: Pick<StatePorts, "bus" | "clock">,
+  vmId: string,
+  chassisId: string | null,
+  line: string,
+): void {
   bus.publish(vmLogSubject(vmId), { vmId, chassisId, atMs: clock.nowMs(), line });
 }

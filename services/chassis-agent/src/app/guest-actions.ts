@@ -23,10 +23,11 @@ import { HandOvers } from "./hand-overs.ts";
 import { withSources } from "./program-sources.ts";
 import { type Remains, type Remover, removeRemains } from "./remains.ts";
 import type { Reports } from "./reports.ts";
+import type { SecondDaughters } from "./second-daughters.ts";
 import { refusalReport } from "./start-reports.ts";
 
 type GuestVerbs = Pick<VmDriver, "start" | "restart" | "stop" | "pause" | "resume" | "resize" | "change"> &
-  Partial<Pick<VmDriver, "capabilities">> &
+  Partial<Pick<VmDriver, "capabilities" | "daughter" | "daughterTaken">> &
   Remover;
 
 const unsupported = () =>
@@ -47,6 +48,7 @@ export interface GuestActionsOptions {
   readonly states: GuestStates;
   readonly reports: Reports;
   readonly courses: Courses;
+  readonly daughters: SecondDaughters;
   /** Called after each start and restart. */
   readonly onStarted: (vmId: string) => void;
 }
@@ -144,6 +146,8 @@ export class GuestActions {
         return reports.enqueue(await this.#handOvers.handOver(driver, vmId, action.fence));
       case "report-handed-over":
         return reports.enqueue({ vmId, fence: action.fence, observed: "handed-over" });
+      case "divide":
+        return this.#options.daughters.record(driver, vmId, action.fence);
       case "report-until-reached":
         return this.#reportUntil(vmId, action);
       case "report-started":

@@ -204,7 +204,13 @@ export class GuestStates {
    */
   async #store(driver: VmDriver, vmId: string, fence: number, holder?: string): Promise<CheckpointRecord> {
     const checkpoint = await storeState(this.#ports, driver, vmId, fence, holder);
-    if (await this.programs.recorded(vmId, PROGRAMS_WAIT_MS)) return checkpoint;
+    await this.programsRecorded(vmId);
+    return checkpoint;
+  }
+
+  /** Resolves once the log has the programs that ran in the guest. Rejects with a retryable `DriverError` if it does not get them. */
+  async programsRecorded(vmId: string): Promise<void> {
+    if (await this.programs.recorded(vmId, PROGRAMS_WAIT_MS)) return;
     const message = `a program that ran in "${vmId}" is not in the log yet`;
     throw new DriverError("UNAVAILABLE", message, { retryable: true });
   }

@@ -23,6 +23,7 @@ import { GuestStates } from "./guest-states.ts";
 import { GuestView } from "./guest-view.ts";
 import { Guests } from "./guests.ts";
 import { Reports } from "./reports.ts";
+import { SecondDaughters } from "./second-daughters.ts";
 
 const ALLOCATION = { dnaKilobases: 5, ribosomes: 100 };
 const CREATED = createdVm({ request: ALLOCATION }).data;
@@ -106,7 +107,9 @@ describe("a guest whose start cannot be reported", () => {
     const states = new GuestStates(ports, { drivers, view, courses, agentId: "local" });
     const claim = { isHeld: () => isClaimed, require: () => undefined };
     const reports = new Reports(ports, view.vms, claim);
-    const actions = new GuestActions({ ports, view, states, reports, courses, onStarted: () => undefined });
+    const daughters = new SecondDaughters({ ...ports, agentId: "local", view, claim, states });
+    const onStarted = () => undefined;
+    const actions = new GuestActions({ ports, view, states, reports, courses, daughters, onStarted });
     guests = new Guests({ ports, claim, drivers, view, actions, reports, drift: "repair" });
     const feed = new EventFeed(log, [view.vms, view.chassis], clock);
     await feed.start();

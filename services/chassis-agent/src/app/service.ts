@@ -32,6 +32,7 @@ import { olderAgentGone } from "./older-agent.ts";
 import { PoolOrphans } from "./pool-orphans.ts";
 import { type RefusedChassis, Registrations } from "./registrations.ts";
 import { Reports } from "./reports.ts";
+import { SecondDaughters } from "./second-daughters.ts";
 import { AgentTelemetry } from "./telemetry.ts";
 
 export interface AgentOptions {
@@ -84,7 +85,8 @@ export function createChassisAgent(ports: ServicePorts, options: AgentOptions) {
   const states = new GuestStates(ports, { drivers, view, courses, agentId });
   const reports = new Reports(ports, view.vms, claim);
   const onStarted = (vmId: string) => telemetry.publishVm(vmId);
-  const actions = new GuestActions({ ports, view, states, reports, courses, onStarted });
+  const daughters = new SecondDaughters({ ...ports, agentId, view, claim, states });
+  const actions = new GuestActions({ ports, view, states, reports, courses, daughters, onStarted });
   const drift = options.drift ?? "repair";
   const guests = new Guests({ ports, claim, drivers, view, actions, reports, drift });
   const intervalMs = options.checkpointIntervalMs ?? DEFAULT_CHECKPOINT_INTERVAL_MS;

@@ -26,6 +26,8 @@ export interface PresentGuest {
   readonly restores: number;
   /** Whether the guest stays at the last minute of its cell. */
   readonly atLastMinute?: true | undefined;
+  /** Whether the cell stays at its division until its second daughter is recorded. */
+  readonly dividing?: true | undefined;
   /** The latest simulated minute that this guest is known to have reached; undefined when that is unknown. */
   readonly reachedMinutes?: number | undefined;
   /** Sequence of the newest change at a minute that this guest has got; undefined when that is unknown. */
@@ -55,6 +57,8 @@ export type AgentAction =
   | { readonly kind: "change"; readonly vm: Vm; readonly fence: number; readonly change: CellChange }
   | { readonly kind: "report-started"; readonly fence: number }
   | { readonly kind: "report-failed"; readonly fence: number; readonly reason: string }
+  /** Records the second daughters of the cell, which stays at its division until then. */
+  | { readonly kind: "divide"; readonly fence: number }
   /** Reports that the guest has reached the last minute of its cell. */
   | { readonly kind: "report-until-reached"; readonly vm: Vm; readonly fence: number; readonly until: Until }
   /**
@@ -95,6 +99,10 @@ export function nextAction(
   if (vm.state === "stopping") {
     const removes = vm.destroyRequested ? { removes: vm.incarnation } : {};
     return { kind: "stop", fence, reason: vm.reason ?? "by command", deadline: vm.stopDeadline, ...removes };
+  }
+  // Before a hand-over, whose state must not be behind a division that is not recorded.
+  if (guest?.dividing === true && guest.fence === fence && ["running", "paused"].includes(vm.state)) {
+    return { kind: "divide", fence };
   }
   if (isLeaving(vm) && guest?.state !== "failed" && (guest?.fence ?? 0) <= fence) {
     // If the guest died with its agent, there is no state to hand over: the VM resumes from its last checkpoint.

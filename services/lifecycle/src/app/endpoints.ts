@@ -5,6 +5,7 @@ import { ENDPOINTS, type ServedEndpoint, serve, serveChange, serveEvent } from "
 import type { VmCommands } from "./commands.ts";
 import type { CourseQueries } from "./course-queries.ts";
 import type { DeferCommand } from "./defer-command.ts";
+import type { DivisionCommand } from "./division-command.ts";
 import type { EnvironmentCommandHandler } from "./environment-command.ts";
 import type { ExecCommand } from "./exec-command.ts";
 import type { GuestStateCommands } from "./guest-state-commands.ts";
@@ -26,6 +27,7 @@ export interface Handlers {
   readonly deferrals: DeferCommand;
   readonly log: LogCommands;
   readonly reports: ReportCommand;
+  readonly divisions: DivisionCommand;
   readonly queries: VmQueries;
   readonly courses: CourseQueries;
 }
@@ -73,13 +75,14 @@ function userEndpoints({
 }
 
 /** Commands of the scheduler and of agents. */
-function serviceEndpoints({ reports, moves, preemptions, deferrals }: Handlers): ServedEndpoint[] {
+function serviceEndpoints({ reports, divisions, moves, preemptions, deferrals }: Handlers): ServedEndpoint[] {
   return [
     serve(ENDPOINTS.vmMove, (request, causation) => moves.move(request, causation)),
     serve(ENDPOINTS.vmDefer, (request) => deferrals.defer(request)),
     serve(ENDPOINTS.vmPreempt, (request, causation) => preemptions.preempt(request, causation)),
     serve(ENDPOINTS.vmReinstate, (request, causation) => preemptions.reinstate(request, causation)),
     serve(ENDPOINTS.vmReport, (request, causation) => reports.report(request, causation)),
+    serve(ENDPOINTS.vmDivide, (request, causation) => divisions.divide(request, causation)),
   ];
 }
 

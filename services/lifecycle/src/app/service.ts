@@ -32,11 +32,13 @@ import { VmCommands } from "./commands.ts";
 import { CourseQueries } from "./course-queries.ts";
 import { CourseSweeper } from "./course-sweeper.ts";
 import { DeferCommand } from "./defer-command.ts";
+import { DivisionCommand } from "./division-command.ts";
 import { type Handlers, lifecycleEndpoints } from "./endpoints.ts";
 import { EnvironmentCommandHandler } from "./environment-command.ts";
 import { ExecCommand } from "./exec-command.ts";
 import { GuestStateCommands } from "./guest-state-commands.ts";
 import { DEFAULT_SWEEP, GuestStateSweeper, type SweepOptions } from "./guest-state-sweeper.ts";
+import { Lineages } from "./lineages.ts";
 import { LogCommands } from "./log-commands.ts";
 import { MoveCommands } from "./move-commands.ts";
 import { PreemptionCommands } from "./preemption-commands.ts";
@@ -85,7 +87,8 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
   });
   const commandPorts = { vms, ledgers, chassis, caller: bus, clock, log, knownSeq, applied, caughtUp };
   const courses = new CourseQueries({ vms, courses: ports.courses, logger });
-  const handlers = { ...handlersOf(commandPorts, ports), queries, courses, log: logCommands };
+  const lineages = new Lineages(vms);
+  const handlers = { ...handlersOf(commandPorts, ports, lineages), queries, courses, log: logCommands };
   let lease: Lease | undefined;
   const acts = () => lease?.token() !== undefined;
   const world = { vms, ledgers, ledgersOf, chassis, knownSeq };
@@ -109,6 +112,7 @@ export function createLifecycle(ports: ServicePorts, options: LifecycleOptions =
       feed.onEvent((event) => {
         const { kind, id } = aggregateOf(event.envelope.subject);
         if (kind === "ledger") ledgersOf.note(id, ledgers.get(id));
+        if (kind === "vm") lineages.note(id, vmOf(id));
         for (const vmId of concernedVms(event, vms)) reconciler.wake(vmId);
         sweeper.observe(event);
       });
@@ -153,6 +157,7 @@ function ownersOf(vms: Aggregates<VmState>): Owners {
 function handlersOf(
   commandPorts: CommandPorts,
   { blobs, ids }: ServicePorts,
+  lineages: Lineages,
 ): Omit<Handlers, "queries" | "courses" | "log"> {
   const { vms, chassis, caller } = commandPorts;
   const preemptions = new PreemptionCommands(commandPorts);
@@ -166,5 +171,6 @@ function handlersOf(
     preemptions,
     deferrals: new DeferCommand(commandPorts),
     reports: new ReportCommand({ ...commandPorts, blobs }),
+    divisions: new DivisionCommand({ ...commandPorts, blobs, lineages }),
   };
 }

@@ -171,6 +171,10 @@ export function restartDueAtMs(state: VmState): number | undefined {
 }
 
 function decideRestart(state: VmState, { nowMs }: CommandOf<WorldCommand, "restart">): VmDecision {
+  // A second daughter lives from its birth on, so that it waits for a place without a command.
+  if (state.exists && state.state === "created" && state.birth !== undefined) {
+    return accept<VmEvent>({ type: "bioxen.vm.start-requested.v1", data: { automatic: false } });
+  }
   const dueAtMs = restartDueAtMs(state);
   if (dueAtMs === undefined || dueAtMs > nowMs) return UNCHANGED;
   return accept<VmEvent>({ type: "bioxen.vm.start-requested.v1", data: { automatic: true } });
