@@ -102,7 +102,7 @@ describe("a new VM", () => {
             {
               path: "config.colour",
               message:
-                "is not a setting of a cell: use model, parameters, parameterSet, noise, partitionNoise, age, genes",
+                "is not a setting of a cell: use model, parameters, parameterSet, noise, partitionNoise, age, lineage, genes",
             },
           ],
         },
