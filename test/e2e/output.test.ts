@@ -247,6 +247,12 @@ describe("--json", () => {
       "replay",
     ])
       await runBoth(words);
+    const backup = join(home, "backup");
+    await runBoth("backup create", [backup]);
+    await runBoth("backup verify", [backup]);
+    await run("backup verify", [home], 1);
+    await run("backup restore", [backup, "--data", join(home, "restored")]);
+    await run("backup restore", [backup, "--data", join(home, "restored")], 1);
     await runBoth("events show", ["5"]);
     await run("events show", ["100000"], 1);
     await run("events skip", ["5", "--reason", "a readable event is not skipped"], 1);

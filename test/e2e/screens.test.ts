@@ -165,6 +165,11 @@ describe.each(WIDTHS)("on a terminal of %i columns", (columns) => {
       await run(words);
     }
     checked.get(columns)?.add("top");
+    const own = await mkdtemp(join(dir, "backup-"));
+    await run("backup create", [join(own, "backup")]);
+    await run("backup verify", [join(own, "backup")]);
+    await run("backup restore", [join(own, "backup"), "--data", join(own, "data")]);
+    await run("backup verify", [join(dir, "absent")], { code: 1 });
     await run("events show", [String(lastSeq)]);
     await run("events show", ["100000000"], { code: 1 });
     await run("events tail", ["--from", String(Math.max(1, lastSeq - 200)), "--no-follow"]);

@@ -25,7 +25,7 @@ const EXIT_UNREACHABLE = 3;
 
 /** Commands that talk to no server, or that start their own. */
 const WITHOUT_SERVER =
-  /^(?:up|down|demo|fake-xapi|env|config .*|completion|version|vm predict|experiment plan)$/;
+  /^(?:up|down|demo|fake-xapi|env|config .*|completion|version|vm predict|experiment plan|backup verify)$/;
 /** Arguments of the commands that need some. */
 const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   "vm create": ["c1", "--type", "syn3a", "--start"],
@@ -84,6 +84,7 @@ afterAll(async () => {
 
 function argumentsOf(path: string): readonly string[] {
   if (path === "auth provision") return ["--keys", join(dir, "keys")];
+  if (path.startsWith("backup ")) return [join(dir, "backup")];
   if (path === "experiment plot") return ["a", "--x", "a", "--y", "r"];
   if (path === "experiment run") return [join(dir, "experiment.json")];
   if (path === "apply") return ["-f", join(dir, "fleet.yaml"), "--yes"];

@@ -1,8 +1,16 @@
 /**
- * What the provisioners may do: create and repair the streams, and nothing with their messages, except that the first
- * start writes the record of the log and forgets first outcomes of another log.
+ * What the provisioners may do: create and repair the streams, and read them for a backup. They write no message, except
+ * that the first start writes the record of the log and forgets first outcomes of another log.
  */
-import { EVENT_STREAM, FEED_STREAM } from "@bioxen/contracts";
+import {
+  COURSE_STREAM,
+  DEAD_LETTER_STREAM,
+  EVENT_STREAM,
+  FEED_STREAM,
+  GUEST_STATE_STREAM,
+  JOB_OUTCOME_STREAM,
+  JOB_STREAM,
+} from "@bioxen/contracts";
 import { BUCKETS, LOG_RECORD_KEY, STREAM_NAMES } from "@bioxen/nats";
 import type { Accounts } from "./accounts.ts";
 import {
@@ -24,6 +32,8 @@ export const FEED_DELIVERY = "feed.deliver";
 export const STORED_EVENTS = "bioxen.stored.evt";
 /** The streams with a mirror, on which agents and principals have their consumers. */
 const MIRRORED = [EVENT_STREAM, FEED_STREAM];
+/** What a backup reads, beside the log and the queue of jobs. */
+const READ_BY_BACKUPS = [JOB_OUTCOME_STREAM, DEAD_LETTER_STREAM, GUEST_STATE_STREAM, COURSE_STREAM];
 const FLOW_CONTROL = "$JS.FC.>";
 
 export function connectProvisioners({ log, feed }: Accounts): void {
@@ -31,8 +41,9 @@ export function connectProvisioners({ log, feed }: Accounts): void {
   log.sends.push(
     ACCOUNT_INFO,
     ...STREAM_NAMES.flatMap((name) => [streamInfo(name), ...streamChanges(name)]),
-    ...follow(EVENT_STREAM),
+    ...[EVENT_STREAM, ...READ_BY_BACKUPS].flatMap(follow),
     messageGet(EVENT_STREAM),
+    messageGet(JOB_STREAM),
     messageGet(bucketStream(record)),
     bucketKey(record, LOG_RECORD_KEY),
     streamPurge(bucketStream(BUCKETS.outcomes.name)),

@@ -77,6 +77,7 @@ export const CATALOGUE: readonly (CommandModule | CommandGroup)[] = [
   { names: ["pool"], load: async () => (await import("./commands/pool.ts")).addPoolCommands },
   { names: ["ledger"], load: async () => (await import("./commands/chassis.ts")).addLedgerCommands },
   { names: ["quota"], load: async () => (await import("./commands/quota.ts")).addQuotaCommands },
+  { names: ["backup"], load: async () => (await import("./commands/backup.ts")).addBackupCommands },
   { names: ["events"], load: async () => (await import("./commands/events.ts")).addEventCommands },
   { names: ["state"], load: async () => (await import("./commands/state.ts")).addStateCommand },
   { names: ["replay"], load: async () => (await import("./commands/replay.ts")).addReplayCommand },

@@ -28,6 +28,7 @@ export * from "./sink.ts";
 export * from "./skips.ts";
 export * from "./snapshot.ts";
 export * from "./snapshot-writer.ts";
+export * from "./stored-streams.ts";
 export * from "./tenant-feed.ts";
 export * from "./unreadable.ts";
 export * from "./versioned-states.ts";

@@ -1,9 +1,11 @@
 export type { TlsMode } from "./certificates.ts";
 export { SupervisedChild } from "./child.ts";
 export * from "./defaults.ts";
+export { DirectoryLock } from "./directory-lock.ts";
 export { withKeysLocked } from "./key-lock.ts";
 export { isStartedByNohup, watchLaunchers } from "./launchers.ts";
 export { changeKeys, type LiveKeys } from "./live-keys.ts";
+export { makeDataDirectory, type NewData } from "./new-data.ts";
 export * from "./pool.ts";
 export { startServer } from "./server.ts";
 export { findServerBinary, type ServerBinary } from "./server-binary.ts";

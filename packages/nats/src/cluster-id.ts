@@ -22,7 +22,12 @@ const ID_DIGITS = ID_BYTES * 2;
 
 /** Returns the metadata for a new event stream: a new cluster id. */
 export function newClusterMetadata(): Readonly<Record<string, string>> {
-  return { [KEY]: randomBytes(ID_BYTES).toString("hex") };
+  return clusterMetadata(randomBytes(ID_BYTES).toString("hex"));
+}
+
+/** Returns the metadata for the event stream of the cluster with this id. */
+export function clusterMetadata(clusterId: string): Readonly<Record<string, string>> {
+  return { [KEY]: clusterId };
 }
 
 /**

@@ -26,3 +26,28 @@ export const replaySummary = z.object({
     }),
   ),
 });
+
+export const replayOutput = {
+  fromSeq: z.int(),
+  toSeq: z.int(),
+  events: count,
+  spanMs: z.number(),
+  recorded: replaySummary,
+  baseline: replaySummary,
+  alternative: replaySummary,
+  reproduction: z.object({
+    demands: count,
+    sameChassis: count,
+    permille: z.int(),
+    waitDifferenceMs: z.number(),
+  }),
+  differences: z.array(
+    z.object({
+      vmId: z.string(),
+      askedSeq: z.int(),
+      askedAtMs: z.int(),
+      baseline: placementOutcome.nullable(),
+      alternative: placementOutcome.nullable(),
+    }),
+  ),
+};

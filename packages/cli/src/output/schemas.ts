@@ -18,6 +18,7 @@ import {
 } from "@bioxen/contracts";
 import * as z from "zod";
 import { authChange, authInit, authKey, authList, authProvision, authTransfer } from "./auth-schema.ts";
+import { backupCreated, backupRestored, backupVerified } from "./backup-schema.ts";
 import { certificates } from "./certs-schema.ts";
 import { errorOutput } from "./error-schema.ts";
 import { experimentPlan, experimentRun } from "./experiment-schema.ts";
@@ -26,7 +27,7 @@ import { consoleOutput, guestLine } from "./guest-output-schema.ts";
 import { orphansOutput } from "./orphans-schema.ts";
 import { plotOutput } from "./plot-schema.ts";
 import { predictOutput } from "./predict-schema.ts";
-import { placementOutcome, replaySummary } from "./replay-schema.ts";
+import { replayOutput } from "./replay-schema.ts";
 import { rerunOutput } from "./rerun-schema.ts";
 import { stack, statusOutput } from "./status-schema.ts";
 
@@ -266,6 +267,9 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
   "quota set": reply("quotaSet"),
   "quota get": reply("quotaGet"),
   "quota ls": reply("quotaList"),
+  "backup create": shaped(backupCreated),
+  "backup verify": shaped(backupVerified),
+  "backup restore": shaped(backupRestored),
   "events verify": document(verifierReport),
   "events seal": shaped({ events: count, lastSeq: count, digest: z.string(), seal: z.string() }),
   "events accept-older-log": shaped({ changed: z.boolean(), accepted: z.string().nullable() }),
@@ -282,30 +286,7 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
     ledgers: z.array(ledgerView),
     chassis: z.array(chassisView),
   }),
-  replay: shaped({
-    fromSeq: z.int(),
-    toSeq: z.int(),
-    events: count,
-    spanMs: z.number(),
-    recorded: replaySummary,
-    baseline: replaySummary,
-    alternative: replaySummary,
-    reproduction: z.object({
-      demands: count,
-      sameChassis: count,
-      permille: z.int(),
-      waitDifferenceMs: z.number(),
-    }),
-    differences: z.array(
-      z.object({
-        vmId: z.string(),
-        askedSeq: z.int(),
-        askedAtMs: z.int(),
-        baseline: placementOutcome.nullable(),
-        alternative: placementOutcome.nullable(),
-      }),
-    ),
-  }),
+  replay: shaped(replayOutput),
   "pool orphans": document(orphansOutput),
   // For a machine that is up the reply is that of `vm.start`, which has the same fields.
   "pool adopt": reply("vmCreate"),

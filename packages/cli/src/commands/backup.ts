@@ -1,0 +1,122 @@
+/**
+ * `bioxen backup`: writes, verifies and restores backups of a BioXen.
+ */
+
+import { resolve } from "node:path";
+import { type BackupDirectory, createBackup, filesOf, type Manifest, verifyBackup } from "@bioxen/backup";
+import { BIOXEN_VERSION } from "@bioxen/contracts";
+import { openStreamSource } from "@bioxen/nats";
+import type { Command } from "commander";
+import { damaged, whileLocked } from "../backup-directory.ts";
+import { BackupProgress, backupWords, bytesInWords } from "../backup-words.ts";
+import { recordFileOf } from "../log-inspection.ts";
+import { CommandEnd, EXIT_REFUSED, endOf } from "../outcome.ts";
+import { conclude, globalsOf, say, sayJson, withSession } from "../run.ts";
+import type { GlobalOptions, Session } from "../session.ts";
+import { addRestoreCommand } from "./backup-restore.ts";
+
+interface CreateFlags {
+  readonly incremental?: boolean;
+}
+
+export function addBackupCommands(program: Command): void {
+  const backup = program.command("backup").description("backups of everything that a BioXen stores");
+  backup
+    .command("create")
+    .description(
+      "write a backup into a directory while commands go on; a previous one is replaced at the end",
+    )
+    .argument("<dir>", "directory of the backup; made when it does not exist")
+    .option("--incremental", "add what is new since the backup in the directory, if there is one")
+    .action(async (dir: string, flags: CreateFlags, command: Command) => {
+      // No principal may read the stored states of all guests.
+      await withSession(command, (session, globals) => create(session, globals, dir, flags), {
+        as: "provisioner",
+      });
+    });
+  backup
+    .command("verify")
+    .description("check every file, message and guest state of a backup")
+    .argument("<dir>", "directory of the backup")
+    .action((dir: string, _flags: unknown, command: Command) => verify(dir, globalsOf(command)));
+  addRestoreCommand(backup);
+}
+
+async function create(
+  session: Session,
+  { json }: GlobalOptions,
+  dir: string,
+  flags: CreateFlags,
+): Promise<void> {
+  const progress = new BackupProgress("copying");
+  const source = await openStreamSource(session.bus, await recordFileOf(session));
+  const startedAtMs = performance.now();
+  const written = await whileLocked(dir, async (directory) => {
+    const present = await presentManifest(directory);
+    const previous = flags.incremental === true ? present : undefined;
+    await directory.removeLeftovers(present);
+    const generation = (present?.generation ?? 0) + 1;
+    const manifest = await createBackup({
+      source,
+      directory,
+      previous,
+      generation,
+      version: BIOXEN_VERSION,
+      nowMs: Date.now,
+      onStep: progress.seen,
+    });
+    await directory.publish(manifest);
+    return { manifest, previous };
+  }).finally(() => progress.end());
+  const { manifest, previous } = written;
+  const known = new Set(previous === undefined ? [] : filesOf(previous).map(({ path }) => path));
+  const files = filesOf(manifest);
+  const added = files.filter(({ path }) => !known.has(path)).reduce((sum, { bytes }) => sum + bytes, 0);
+  const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  const result = {
+    dir: resolve(dir),
+    seq: manifest.log.seq,
+    clusterId: manifest.log.clusterId,
+    incremental: previous !== undefined,
+    files: files.length,
+    bytes: total,
+    bytesAdded: added,
+    elapsedMs: Math.round(performance.now() - startedAtMs),
+  };
+  if (json === true) return sayJson({ ok: true, ...result });
+  say(`backup of ${backupWords(manifest)}`);
+  say(`${files.length} files, ${bytesInWords(total)}; ${bytesInWords(added)} new, in ${result.elapsedMs} ms`);
+}
+
+/** Returns the manifest of the backup in the directory; undefined when none was ever finished there. */
+async function presentManifest(directory: BackupDirectory): Promise<Manifest | undefined> {
+  try {
+    return await directory.manifest();
+  } catch (thrown) {
+    const { kind } = thrown as { readonly kind?: string };
+    if (kind === "incomplete" || kind === "absent") return undefined;
+    throw damaged([`${(thrown as Error).message}: choose another directory`]);
+  }
+}
+
+async function verify(dir: string, { json }: GlobalOptions): Promise<void> {
+  const progress = new BackupProgress("verifying");
+  try {
+    const { manifest, ...report } = await verifyBackup(resolve(dir), progress.seen);
+    progress.end();
+    const { state, problems, leftovers, files, bytes } = report;
+    if (json === true) {
+      const { seq, clusterId } = manifest?.log ?? {};
+      sayJson({ ok: true, state, seq, clusterId, files, bytes, problems, leftovers });
+    } else {
+      if (manifest !== undefined) say(`${backupWords(manifest)}: ${files} files, ${bytesInWords(bytes)}`);
+      say(state === "valid" ? "the backup is valid" : `the backup is ${state}`);
+      for (const problem of problems) say(`  ${problem}`);
+      if (leftovers.length > 0) say(`${leftovers.length} files of an interrupted backup are no part of it`);
+    }
+    if (state !== "valid") throw new CommandEnd(EXIT_REFUSED, "");
+  } catch (thrown) {
+    progress.end();
+    conclude(endOf(thrown), json === true);
+  }
+}
