@@ -147,7 +147,7 @@ function Head() {
       <div class="row">
         {known != null && (
           <span class="principal muted small">
-            {known.principal} · {known.role}
+            {known.principal === known.role ? known.role : `${known.principal} · ${known.role}`}
           </span>
         )}
         <Button kind="quiet" onClick={switchTheme}>

@@ -39,7 +39,7 @@ function optionsFor(
     ticks: { stroke: grid, width: 1 },
     font: "12px system-ui",
   };
-  const marks = (_: uPlot, splits: number[]) => splits.map((value) => figure(value));
+  const marks = (_: uPlot, splits: number[]) => splits.map((value) => String(Number(value.toPrecision(6))));
   return {
     width,
     height,
@@ -48,7 +48,7 @@ function optionsFor(
     cursor: { drag: { x: true, y: false }, points: { size: 6 } },
     axes: [
       { ...axis, size: 30, values: marks },
-      { ...axis, size: 56, values: marks },
+      { ...axis, size: 66, values: marks },
     ],
     series: [
       {},

@@ -5,7 +5,7 @@ import { CellMap } from "../charts/cell-map.tsx";
 import { type ColourBy, legendOf } from "../charts/palette.ts";
 import { alerts, fleet, isTenant, mayCommand, nowMs, samplesTick, viewsTick } from "../live.ts";
 import type { ChassisView, VmView } from "../model/types.ts";
-import { count, figure, inOrder, span } from "../model/words.ts";
+import { count, figure, inOrder, resourceName, span } from "../model/words.ts";
 import { route, setFields, to } from "../router.ts";
 import { Badge, Button, Card, Empty, Loading, ResourceBar } from "../ui/basics.tsx";
 import { Page } from "../ui/page.tsx";
@@ -109,6 +109,23 @@ function Summary() {
   );
 }
 
+/** Why each chassis refuses a VM, in a line each: the resource that is short, where that is the reason. */
+function Refusals({ refusals }: { readonly refusals: VmView["refusals"] }) {
+  if (refusals.length === 0) return <p class="small muted">The scheduler has not decided yet.</p>;
+  return (
+    <ul class="refusals small muted">
+      {refusals.map(({ chassisId, message, resource, requested, free }) => (
+        <li key={`${chassisId} ${message}`} title={message}>
+          {chassisId ?? "cluster"}:{" "}
+          {resource === undefined || requested === undefined || free === undefined
+            ? message
+            : `${resourceName(resource)} ${count(requested)} asked, ${count(free)} free`}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
 function Waiting() {
   const waiting = [...fleet.vms.values()]
     .filter(({ state }) => state === "pending")
@@ -118,18 +135,14 @@ function Waiting() {
       {waiting.length === 0 ? (
         <p class="muted">Every VM that was started has a place.</p>
       ) : (
-        <ul class="story">
+        <ul class="waiting">
           {waiting.slice(0, WAITING_SHOWN).map((vm) => (
-            <li key={vm.vmId} class="waiting">
-              <a href={to(["vms", vm.vmId])}>{vm.vmId}</a>
-              <span class="what small muted">
-                {vm.refusals.length === 0
-                  ? "the scheduler has not decided yet"
-                  : vm.refusals
-                      .map(({ chassisId, message }) => `${chassisId ?? "cluster"}: ${message}`)
-                      .join("; ")}
-              </span>
-              <span class="num small muted">{span(nowMs.value - (vm.pendingSinceMs ?? nowMs.value))}</span>
+            <li key={vm.vmId}>
+              <p class="row between">
+                <a href={to(["vms", vm.vmId])}>{vm.vmId}</a>
+                <span class="num small muted">{span(nowMs.value - (vm.pendingSinceMs ?? nowMs.value))}</span>
+              </p>
+              <Refusals refusals={vm.refusals} />
             </li>
           ))}
         </ul>

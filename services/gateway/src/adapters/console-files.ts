@@ -4,12 +4,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { consoleFolder } from "@bioxen/console";
+import type { Logger } from "@bioxen/kernel";
 import fastifyStatic from "@fastify/static";
 import type { FastifyInstance } from "fastify";
 import { HttpError } from "../app/http-error.ts";
 
-/** The files as the build of the console's package leaves them. */
-const BUILT = fileURLToPath(new URL("../../../../packages/console/dist", import.meta.url));
 /** Files with a digest of their content in the name never change. */
 const DIGEST_IN_NAME = /-[A-Za-z0-9_-]{8,}\.(?:js|css|woff2|svg|png)$/;
 /** Time for which a browser keeps such a file, seconds: a year. */
@@ -19,14 +19,22 @@ const WITHOUT_CONSOLE = `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>BioXen</title></head>
 <body><h1>BioXen</h1>
 <p>The HTTP API runs: <a href="/api/v1/openapi.json">openapi.json</a> describes it.</p>
-<p>The console is not built. In a checkout, build it with <code>pnpm --filter @bioxen/console build</code>, and load this
-page again.</p></body></html>
+<p>The files of the console are missing, and could not be built: the log of the gateway says why.</p></body></html>
 `;
 
-/** Serves the console from `folder`, or a page that says how to build it. */
-export async function addConsole(server: FastifyInstance, folder: string = BUILT): Promise<void> {
+/**
+ * Serves the console from `configured`, or from the folder of its package. In a checkout each request for the page asks
+ * whether its sources have changed, so that a reload shows the present ones. Without files the page says so.
+ */
+export async function addConsole(
+  server: FastifyInstance,
+  logger: Pick<Logger, "error">,
+  configured?: string,
+): Promise<void> {
+  // Each answer names its folder; this one is never served from.
+  const root = configured ?? fileURLToPath(new URL(".", import.meta.url));
   await server.register(fastifyStatic, {
-    root: folder,
+    root,
     serve: false,
     dotfiles: "deny",
     cacheControl: false,
@@ -35,13 +43,24 @@ export async function addConsole(server: FastifyInstance, folder: string = BUILT
       reply.header("cache-control", age);
     },
   });
-  const page = () => existsSync(join(folder, "index.html"));
-  server.get("/", async (_request, reply) =>
-    page() ? reply.sendFile("index.html") : reply.type("text/html; charset=utf-8").send(WITHOUT_CONSOLE),
-  );
+  let folder = configured;
+  const present = async (): Promise<string | undefined> => {
+    try {
+      folder = configured ?? (await consoleFolder());
+    } catch (thrown) {
+      logger.error({ err: thrown }, "the console could not be built");
+    }
+    return folder !== undefined && existsSync(join(folder, "index.html")) ? folder : undefined;
+  };
+  server.get("/", async (_request, reply) => {
+    const found = await present();
+    if (found !== undefined) return reply.sendFile("index.html", found);
+    return reply.type("text/html; charset=utf-8").send(WITHOUT_CONSOLE);
+  });
   server.get("/*", async (request, reply) => {
     const path = (request.params as { readonly "*": string })["*"];
-    if (page() && path !== "") return reply.sendFile(path);
+    const found = folder ?? (await present());
+    if (found !== undefined && path !== "") return reply.sendFile(path, found);
     throw notFound();
   });
   server.setNotFoundHandler(() => {

@@ -78,7 +78,7 @@ async function addRoutes(server: FastifyInstance, { ports, settings, hosts }: Pa
   addStreamRoutes(server, { sources, streams: new InFlight(STREAM_BOUNDS), callerOf });
   addStateRoute(server, { log: bus.eventLog, callerOf });
   addApiRoutes(server, api, callerOf);
-  await addConsole(server, settings.consoleDir);
+  await addConsole(server, logger, settings.consoleDir);
 }
 
 /** Listens, and returns the port. Throws {@link ConfigError} for an address that cannot be used. */
