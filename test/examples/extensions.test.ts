@@ -169,6 +169,31 @@ describe("a chemostat beside built-in cells", () => {
     expect(biomass[0]).toBeGreaterThan(biomass[1] ?? 0);
   });
 
+  it("is computed again from its events, if its package is named", async () => {
+    const options = [
+      "--model",
+      "chemostat",
+      "--time-scale",
+      "max",
+      "--until",
+      "50:pause",
+      "--record-every",
+      "10",
+    ];
+    await world.bioxenJson("vm", "create", "again", "--type", "ecoli", ...options, "--start");
+    await eventually("the culture is at its last minute", async () => {
+      const { vm } = await world.done("qry.vm.get", { vmId: "again" });
+      return vm.until?.reached === true || undefined;
+    });
+    const named = ["--cell-model", "@bioxen-examples/chemostat"];
+    expect(await world.bioxenJson("vm", "rerun", "again", ...named)).toMatchObject({
+      rows: 6,
+      difference: null,
+    });
+    const absent = await world.bioxen("vm", "rerun", "again", "--cell-model", "nosuch-package");
+    expect([absent.code, absent.stderr]).toEqual([2, expect.stringContaining("package not found")]);
+  });
+
   it("is refused with every problem, and a model that no agent has by its name", async () => {
     const create = (request: object) => world.ask("cmd.vm.create", { vmId: "x1", ...chemostat, ...request });
     expect(await create({ config: { model: "yeast" } })).toMatchObject({

@@ -1,9 +1,11 @@
 /**
  * `bioxen vm rerun`: computes a VM again from its events, and compares it with what was recorded.
  */
+import type { CellModel } from "@bioxen/cell-models";
 import { simMinute } from "@bioxen/contracts";
-import type { Command } from "commander";
-import { CommandEnd, EXIT_REFUSED } from "../outcome.ts";
+import { messageOf } from "@bioxen/kernel";
+import { type Command, Option } from "commander";
+import { CommandEnd, EXIT_REFUSED, usage } from "../outcome.ts";
 import { given, numberOf } from "../parse.ts";
 import type { Comparison } from "../rerun/compared.ts";
 import { type HistoryEvent, NotReproducible, recordedCells } from "../rerun/recorded-cells.ts";
@@ -12,7 +14,11 @@ import type { Session } from "../session.ts";
 
 interface RerunOptions {
   readonly until?: number;
+  readonly cellModel?: readonly string[];
 }
+
+/** The variable that names the same packages for an agent. */
+const MODEL_VARIABLE = "BIOXEN_CELL_MODEL";
 
 export function addRerunCommand(vm: Command): void {
   vm.command("rerun <id>")
@@ -23,6 +29,14 @@ export function addRerunCommand(vm: Command): void {
       "--until <minute>",
       "last simulated minute that is compared; default: the last recorded one",
       numberOf(simMinute),
+    )
+    .addOption(
+      new Option(
+        "--cell-model <list>",
+        "packages of cell models that are not built in, separated by commas; install them where you run this",
+      )
+        .env(MODEL_VARIABLE)
+        .argParser(namesOf),
     )
     .addHelpText(
       "after",
@@ -41,15 +55,36 @@ export function addRerunCommand(vm: Command): void {
 async function comparisonOf(session: Session, vmId: string, options: RerunOptions): Promise<Comparison> {
   const { events } = await session.ask("vmHistory", { vmId });
   const { rerun } = await import("../rerun/rerun.ts");
+  const models = await modelsOf(options.cellModel ?? []);
   try {
     // The schema of a history names a few fields of an event only; each of its events is a whole one.
     const recorded = recordedCells(vmId, events as readonly object[] as HistoryEvent[]);
     const course = recorded.vm.record === undefined ? undefined : await session.ask("courseGet", { vmId });
-    return await rerun(vmId, recorded, course, given(options));
+    return await rerun(vmId, recorded, course, { ...given({ until: options.until }), models });
   } catch (thrown) {
     if (!(thrown instanceof NotReproducible)) throw thrown;
     const message = `${vmId} cannot be computed again: ${thrown.message}`;
     throw new CommandEnd(EXIT_REFUSED, message, { code: "UNSUPPORTED", message, retryable: false });
+  }
+}
+
+function namesOf(list: string): string[] {
+  return list
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
+}
+
+/** Imports the models of these packages. Throws the end of the command for a package without one. */
+async function modelsOf(packages: readonly string[]): Promise<CellModel[]> {
+  if (packages.length === 0) return [];
+  const { loadExtension } = await import("@bioxen/service-host/extensions");
+  const { cellModelProblems } = await import("@bioxen/cell-models");
+  const point = { variable: "--cell-model", exported: "cellModel", check: cellModelProblems };
+  try {
+    return await Promise.all(packages.map((name) => loadExtension<CellModel>(name, point)));
+  } catch (thrown) {
+    throw usage(messageOf(thrown));
   }
 }
 

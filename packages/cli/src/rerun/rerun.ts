@@ -7,6 +7,7 @@
  * the last one.
  */
 import { hash } from "node:crypto";
+import type { CellModel } from "@bioxen/cell-models";
 import { createBasicDriver } from "@bioxen/driver-basic";
 import type { GuestChange, GuestEvent, GuestSpec, VmDriver } from "@bioxen/vm-driver";
 import { Comparison, type RecordedCourse } from "./compared.ts";
@@ -19,6 +20,8 @@ export interface RerunOptions {
   /** Last minute that is computed and compared; default: all that is recorded. */
   readonly until?: number | undefined;
   readonly onMinute?: (minute: number) => void;
+  /** Cell models beside the built-in one. */
+  readonly models?: readonly CellModel[] | undefined;
 }
 
 /** Returns what agreed, and the first difference. Throws {@link NotReproducible}, or the error of the driver. */
@@ -29,7 +32,7 @@ export async function rerun(
   options: RerunOptions = {},
 ): Promise<Comparison> {
   const comparison = new Comparison(course);
-  const driver = createBasicDriver({ timeScaleMinutesPerSecond: 1 });
+  const driver = createBasicDriver({ timeScaleMinutesPerSecond: 1, models: options.models });
   const run = new Rerun(driver, vmId, recorded, comparison, options);
   try {
     for (const cell of recorded.cells) {
@@ -118,7 +121,8 @@ class Rerun {
       allocation: cell.allocation,
       environment: vm.environment,
       program: vm.program ?? undefined,
-      config: vm.config,
+      // Second daughters are VMs of their own: the course of their mother does not depend on them.
+      config: { ...vm.config, lineage: undefined },
       checkpoint,
       changes: [...cell.changes.filter(({ simMinute }) => simMinute < minute), ...acted].sort(
         (a, b) => a.seq - b.seq,
