@@ -1,5 +1,5 @@
 /**
- * `pnpm bench [commands|replay|startup|monitor|scheduler|packing|flood|identities|cli|cells|volume|start]`: runs the benchmarks and prints
+ * `pnpm bench [commands|replay|startup|monitor|scheduler|packing|flood|identities|cli|cells|volume|start|console]`: runs the benchmarks and prints
  * their results.
  * They are rates, the time of a placement plan, and the number of chassis that a plan needs. Each rate has its
  * ratio to the rate of raw NATS beside it. Exits with 0 when all measurements succeed and stay within their limits.
@@ -15,6 +15,7 @@ import { jetstream } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { cells } from "./cells.ts";
 import { cli } from "./cli.ts";
+import { consoleBench } from "./console.ts";
 import { flood } from "./flood.ts";
 import { identities } from "./identities.ts";
 import { monitor } from "./monitor.ts";
@@ -105,6 +106,7 @@ const BENCHMARKS = [
   "cells",
   "volume",
   "start",
+  "console",
 ];
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !BENCHMARKS.includes(name));
@@ -125,5 +127,6 @@ const verdicts = [
   isWanted("cells") ? await cells() : true,
   isWanted("volume") ? await volume() : true,
   isWanted("start") ? await start() : true,
+  isWanted("console") ? await consoleBench() : true,
 ];
 if (verdicts.includes(false)) process.exitCode = 1;

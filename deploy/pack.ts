@@ -21,6 +21,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { consoleFolder } from "@bioxen/console";
 import { OLDEST_NODE } from "@bioxen/kernel";
 import { buildBundle } from "../packages/guest-agent/scripts/build.ts";
 import { bundleCommand, copyPackages, nameWorkers } from "./bundle.ts";
@@ -63,6 +64,8 @@ const KEYWORDS = ["bioxen", "cell", "simulation", "hypervisor", "nats", "event-s
 const COMMAND = "packages/cli";
 /** The package of the guest agent: its tarball also has the agent as one file, which runs in a machine by itself. */
 const AGENT = "packages/guest-agent";
+/** The package of the console: its tarball has the built files in place of the sources. */
+const CONSOLE = "packages/console";
 
 const manifestIn = (folder: string) =>
   JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
@@ -145,6 +148,7 @@ async function stage(folder: string): Promise<string> {
     await buildBundle(staged);
     copyFileSync(join(ROOT, AGENT, "bioxen-cell.service"), join(staged, "bioxen-cell.service"));
   }
+  if (folder === CONSOLE) cpSync(await consoleFolder(), join(staged, "dist"), { recursive: true });
   if (folder === "packages/nats") await copyPackages(ROOT, staged);
   copyFileSync(join(ROOT, folder, "README.md"), join(staged, "README.md"));
   copyFileSync(join(ROOT, "LICENSE"), join(staged, "LICENSE"));

@@ -30,8 +30,20 @@ export const lastMessageAtMs = signal(0);
 export const nowMs = signal(Date.now());
 export const alerts = signal<readonly ActiveAlertView[]>([]);
 
+/** Silence after which a fleet with a live agent must have been cut off, ms. Without heartbeats it is lost after 10 s. */
+const SILENT_MS = 12_000;
+
+/** Agents send a heartbeat each second, so that silence shows a connection that is open and dead. */
+const isSilent = computed(() => {
+  void viewsTick.value;
+  const hasAgent = !isTenant.value && [...fleet.chassis.values()].some(({ state }) => state === "ready");
+  return hasAgent && lastMessageAtMs.value > 0 && nowMs.value - lastMessageAtMs.value > SILENT_MS;
+});
+
 /** True while the shown state can be older than it looks. */
-export const isStale = computed(() => streamState.value !== "live" || loadError.value !== undefined);
+export const isStale = computed(
+  () => streamState.value !== "live" || loadError.value !== undefined || isSilent.value,
+);
 
 export const mayCommand = computed(() => session.value?.role !== "observer" && session.value != null);
 export const isTenant = computed(() => session.value?.role === "tenant");

@@ -42,7 +42,7 @@ export interface StreamOptions {
 /** Waits between two connections, ms: short at first, because a restart of the gateway takes about a second. */
 const RETRY_MS = [250, 500, 1_000, 2_000, 4_000] as const;
 /** Time without a byte after which a connection counts as dead, ms. The gateway sends a comment at least every 15 s. */
-const SILENCE_MS = 40_000;
+const SILENCE_MS = 20_000;
 
 /** A stream that lives until {@link close}. */
 export class EventStream {

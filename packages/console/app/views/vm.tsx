@@ -6,7 +6,7 @@ import { query } from "../api/client.ts";
 import { relativeGrowth } from "../charts/palette.ts";
 import { fleet, mayCommand, samplesTick, viewsTick } from "../live.ts";
 import type { Result, VmView } from "../model/types.ts";
-import { figure, percent, simTime, typeName } from "../model/words.ts";
+import { figure, percent, typeName } from "../model/words.ts";
 import { route, to } from "../router.ts";
 import { Age, AmountsTable, Badge, Card, Empty, ErrorNote, Facts, Loading, Time } from "../ui/basics.tsx";
 import { Page } from "../ui/page.tsx";
@@ -38,7 +38,7 @@ function KeyFigures({ vm }: { readonly vm: VmView }) {
     ["Ribosomes", sample?.ribosomes === undefined ? "–" : figure(sample.ribosomes.engaged), "engaged"],
     ["ATP", sample?.atp === undefined ? "–" : figure(sample.atp.perSecond), "per s"],
     ["Health", sample === undefined ? "–" : String(Math.round(sample.health)), "of 100"],
-    ["Simulated", sample === undefined ? "–" : simTime(sample.simMinutes)],
+    ["Simulated", sample === undefined ? "–" : figure(sample.simMinutes / 60), "h"],
     ["Divisions", sample?.divisions === undefined ? "–" : String(sample.divisions)],
   ];
   return (
