@@ -8,6 +8,7 @@
  * | `S-<service>` | one service | its endpoints |
  * | `A-<agent>` | one agent | its endpoints |
  * | `P-<name>` | one principal | nothing |
+ * | `GATEWAY` | the gateway | nothing |
  * | `SYS` | the operator of the server | the server's own API |
  *
  * No service is a user of the account with the streams. A user of that account could store an event of any kind: the
@@ -28,7 +29,7 @@ const PRINCIPAL_LIMITS: AccountLimits = {
   maxSubscriptions: 2_048,
   maxPayloadBytes: 1_048_576,
 };
-/** Limits of an agent: its own connection and that of each lane, twice while a successor takes over. */
+/** Limits of an agent, and of the gateway: its own connections, twice while a successor takes over. */
 const AGENT_LIMITS: AccountLimits = {
   maxConnections: 32,
   maxSubscriptions: 2_048,
@@ -60,6 +61,8 @@ export interface Accounts {
   readonly services: ReadonlyMap<ServiceName, Account>;
   readonly agents: readonly AgentAccount[];
   readonly principals: readonly PrincipalAccount[];
+  /** Undefined without a gateway. */
+  readonly gateway: Account | undefined;
 }
 
 function byKey(name: string, publicKey: string): User {
@@ -94,7 +97,17 @@ export function emptyAccounts(ring: KeyRing): Accounts {
   const principals = [...ring.principals]
     .sort((one, other) => (one.name < other.name ? -1 : 1))
     .map((principal) => ({ principal, account: principalAccount(principal) }));
-  return { log, feed, system, services, agents, principals };
+  const gateway = ring.gateway === undefined ? undefined : gatewayAccount(ring.gateway);
+  return { log, feed, system, services, agents, principals, gateway };
+}
+
+/** Name of the account of the gateway. It is none of a service: a service would be believed on public subjects. */
+const GATEWAY_ACCOUNT = "GATEWAY";
+
+function gatewayAccount(publicKey: string): Account {
+  const account = new Account({ name: GATEWAY_ACCOUNT, limits: AGENT_LIMITS });
+  account.users.push(byKey("gateway", publicKey));
+  return account;
 }
 
 /** Name of the account of an agent. */

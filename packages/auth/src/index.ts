@@ -1,5 +1,6 @@
 export { Account } from "./account.ts";
 export { LOG_ACCOUNT } from "./accounts.ts";
+export { addCode, addToken, CODE_MS, type TokenEntry, validTokens } from "./gateway-grants.ts";
 export {
   addKey,
   entriesOf,

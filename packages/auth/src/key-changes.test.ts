@@ -55,7 +55,13 @@ describe("a change of keys", () => {
     expect(after[files.principal("alice")]).toContain(seed);
     const changed = Object.keys(after).filter((path) => after[path] !== before[path]);
     expect(changed.sort()).toEqual(
-      [files.principal("alice"), files.login("alice"), files.accounts, files.entries].sort(),
+      [
+        files.principal("alice"),
+        files.login("alice"),
+        files.accounts,
+        files.gatewayPrincipals,
+        files.entries,
+      ].sort(),
     );
   });
 

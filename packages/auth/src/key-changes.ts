@@ -201,7 +201,7 @@ async function withGrace(files: KeyFiles, replacement: Replacement): Promise<Key
   const { entry, key, former, path, account, use, both } = replacement;
   const { dir } = files;
   const { seed } = key;
-  const undo = await before([files.entries, files.accounts, path]);
+  const undo = await before([files.entries, files.accounts, files.gatewayPrincipals, path]);
   try {
     if (former === undefined) {
       await use();
@@ -261,7 +261,10 @@ async function changed(
   write: () => Promise<void>,
 ): Promise<KeyChange> {
   const { dir } = files;
-  const undo = await before([files.entries, files.accounts, files.entry(entry), files.login(entry.name)]);
+  const undo = await before([
+    ...[files.entries, files.accounts, files.gatewayPrincipals],
+    ...[files.entry(entry), files.login(entry.name)],
+  ]);
   try {
     await write();
     return { directory: await openKeyDirectory({ dir }), entry, ...seeds, undo };

@@ -35,7 +35,7 @@ describe("a key directory", () => {
           "accounts.conf",
         ],
         ...["lifecycle.creds", "allocator.creds", "chassis-scheduler.creds", "monitor.creds"],
-        ...["experiments.creds", "local.creds"],
+        ...["experiments.creds", "gateway.creds", "principals.json", "local.creds"],
         ...["system.creds", "provisioner.creds", "feed.creds"],
       ].toSorted(),
     );

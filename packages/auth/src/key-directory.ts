@@ -75,6 +75,7 @@ export async function openKeyDirectory(options: KeyDirectoryOptions): Promise<Ke
       (user) => [files.server(user), `user ${user}`] as const,
     ),
     ...CORE_SERVICES.map((name) => [files.service(name, ""), `service ${name}`] as const),
+    [files.gateway, "service gateway"],
     ...wanted.map((one) => [files.entry(one), whose(one)] as const),
   ]);
   const found = new Map<string, UserKey>();
@@ -104,6 +105,7 @@ export async function openKeyDirectory(options: KeyDirectoryOptions): Promise<Ke
     provisioner: publicKey(files.server("provisioner")),
     feed: publicKey(files.server("feed")),
     services: Object.fromEntries(CORE_SERVICES.map((name) => [name, publicKey(files.service(name, ""))])),
+    gateway: publicKey(files.gateway),
     otherServices,
     otherAgents,
     agents: Object.fromEntries(
@@ -114,11 +116,16 @@ export async function openKeyDirectory(options: KeyDirectoryOptions): Promise<Ke
     ),
   };
   await writeJson(files.entries, entries);
+  await writeJson(files.gatewayPrincipals, ring.principals.map(withoutPassword));
   if ((await textOf(files.metricsToken)) === undefined)
     await writeSecret(files.metricsToken, `${newPassword()}\n`);
   for (const [user, password] of passwords) await writeLogin(files, { url: address, user, password });
   await writeSecret(files.accounts, accountsConfig(ring));
   return { dir, ring, entries, withPassword: new Set(passwords.keys()) };
+}
+
+function withoutPassword({ password: _, ...principal }: KeyRing["principals"][number]) {
+  return principal;
 }
 
 /** True for a key with which the stack itself logs in. */

@@ -7,6 +7,8 @@
  * | `<name>.json` | address, name and password, for clients without nkeys: of the admin, and where one was asked for |
  * | `metrics.token` | the bearer token with which a client sees ids and names on the monitoring ports of services |
  * | `services/<name>.creds`, `agents/<id>.creds` | the seed of a service, of an agent |
+ * | `services/gateway.creds` | the seed of the gateway |
+ * | `gateway/` | what the gateway knows of callers: names, roles, public keys, and digests of tokens and one-time codes |
  * | `server/<name>.creds` | the seeds of the provisioners, and of the operator of the server |
  * | `server/principals.json` | no seed: names, roles and public keys of principals and agents |
  * | `server/accounts.conf` | no seed, but the passwords: what the server's configuration includes |
@@ -15,8 +17,12 @@ import { join } from "node:path";
 import { CORE_SERVICES, type ServiceName, suggestion } from "@bioxen/contracts";
 import { Fault } from "@bioxen/kernel";
 import * as z from "zod";
+import { CODES, principalsIn } from "./gateway-grants.ts";
 import { KEY_ROLES, type KeyRole } from "./roles.ts";
 import { readJson } from "./secret-files.ts";
+
+/** Name of the directory that the gateway reads. */
+const GATEWAY_DIRECTORY = "gateway";
 
 /** Begins the names of the keys of services. The name of no principal or agent has a colon. */
 const SERVICE_PREFIX = "service:";
@@ -78,6 +84,21 @@ export class KeyFiles {
     return service === "chassis-agent" ? this.agent(agentId) : join(this.dir, "services", `${service}.creds`);
   }
 
+  /** The credentials of the gateway. */
+  get gateway(): string {
+    return join(this.dir, "services", "gateway.creds");
+  }
+
+  /** The directory that the gateway reads. */
+  get gatewayDir(): string {
+    return join(this.dir, GATEWAY_DIRECTORY);
+  }
+
+  /** Names, roles and public keys of principals. */
+  get gatewayPrincipals(): string {
+    return principalsIn(this.gatewayDir);
+  }
+
   agent(agentId: string): string {
     return join(this.dir, "agents", `${agentId}.creds`);
   }
@@ -114,7 +135,12 @@ export class KeyFiles {
   }
 
   get directories(): readonly string[] {
-    return [this.dir, ...["services", "agents", "server"].map((name) => join(this.dir, name))];
+    return [
+      this.dir,
+      ...["services", "agents", "server", GATEWAY_DIRECTORY, join(GATEWAY_DIRECTORY, CODES)].map((name) =>
+        join(this.dir, name),
+      ),
+    ];
   }
 }
 

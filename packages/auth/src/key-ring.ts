@@ -24,6 +24,8 @@ export interface KeyRing {
   /** Creates the mirror of the event log. */
   readonly feed: string;
   readonly services: ServiceKeys;
+  /** Speaks in the names of principals. Default: there is no gateway. */
+  readonly gateway?: string | undefined;
   /** Keys that are in force beside those of `services`, while these are replaced. Default: none. */
   readonly otherServices?: ServiceKeys | undefined;
   /** By the id of the agent. */

@@ -92,7 +92,8 @@ function call(accounts: Accounts, into: Account, { name, role, endpoint }: Calle
   });
 }
 
-function readEverything(accounts: Accounts, into: Account): void {
+/** Imports the log, telemetry and the state of the streams of all owners. */
+export function readEverything(accounts: Accounts, into: Account): void {
   const { log, feed } = accounts;
   const record = bucketStream(BUCKETS.logRecord.name);
   importStorage(into, log, [ACCOUNT_INFO, STREAM_LIST, ...STREAM_NAMES.map(streamInfo)]);

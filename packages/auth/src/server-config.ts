@@ -3,6 +3,7 @@
  */
 import type { Account } from "./account.ts";
 import { emptyAccounts } from "./accounts.ts";
+import { connectGateway } from "./gateway-imports.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { connectPrincipals } from "./principal-imports.ts";
 import { connectProvisioners } from "./provisioning.ts";
@@ -21,10 +22,12 @@ export function accountsFor(ring: KeyRing): AccountSet {
   connectServices(accounts);
   connectAgents(accounts);
   connectPrincipals(accounts);
-  const { log, feed, system, services, agents, principals } = accounts;
+  connectGateway(accounts);
+  const { log, feed, system, services, agents, principals, gateway } = accounts;
   const inOrder = [log, feed, ...services.values()];
   const others = [...agents, ...principals].map(({ account }) => account);
-  return { accounts: [...inOrder, ...others, system], system };
+  const ofGateway = gateway === undefined ? [] : [gateway];
+  return { accounts: [...inOrder, ...others, ...ofGateway, system], system };
 }
 
 /** Returns the accounts as lines of a server's configuration. Equal key rings give equal text. */

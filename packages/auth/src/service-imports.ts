@@ -48,7 +48,7 @@ export function connectServices(accounts: Accounts): void {
     const { follows, requests } = storageOf(service);
     account.sends.push(...telemetry.sends);
     account.serves.push(...DISCOVERY, ...reachable(serves));
-    if (service === JOB_INTAKE) account.serves.push(ARRIVING_TENANT_JOBS);
+    if (service === JOB_INTAKE) account.serves.push(...ARRIVING_TENANT_JOBS);
     if (service === FEED_WRITER) account.serves.push(ARRIVING_FEED_INFO);
     importStorage(account, accounts.log, [...requests, ...follows]);
     for (const [, endpoint] of callsOf(service)) {

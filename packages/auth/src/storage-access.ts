@@ -84,7 +84,7 @@ function outcomeRequests(service: ServiceName): string[] {
 
 /** The jobs of tenants, which one service stores. */
 function tenantJobs(service: ServiceName): string[] {
-  return service === JOB_INTAKE ? [STORED_TENANT_JOBS] : [];
+  return service === JOB_INTAKE ? [...STORED_TENANT_JOBS] : [];
 }
 
 /** Requests about the jobs of the aggregates that a service owns. */

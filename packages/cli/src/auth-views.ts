@@ -13,11 +13,13 @@ import {
   type ServiceKey,
   serviceKeyName,
   serviceNamed,
+  validTokens,
 } from "@bioxen/auth";
 import { Fault } from "@bioxen/kernel";
 import { defaultedDataDir, KEYS, type LiveKeys, withKeysLocked } from "@bioxen/local-stack";
 import { bioxenHome, findLocalStack, type StackRecord } from "@bioxen/nats";
 import type { KeysOption } from "./keys-option.ts";
+import { wallClock } from "./quantities.ts";
 
 /**
  * Returns the keys that the user named, with the local stack when it runs with them. By default, returns the keys of the
@@ -72,6 +74,30 @@ export interface KeyView {
   readonly passwordFile?: string;
 }
 
+/** A bearer token as `--json` shows it. */
+export interface TokenView {
+  readonly id: string;
+  readonly createdAtMs: number;
+  readonly expiresAtMs: number;
+}
+
+/** A key with the bearer tokens of its principal. */
+export type FullKeyView = KeyView & { readonly tokens: readonly TokenView[] };
+
+/** Returns the principal with this name. Throws `Fault` BAD_REQUEST when there is none, and for an agent. */
+export async function principalNamed(dir: string, name: string): Promise<KeyEntry> {
+  const entry = entryNamed((await readEntries(dir)) ?? [], name);
+  if (entry.role !== "agent") return entry;
+  throw new Fault("BAD_REQUEST", `${name} is an agent: agents do not use the HTTP API`, { retryable: false });
+}
+
+async function tokensOf(dir: string, name: string): Promise<readonly TokenView[]> {
+  const tokens = await validTokens(new KeyFiles(dir).gatewayDir, Date.now());
+  return tokens
+    .filter((token) => token.name === name)
+    .map(({ id, createdAtMs, expiresAtMs }) => ({ id, createdAtMs, expiresAtMs }));
+}
+
 export function viewOf({ dir, withPassword }: KeyDirectory, entry: KeyEntry | ServiceKey): KeyView {
   const files = new KeyFiles(dir);
   if (entry.role === "service") {
@@ -98,20 +124,35 @@ export async function viewsOf(options: KeysOption): Promise<{ dir: string; keys:
 }
 
 /** Throws `Fault` BAD_REQUEST when no key has this name. */
-export async function viewNamed(options: KeysOption, name: string): Promise<KeyView> {
+export async function viewNamed(options: KeysOption, name: string): Promise<FullKeyView> {
   const { dir } = await keysOf(options);
   const service = serviceNamed(name);
   const directory = await withKeysLocked(dir, () => openKeyDirectory({ dir }));
-  if (service === undefined) return viewOf(directory, entryNamed(directory.entries, name));
+  if (service === undefined) {
+    const view = viewOf(directory, entryNamed(directory.entries, name));
+    return { ...view, tokens: view.role === "agent" ? [] : await tokensOf(dir, name) };
+  }
   const publicKey = directory.ring.services[service] ?? "";
-  return viewOf(directory, { name: serviceKeyName(service), role: "service", service, publicKey });
+  return {
+    ...viewOf(directory, { name: serviceKeyName(service), role: "service", service, publicKey }),
+    tokens: [],
+  };
 }
 
-export function viewWords({ name, role, agentId, publicKey, file, passwordFile }: KeyView): string {
+export function viewWords({
+  name,
+  role,
+  agentId,
+  publicKey,
+  file,
+  passwordFile,
+  tokens = [],
+}: KeyView & Partial<FullKeyView>): string {
   return [
     `${name}: ${role}${agentId === undefined ? "" : ` ${agentId}`}`,
     `  public key   ${publicKey}`,
     `  credentials  ${file}`,
     ...(passwordFile === undefined ? [] : [`  password     ${passwordFile}`]),
+    ...tokens.map(({ id, expiresAtMs }) => `  token        ${id}, expires ${wallClock(expiresAtMs)}`),
   ].join("\n");
 }

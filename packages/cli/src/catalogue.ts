@@ -89,6 +89,10 @@ export const CATALOGUE: readonly (CommandModule | CommandGroup)[] = [
   },
   { names: ["auth"], load: async () => (await import("./commands/auth.ts")).addAuthCommands },
   { names: ["certs"], load: async () => (await import("./commands/certs.ts")).addCertsCommands },
+  {
+    names: ["console"],
+    load: async () => (await import("./commands/console.ts")).addConsoleCommand,
+  },
   { names: ["env"], load: async () => (await import("./commands/env.ts")).addEnvCommand },
   { names: ["config"], load: async () => (await import("./commands/config.ts")).addConfigCommands },
   { names: ["version"], load: async () => (await import("./commands/version.ts")).addVersionCommand },

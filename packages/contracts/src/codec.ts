@@ -62,6 +62,7 @@ export const envelopeSchema = z.object({
   causationid: z.string(),
   principal: z.string().optional(),
   onbehalfof: z.string().optional(),
+  via: z.string().optional(),
   traceparent: z.string().optional(),
   tracestate: z.string().optional(),
   /** Only the length is checked here; the log verifier compares the digests. */
@@ -73,6 +74,7 @@ export const envelopeSchema = z.object({
 const OPTIONAL_FIELDS = [
   "principal",
   "onbehalfof",
+  "via",
   "traceparent",
   "tracestate",
   "previoushash",

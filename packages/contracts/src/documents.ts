@@ -210,6 +210,7 @@ Attributes: \`specversion\`, \`id\`, \`source\`, \`type\`, \`subject\` (\`vm/c1\
 - \`principal\`: the caller whose command decided the event, as the server knows it: a principal such as \`alice\`, \`agent:<id>\`,
   \`anonymous\` on an open stack, or \`service:<name>\` for what a service decided by itself. No client can set it. Absent in older events;
 - \`onbehalfof\`: the principal whose command began the chain that led to the decision of a service or an agent, if one did;
+- \`via\`: \`gateway\` when the command came over HTTP, as the server knows it. Only on a server with keys; no client can set it;
 - \`traceparent\`: the W3C trace context;
 - \`previoushash\`: SHA-256 of the stored bytes of the aggregate's previous event. \`bioxen events verify\` checks this chain,
   \`events seal\` prints one digest of the whole log;

@@ -8,6 +8,7 @@
  * |---|---|---|
  * | principal `alice`, role `tenant` | `bioxen.cmd.vm.create` | `bioxen.as.tenant.alice.cmd.vm.create` |
  * | agent `local` | `bioxen.cmd.vm.report` | `bioxen.from.local.cmd.vm.report` |
+ * | the gateway, for `alice` | none | `bioxen.as.gateway-tenant.alice.cmd.vm.create` |
  * | another service | `bioxen.cmd.ledger.reserve` | `bioxen.cmd.ledger.reserve` |
  *
  * Only the server can publish under a mapped subject, so a client cannot change its role or principal. The name of a
@@ -42,7 +43,12 @@ export const RESERVED_NAMES = ["service", "agent", "anonymous", "admin"] as cons
 export interface Identity {
   readonly role: Role;
   readonly name: string;
+  /** The service that speaks in the name of a principal; absent for a caller that speaks itself. */
+  readonly via?: typeof GATEWAY;
 }
+
+/** The service that speaks in the names of principals. The subjects under which it does have a role of their own. */
+export const GATEWAY = "gateway";
 
 /** The caller of an open stack. */
 export const ANONYMOUS: Identity = { role: "anonymous", name: "anonymous" };
@@ -81,7 +87,7 @@ const PREFIX = "bioxen.";
 const AS = "bioxen.as.";
 const FROM = "bioxen.from.";
 const PRINCIPAL_SUBJECT = new RegExp(
-  `^bioxen\\.as\\.(${PRINCIPAL_ROLES.join("|")})\\.(${ID_SOURCE})\\.(.+)$`,
+  `^bioxen\\.as\\.(${GATEWAY}-)?(${PRINCIPAL_ROLES.join("|")})\\.(${ID_SOURCE})\\.(.+)$`,
 );
 const AGENT_SUBJECT = new RegExp(`^bioxen\\.from\\.(${ID_SOURCE})\\.(.+)$`);
 const NAME_OR_ANY = new RegExp(`^(?:\\*|${ID_SOURCE})$`);
@@ -90,12 +96,14 @@ const NAME_OR_ANY = new RegExp(`^(?:\\*|${ID_SOURCE})$`);
  * Returns the subject at the services for a public subject of a principal or an agent. `subject` may be a pattern such
  * as `bioxen.cmd.>`, and `name` may be `*`. The subjects of services and of anonymous callers are not mapped.
  */
-export function mappedSubject({ role, name }: Identity, subject: string): string {
+export function mappedSubject({ role, name, via }: Identity, subject: string): string {
   invariant(subject.startsWith(PREFIX), "a public subject begins with bioxen.", { subject });
   if (role === "service" || role === "anonymous") return subject;
   invariant(NAME_OR_ANY.test(name), "the name of a principal is an id", { name });
   const rest = subject.slice(PREFIX.length);
-  return role === "agent" ? `${FROM}${name}.${rest}` : `${AS}${role}.${name}.${rest}`;
+  return role === "agent"
+    ? `${FROM}${name}.${rest}`
+    : `${AS}${via === undefined ? "" : `${via}-`}${role}.${name}.${rest}`;
 }
 
 /** Returns true for a subject that the server alone may publish to, valid or not. */
@@ -112,9 +120,10 @@ export interface MappedParts {
 
 /** Returns the caller and the public subject of a mapped subject; undefined for every other subject. */
 export function mappedParts(mapped: string): MappedParts | undefined {
-  const [, role, name, rest] = PRINCIPAL_SUBJECT.exec(mapped) ?? [];
+  const [, via, role, name, rest] = PRINCIPAL_SUBJECT.exec(mapped) ?? [];
   if (role !== undefined && name !== undefined && rest !== undefined) {
-    return { identity: { role: role as PrincipalRole, name }, subject: PREFIX + rest };
+    const speaker = via === undefined ? {} : ({ via: GATEWAY } as const);
+    return { identity: { role: role as PrincipalRole, name, ...speaker }, subject: PREFIX + rest };
   }
   const [, agent, tail] = AGENT_SUBJECT.exec(mapped) ?? [];
   if (agent === undefined || tail === undefined) return undefined;

@@ -3,7 +3,7 @@
  */
 import type { BlobName } from "@bioxen/kernel";
 import { COURSE_STREAM_CONFIG } from "./courses.ts";
-import { mappedParts, mappedSubject } from "./identities.ts";
+import { GATEWAY, type Identity, mappedParts, mappedSubject, type PrincipalRole } from "./identities.ts";
 import { type StreamDeclaration, streamOfObjects } from "./stream-declaration.ts";
 
 export const EVENT_STREAM = "BIOXEN_EVENTS";
@@ -120,8 +120,16 @@ export const QUERY_PREFIX = "bioxen.qry.";
 const JOB_PREFIX = "bioxen.job.";
 
 /** The subjects under which the jobs of tenants arrive at the services, which store them. */
-export const ARRIVING_TENANT_JOBS = mappedSubject({ role: "tenant", name: "*" }, `${JOB_PREFIX}>`);
-export const STORED_TENANT_JOBS = mappedSubject({ role: "tenant", name: "*" }, `${STORED_JOB_PREFIX}>`);
+export const ARRIVING_TENANT_JOBS = bothWays("tenant", `${JOB_PREFIX}>`);
+export const STORED_TENANT_JOBS = bothWays("tenant", `${STORED_JOB_PREFIX}>`);
+
+/** Returns the mapped subjects of all principals of a role: for those that speak themselves, and by the gateway. */
+function bothWays(role: PrincipalRole, subject: string): readonly [string, string] {
+  return [
+    mappedSubject({ role, name: "*" }, subject),
+    mappedSubject({ role, name: "*", via: GATEWAY }, subject),
+  ];
+}
 
 /**
  * Returns the patterns of the subjects under which jobs are stored. `tail` is `>`, or begins with the kind of aggregate.
@@ -132,9 +140,9 @@ export const STORED_TENANT_JOBS = mappedSubject({ role: "tenant", name: "*" }, `
 function storedJobs(tail: string): readonly string[] {
   return [
     JOB_PREFIX + tail,
-    mappedSubject({ role: "admin", name: "*" }, JOB_PREFIX + tail),
-    mappedSubject({ role: "operator", name: "*" }, JOB_PREFIX + tail),
-    mappedSubject({ role: "tenant", name: "*" }, STORED_JOB_PREFIX + tail),
+    ...bothWays("admin", JOB_PREFIX + tail),
+    ...bothWays("operator", JOB_PREFIX + tail),
+    ...bothWays("tenant", STORED_JOB_PREFIX + tail),
   ];
 }
 /** Returns the patterns that match all job subjects of one kind of aggregate, even those with an unknown verb. */
@@ -151,11 +159,8 @@ export function commandSubject(subjectOfJob: string): string {
   return COMMAND_PREFIX + subject.slice(prefix.length);
 }
 /** Returns the subject under which a service stores a job of a tenant. */
-export function storedJobSubject(tenant: string, command: string): string {
-  return mappedSubject(
-    { role: "tenant", name: tenant },
-    STORED_JOB_PREFIX + command.slice(COMMAND_PREFIX.length),
-  );
+export function storedJobSubject(tenant: Identity, command: string): string {
+  return mappedSubject(tenant, STORED_JOB_PREFIX + command.slice(COMMAND_PREFIX.length));
 }
 export function jobOutcomeSubject(jobId: string): string {
   return `bioxen.job-outcome.${jobId}`;

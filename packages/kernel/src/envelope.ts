@@ -35,6 +35,8 @@ export interface EventEnvelope<Body extends EventBody = EventBody> {
   readonly principal?: string;
   /** The principal whose command began the chain that led to the decision of a service or agent, if it is known. */
   readonly onbehalfof?: string;
+  /** `gateway` when the command came over HTTP: the gateway spoke in the name of `principal`. */
+  readonly via?: string;
   readonly traceparent?: string;
   /** The vendors' part of the W3C trace context; never without `traceparent`. */
   readonly tracestate?: string;
@@ -101,6 +103,8 @@ export interface Causation {
   readonly role?: string;
   /** The principal whose command began the chain of causes; becomes `onbehalfof`. */
   readonly onBehalfOf?: string;
+  /** The service that spoke in the name of `principal`; becomes `via`. */
+  readonly via?: string;
   readonly traceparent?: string;
   /** The vendors' part of the W3C trace context; never without `traceparent`. */
   readonly tracestate?: string;
@@ -178,11 +182,11 @@ export function servedPrincipal({ principal, onBehalfOf: served }: Causation): s
 
 /** Returns who decided an event: the caller of the command, or the service with this `source`. */
 export function decidedBy(
-  { principal, onBehalfOf: served }: Causation,
+  { principal, onBehalfOf: served, via }: Causation,
   source: string,
-): Pick<EventEnvelope, "principal" | "onbehalfof"> {
+): Pick<EventEnvelope, "principal" | "onbehalfof" | "via"> {
   const decider = principal ?? SERVICE_PREFIX + source.slice(source.lastIndexOf("/") + 1);
-  return decidersOf({ principal: decider, onbehalfof: served });
+  return { ...decidersOf({ principal: decider, onbehalfof: served }), ...(via === undefined ? {} : { via }) };
 }
 
 /** The W3C trace context of a command, an event or a call. */

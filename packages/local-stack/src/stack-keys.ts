@@ -56,6 +56,15 @@ export class StackKeys {
     };
   }
 
+  /** Returns the environment variables with which the gateway logs in, and knows its callers. */
+  get gatewayEnvironment(): Readonly<Record<string, string>> {
+    return {
+      [SETTING_VARIABLES.creds]: this.#files.gateway,
+      [IDENTITIES_SETTING]: "mapped",
+      BIOXEN_GATEWAY_KEYS: this.#files.gatewayDir,
+    };
+  }
+
   /** Creates the streams, and the mirror of the log. Services may not create any. */
   provision(connection: ConnectionSettings, dataDir: string): Promise<void> {
     return provision(this.dir, connection, { file: join(dataDir, LOG_RECORD_FILE) });

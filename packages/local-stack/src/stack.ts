@@ -284,8 +284,9 @@ async function startServices(starting: StartingServices): Promise<void> {
   );
   const { gateway } = options;
   // The agent stops first, and it is the last child.
-  if (gateway !== undefined && keys === undefined) {
-    const env = { ...withoutPool(own), ...common, ...gatewayEnvironment(gateway) };
+  if (gateway !== undefined) {
+    const ofKeys = keys?.gatewayEnvironment ?? {};
+    const env = { ...withoutPool(own), ...common, ...gatewayEnvironment(gateway), ...ofKeys };
     specs.splice(-1, 0, specOf(GATEWAY, gatewayEntry(), env));
   }
   const started = specs.map((spec) => startChild(spec, { options, children, progress }));

@@ -58,6 +58,7 @@ export function causationOf(
     deduplicate: messageId !== undefined,
     principal: principalOf(identity),
     role: identity.role,
+    ...(identity.via === undefined ? {} : { via: identity.via }),
   };
   return {
     ...causation,

@@ -13,7 +13,7 @@ import { type EventLog, Fault, messageOf } from "@bioxen/kernel";
 import type { Bus } from "./bus.ts";
 import { openExistingLog } from "./existing-log.ts";
 import { createFeedConsumer } from "./feed-consumer.ts";
-import { followDirectly } from "./follower.ts";
+import { type DirectOptions, followDirectly } from "./follower.ts";
 import { jetStreamOf, streamManagerOf } from "./jet-stream.ts";
 
 /** The subject on which a login asks the server for its account and permissions. */
@@ -64,6 +64,19 @@ export async function openFollowedLog(bus: Bus): Promise<FollowedLog> {
 
 /** Returns the feed of a tenant. Its filters are subjects of the log: those of one VM, of all VMs, or of everything. */
 export function feedLogOf(bus: Bus, tenant: string): FollowedLog {
+  return feedWith(bus, tenant, (filter) => ({
+    makeConsumer: (fromSeq) => createFeedConsumer(bus, { tenant, filter, fromSeq }),
+  }));
+}
+
+/** Returns the feed of a tenant for a service that speaks for it: its consumers have no name of the tenant. */
+export function openFeedOf(bus: Bus, tenant: string): FollowedLog {
+  return feedWith(bus, tenant, (filter) => ({ filter }));
+}
+
+type Consumers = (filter: string) => Pick<DirectOptions, "filter" | "makeConsumer">;
+
+function feedWith(bus: Bus, tenant: string, consumers: Consumers): FollowedLog {
   const lastSeq = async () => {
     try {
       return (await (await streamManagerOf(bus)).streams.info(FEED_STREAM)).state.last_seq;
@@ -85,7 +98,7 @@ export function feedLogOf(bus: Bus, tenant: string): FollowedLog {
         js: jetStreamOf(bus),
         connected: () => bus.connected,
         stream: FEED_STREAM,
-        makeConsumer: (fromSeq) => createFeedConsumer(bus, { tenant, filter, fromSeq }),
+        ...consumers(filter),
         loggedSubject,
         endSeq: undefined,
       });

@@ -45,20 +45,20 @@ export async function openJobIntake(bus: Bus): Promise<JobIntake> {
   const store = await JobStore.open(bus);
   const storing = new Map<string, number>();
   const underWay = new Set<Promise<void>>();
-  const subscription = bus.connection.subscribe(ARRIVING_TENANT_JOBS, {
-    queue: QUEUE,
-    callback: (error, message) => {
-      if (error !== null) return;
-      const work = takeIn(store, storing, message)
-        .then((ack) => acknowledge(message, ack))
-        .finally(() => underWay.delete(work));
-      underWay.add(work);
-    },
-  });
+  const callback = (error: Error | null, message: Msg) => {
+    if (error !== null) return;
+    const work = takeIn(store, storing, message)
+      .then((ack) => acknowledge(message, ack))
+      .finally(() => underWay.delete(work));
+    underWay.add(work);
+  };
+  const subscriptions = ARRIVING_TENANT_JOBS.map((subject) =>
+    bus.connection.subscribe(subject, { queue: QUEUE, callback }),
+  );
   await bus.connection.flush();
   return {
     async stop() {
-      await subscription.drain();
+      await Promise.all(subscriptions.map((subscription) => subscription.drain()));
       await Promise.allSettled(underWay);
     },
   };
@@ -88,7 +88,7 @@ async function takeIn(store: JobStore, storing: Map<string, number>, message: Ms
   storing.set(identity.name, before + 1);
   try {
     const options = { headers: headers.stored(id), messageId: id };
-    const ack = await store.publish(storedJobSubject(identity.name, command), message.data.slice(), options);
+    const ack = await store.publish(storedJobSubject(identity, command), message.data.slice(), options);
     return { stream: ack.stream, seq: ack.seq, duplicate: ack.duplicate };
   } catch (thrown) {
     return refused(thrown instanceof Fault && thrown.code === "TOO_LARGE" ? 400 : 503, messageOf(thrown));

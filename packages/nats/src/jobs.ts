@@ -51,15 +51,22 @@ export class Jobs {
    * Stores a command as a job. The service that owns the command carries it out as soon as that service runs. Resolves
    * when the job is on disk. `command` is a command subject of the catalogue. Throws `Fault`: BAD_REQUEST for an
    * invalid id or an unknown command, TOO_LARGE for a payload above the size limit, UNAVAILABLE for every other
-   * failure.
+   * failure. `publishedAs` returns the subject on which to publish the job, for a service that speaks for a principal.
    */
-  async submit(command: string, payload: unknown, messageId: string): Promise<Submitted> {
+  async submit(
+    command: string,
+    payload: unknown,
+    messageId: string,
+    publishedAs: (subject: string) => string = (subject) => subject,
+  ): Promise<Submitted> {
     const idProblem = jobIdProblem(messageId);
     if (idProblem !== undefined) throw badRequest(`the job ${idProblem}`);
     if (!isJobCommand(command)) throw badRequest(`unknown command ${command}`);
     const store = await this.#reach();
     const data = encoder.encode(JSON.stringify(payload));
-    const { duplicate } = await insist(() => store.publish(jobSubject(command), data, { messageId }));
+    const { duplicate } = await insist(() =>
+      store.publish(publishedAs(jobSubject(command)), data, { messageId }),
+    );
     return { id: messageId, duplicate };
   }
 

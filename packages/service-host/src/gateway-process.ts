@@ -4,7 +4,15 @@
  * The gateway folds nothing and owns no aggregate, so it boots without the log: configuration → bus → HTTP → ready. It
  * is no service of the services protocol either. It ends like every service (process-end.ts).
  */
-import { type ErrorCode, type Identity, type IdentityMode, isErrorCode } from "@bioxen/contracts";
+import {
+  type ErrorCode,
+  GATEWAY,
+  type Identity,
+  type IdentityMode,
+  isErrorCode,
+  isPrincipal,
+  mappedSubject,
+} from "@bioxen/contracts";
 import {
   type CallOptions,
   type EventLog,
@@ -24,6 +32,7 @@ import {
   faultAsError,
   Jobs,
   openExistingLog,
+  openFeedOf,
   type Submitted,
 } from "@bioxen/nats";
 import { ConfigError, type Environment, EXIT_MISCONFIGURED, readHostConfig } from "./config.ts";
@@ -33,7 +42,7 @@ import { tellParent } from "./supervisor.ts";
 
 /** Longest wait for the first connection, ms: the server may start after the gateway. */
 const FIRST_CONNECT_TIMEOUT_MS = 30_000;
-const NAME = "gateway";
+const NAME = GATEWAY;
 
 /** What the gateway does on NATS, in the name of a principal. */
 export interface PrincipalBus {
@@ -117,15 +126,16 @@ function principalBus(bus: Bus): PrincipalBus {
     get connected() {
       return bus.connected;
     },
-    async call(_as, subject, payload, options) {
+    async call(as, subject, payload, options) {
       try {
-        return await bus.call(subject, payload, options);
+        return await bus.call(spokenFor(as, subject), payload, options);
       } catch (thrown) {
         return { ok: false, error: faultAsError(thrown) };
       }
     },
-    submit: (_as, command, payload, id) => jobs.submit(command, payload, id),
-    followedLog: () => openExistingLog(bus),
+    submit: (as, command, payload, id) =>
+      jobs.submit(command, payload, id, (subject) => spokenFor(as, subject)),
+    followedLog: async (as) => (as.role === "tenant" ? openFeedOf(bus, as.name) : openExistingLog(bus)),
     eventLog: () => openExistingLog(bus),
     subscribe: (subject, onMessage) => bus.subscribe(subject, onMessage),
     clusterId() {
@@ -136,6 +146,11 @@ function principalBus(bus: Bus): PrincipalBus {
       return id;
     },
   };
+}
+
+/** Returns the subject on which the gateway speaks for a principal. The server lets no other user publish there. */
+function spokenFor(as: Identity, subject: string): string {
+  return isPrincipal(as) ? mappedSubject({ ...as, via: GATEWAY }, subject) : subject;
 }
 
 /** Returns the error of the catalogue for a thrown value. The text of an unexpected error is only in the log. */

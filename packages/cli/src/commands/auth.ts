@@ -3,14 +3,16 @@
  */
 import type { KeyChange, KeyEntry } from "@bioxen/auth";
 import { KEY_ROLES } from "@bioxen/auth/roles";
-import { Fault, type ReplyError } from "@bioxen/kernel";
+import type { ReplyError } from "@bioxen/kernel";
 import type { LiveKeys } from "@bioxen/local-stack";
 import type { Command } from "commander";
 import { type KeysOption, withKeysOption } from "../keys-option.ts";
-import { EXIT_REFUSED, endOf, refused, usage } from "../outcome.ts";
+import { EXIT_REFUSED, refused } from "../outcome.ts";
 import { integerIn, oneOf } from "../parse.ts";
-import { conclude, globalsOf, note, say, sayJson, withSession } from "../run.ts";
+import { globalsOf, note, say, sayJson, withSession } from "../run.ts";
 import { table } from "../table.ts";
+import { reported } from "./auth-report.ts";
+import { addToken } from "./auth-token.ts";
 
 interface AddOptions extends KeysOption {
   readonly role: KeyEntry["role"];
@@ -28,19 +30,9 @@ export function addAuthCommands(program: Command): void {
   addShow(auth);
   addRotate(auth);
   addRevoke(auth);
+  addToken(auth);
   addTransfer(auth);
   addProvision(auth);
-}
-
-/** Runs `work`, and prints its error. Wrong names and options are wrong usage. */
-async function reported(command: Command, work: (json: boolean) => Promise<void>): Promise<void> {
-  const json = globalsOf(command).json === true;
-  try {
-    await work(json);
-  } catch (thrown) {
-    const isWrongUse = thrown instanceof Fault && thrown.code === "BAD_REQUEST";
-    conclude(isWrongUse ? usage(thrown.message) : endOf(thrown), json);
-  }
 }
 
 /** The server keeps at most this many copies of a stream. */
@@ -138,7 +130,7 @@ function addAdd(auth: Command): void {
 
 function addShow(auth: Command): void {
   withKeysOption(auth.command("show <name>"))
-    .description("show role, public key and files of a principal, an agent, or service:NAME")
+    .description("show role, public key, files and tokens of a principal, an agent, or service:NAME")
     .action((name: string, options: KeysOption, command: Command) =>
       reported(command, async (json) => {
         const { viewNamed, viewWords } = await import("../auth-views.ts");

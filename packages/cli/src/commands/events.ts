@@ -135,6 +135,7 @@ function eventInWords({ event: { seq, envelope }, causedBy, effects }: EventInCo
     `  service  ${decidedBy(envelope)}`,
     ...(envelope.principal === undefined ? [] : [`  by       ${envelope.principal}`]),
     ...(envelope.onbehalfof === undefined ? [] : [`  for      ${envelope.onbehalfof}`]),
+    ...(envelope.via === undefined ? [] : [`  via      ${envelope.via}`]),
     `  why      ${causeOf(envelope, causedBy)}`,
     `  chain    ${envelope.correlationid}`,
     `  id       ${envelope.id}`,

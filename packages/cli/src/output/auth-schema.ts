@@ -19,9 +19,20 @@ const anyKeyShape = { ...keyShape, role: z.enum([...keyShape.role.options, "serv
 const key = z.object(keyShape);
 const ok = z.literal(true);
 
-export const authKey = z.object({ ok, ...anyKeyShape });
+const keyOutput = z.object({ ok, ...anyKeyShape });
+const token = z.object({ id: z.string(), createdAtMs: z.int(), expiresAtMs: z.int() });
+/** `tokens`: the bearer tokens that hold. */
+export const authKey = keyOutput.extend({ tokens: z.array(token) });
+export const authToken = z.object({
+  ok,
+  token: z.string().meta({ description: "the secret, which is shown only here" }),
+  id: z.string(),
+  name: z.string(),
+  expiresAtMs: z.int(),
+});
+export const consoleAddress = z.object({ ok, url: z.string(), expiresAtMs: z.int().optional() });
 /** `inForce`: false when no local stack runs with these keys, so that the change is in the files only. */
-export const authChange = authKey.extend({ revoked: z.boolean(), inForce: z.boolean() });
+export const authChange = keyOutput.extend({ revoked: z.boolean(), inForce: z.boolean() });
 export const authList = z.object({ ok, dir: z.string(), keys: z.array(key) });
 export const authInit = authList.extend({ accounts: z.string() });
 

@@ -17,10 +17,20 @@ import {
   vmView,
 } from "@bioxen/contracts";
 import * as z from "zod";
-import { authChange, authInit, authKey, authList, authProvision, authTransfer } from "./auth-schema.ts";
+import {
+  authChange,
+  authInit,
+  authKey,
+  authList,
+  authProvision,
+  authToken,
+  authTransfer,
+  consoleAddress,
+} from "./auth-schema.ts";
 import { backupCreated, backupRestored, backupVerified } from "./backup-schema.ts";
 import { certificates } from "./certs-schema.ts";
 import { errorOutput } from "./error-schema.ts";
+import { storedEvent } from "./event-schema.ts";
 import { experimentPlan, experimentRun } from "./experiment-schema.ts";
 import { fakePool } from "./fake-pool-schema.ts";
 import { consoleOutput, guestLine } from "./guest-output-schema.ts";
@@ -83,28 +93,6 @@ const verifierReport = z.object({
 });
 
 const reference = z.object({ seq: z.int(), type: z.string(), subject: z.string() });
-/** A stored event: a CloudEvent 1.0 with the extensions of docs/PROTOCOL.md. */
-const storedEvent = z.object({
-  seq: z.int(),
-  specversion: z.literal("1.0"),
-  id: z.string(),
-  source: z.string(),
-  type: z.string(),
-  subject: z.string(),
-  time: z.string(),
-  datacontenttype: z.literal("application/json"),
-  data: z.record(z.string(), z.unknown()),
-  aggregateversion: z.int(),
-  correlationid: z.string(),
-  causationid: z.string(),
-  principal: z.string().optional(),
-  onbehalfof: z.string().optional(),
-  traceparent: z.string().optional(),
-  tracestate: z.string().optional(),
-  previoushash: z.string().optional(),
-  payloaddigest: z.string().optional(),
-});
-
 const setting = z.object({
   key: z.string(),
   /** Null when the setting has neither a value nor a fixed default. */
@@ -155,12 +143,14 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
   "auth show": document(authKey),
   "auth rotate": document(authChange),
   "auth revoke": document(authChange),
+  "auth token": document(authToken),
   "auth transfer": document(authTransfer),
   "auth provision": document(authProvision),
   "certs init": shaped(certificates),
   "certs add": shaped(certificates),
   "certs show": shaped(certificates),
   "certs renew": shaped({ ...certificates, renewed: z.array(z.string()) }),
+  console: document(consoleAddress),
   env: shaped({ variables: z.record(z.string(), z.string()) }),
   "config show": shaped({ file: z.string(), settings: z.array(setting) }),
   "config get": document(setting.extend({ ok })),

@@ -224,6 +224,7 @@ export const ENDPOINTS = {
             type: z.string(),
             principal: z.string().optional(),
             onbehalfof: z.string().optional(),
+            via: z.string().optional(),
             causedBy: eventReference.nullable(),
           }),
         ),

@@ -133,6 +133,7 @@ const EVENT_ATTRIBUTES: Readonly<Record<string, string>> = {
   principal:
     "The caller whose command decided the event: a principal, `agent:<id>`, `service:<name>`, or `anonymous` on an open stack.",
   onbehalfof: "The principal whose command began the chain that led to the decision.",
+  via: "`gateway` when the command came over HTTP, on a server with keys.",
   traceparent: "W3C trace context.",
   tracestate: "The vendors' part of the W3C trace context; never without `traceparent`.",
   previoushash: "SHA-256 of the stored bytes of the aggregate's previous event; absent in its first event.",

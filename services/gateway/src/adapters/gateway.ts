@@ -2,6 +2,7 @@
  * Opens the gateway: settings, HTTP server, routes.
  */
 import type { AddressInfo } from "node:net";
+import { GatewayReader } from "@bioxen/auth/gateway";
 import { API_PREFIX } from "@bioxen/contracts";
 import {
   ConfigError,
@@ -15,7 +16,7 @@ import {
 import fastifyCookie from "@fastify/cookie";
 import type { FastifyInstance } from "fastify";
 import { Api } from "../app/api.ts";
-import { Callers, type Principals } from "../app/callers.ts";
+import { Callers } from "../app/callers.ts";
 import { InFlight, REQUEST_BOUNDS, STREAM_BOUNDS } from "../app/in-flight.ts";
 import { KnownHosts } from "../domain/hosts.ts";
 import { addApiRoutes } from "./api-routes.ts";
@@ -50,7 +51,8 @@ interface Parts {
 
 async function addRoutes(server: FastifyInstance, { ports, settings, hosts }: Parts): Promise<void> {
   const { bus, logger } = ports;
-  const principals: Principals | undefined = undefined;
+  const { keysDir } = settings;
+  const principals = keysDir === undefined ? undefined : new GatewayReader(keysDir);
   const callers = new Callers(principals, systemClock.nowMs);
   const requestCallers = new RequestCallers(callers, hosts);
   const { callerOf } = requestCallers;

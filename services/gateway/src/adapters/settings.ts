@@ -22,6 +22,8 @@ const settings = z.object({
       "must be names such as console.example or console.example:8443",
     )
     .default([]),
+  /** On a server with keys: the folder `gateway` of the keys, by which the gateway knows its callers. */
+  BIOXEN_GATEWAY_KEYS: z.string().optional(),
   /** Folder of the files of the console. Default: that of the package of the console. */
   BIOXEN_CONSOLE_DIR: z.string().optional(),
 });
@@ -31,6 +33,7 @@ export interface GatewaySettings {
   readonly port: number;
   readonly takesFreePort: boolean;
   readonly hosts: readonly string[];
+  readonly keysDir: string | undefined;
   readonly consoleDir: string | undefined;
 }
 
@@ -48,8 +51,17 @@ export function readSettings(env: Environment, hasKeys: boolean): GatewaySetting
       `BIOXEN_GATEWAY_ADDRESS: ${host} is no address of the loopback interface, and without keys every caller may do everything: use 127.0.0.1, or keys`,
     ]);
   }
+  const keysDir = read.BIOXEN_GATEWAY_KEYS;
+  if (hasKeys !== (keysDir !== undefined)) {
+    throw new ConfigError([
+      hasKeys
+        ? "BIOXEN_GATEWAY_KEYS: is required with BIOXEN_IDENTITIES=mapped: name the folder gateway of the keys"
+        : "BIOXEN_GATEWAY_KEYS: is for a server with keys: set BIOXEN_IDENTITIES=mapped too",
+    ]);
+  }
   return {
     host,
+    keysDir,
     port: Number(address.slice(colon + 1)),
     takesFreePort: read.BIOXEN_GATEWAY_PORT_IN_USE === "free",
     hosts: read.BIOXEN_GATEWAY_HOSTS,
