@@ -1,6 +1,6 @@
 /**
- * `pnpm bench [commands|replay|startup|monitor|scheduler|packing|flood|identities|cli|cells|volume|start|console]`: runs the benchmarks and prints
- * their results.
+ * `pnpm bench [commands|replay|startup|monitor|scheduler|packing|flood|identities|cli|cells|volume|start|console|backup]`: runs the benchmarks and
+ * prints their results.
  * They are rates, the time of a placement plan, and the number of chassis that a plan needs. Each rate has its
  * ratio to the rate of raw NATS beside it. Exits with 0 when all measurements succeed and stay within their limits.
  */
@@ -13,6 +13,7 @@ import { startLocalStack } from "@bioxen/local-stack";
 import { connectBus, openExistingEventLog } from "@bioxen/nats";
 import { jetstream } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
+import { backup } from "./backup.ts";
 import { cells } from "./cells.ts";
 import { cli } from "./cli.ts";
 import { consoleBench } from "./console.ts";
@@ -107,6 +108,7 @@ const BENCHMARKS = [
   "volume",
   "start",
   "console",
+  "backup",
 ];
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !BENCHMARKS.includes(name));
@@ -128,5 +130,6 @@ const verdicts = [
   isWanted("volume") ? await volume() : true,
   isWanted("start") ? await start() : true,
   isWanted("console") ? await consoleBench() : true,
+  isWanted("backup") ? await backup() : true,
 ];
 if (verdicts.includes(false)) process.exitCode = 1;

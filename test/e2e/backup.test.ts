@@ -25,6 +25,7 @@ afterAll(async () => {
   await world.close();
 });
 
+const passphrase = () => join(world.dir, "passphrase");
 const backup = () => join(world.dir, "backup");
 
 async function json(cli: CliProcess, ...args: string[]): Promise<Json> {
@@ -121,7 +122,27 @@ it("refuses a directory of something else, and a backup of another log", async (
 
 // A retry would find the stack stopped.
 it("restores every answer, and the cells continue bit for bit", async () => {
-  await world.bioxenJson("backup", "create", backup(), "--incremental");
+  const keys = join(world.dir, "data", "keys");
+  const seed = /^S[A-Z2-7]{50,}$/m.exec(await readFile(join(keys, "admin.creds"), "utf8"))?.[0] ?? "no seed";
+  expect(seed).not.toBe("no seed");
+  await writeFile(passphrase(), "correct horse battery\n");
+  const alone = await world.bioxen("backup", "create", backup(), "--with-keys");
+  expect(alone.code).toBe(2);
+  await writeFile(join(world.dir, "short"), "short");
+  const short = await world.bioxen(
+    "backup",
+    "create",
+    backup(),
+    "--with-keys",
+    "--passphrase-file",
+    join(world.dir, "short"),
+  );
+  expect(short.stderr).toContain("too short");
+  const flags = ["--with-keys", "--passphrase-file", passphrase()];
+  expect(await world.bioxenJson("backup", "create", backup(), "--incremental", ...flags)).toMatchObject({
+    keys: true,
+  });
+  for (const file of await filesOf(backup())) expect((await readFile(file)).includes(seed), file).toBe(false);
   const before = await answers((...args) => world.bioxenJson(...args));
   const { vm } = await world.bioxenJson("vm", "show", "cell-a");
   const { rows } = await world.bioxenJson("vm", "course", "cell-a");
@@ -130,9 +151,19 @@ it("restores every answer, and the cells continue bit for bit", async () => {
   const dataDir = join(world.dir, "restored");
   const home = join(world.dir, "home");
   const cli = new CliProcess(environmentIn(home));
-  const result = await json(cli, "backup", "restore", backup(), "--data", dataDir);
+  await writeFile(join(world.dir, "wrong"), "incorrect horse battery");
+  const restore = ["backup", "restore", backup(), "--data", dataDir, "--passphrase-file"];
+  const wrong = await cli.run([...restore, join(world.dir, "wrong"), "--json"]);
+  expect(JSON.parse(wrong.stdout).error).toMatchObject({ code: "FORBIDDEN" });
+  const result = await json(cli, ...restore, passphrase());
+  expect(await readFile(join(dataDir, "keys", "admin.creds"), "utf8")).toContain(seed);
+  expect((await stat(join(dataDir, "keys", "admin.creds"))).mode & 0o777).toBe(0o600);
   expect(result.clusterId).not.toBe((await manifest()).log.clusterId);
-  restored = await startLocalStack({ dataDir, home, chassis: "ecoli:1", timeScale: 60, logLevel: "warn" });
+  // A record of the original beside the restored log: another log, which an operator has to accept.
+  await cp(join(world.dir, "data", "log-record.json"), join(dataDir, "log-record.json"));
+  const options = { dataDir, home, chassis: "ecoli:1", timeScale: 60, logLevel: "warn" };
+  await expect(startLocalStack(options)).rejects.toThrow("this is another event log");
+  restored = await startLocalStack({ ...options, acceptOlderLog: true });
   expect(await answers((...args) => json(cli, ...args), before.seq)).toEqual(before);
   expect(await json(cli, "events", "verify")).toMatchObject({ violations: [] });
 

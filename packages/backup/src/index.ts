@@ -1,5 +1,6 @@
 export { type CreateOptions, createBackup } from "./create.ts";
 export { BackupDirectory, BackupProblem, LOCK_FILE } from "./directory.ts";
+export { MIN_PASSPHRASE, readPassphrase, restoreKeys, writeKeys } from "./keys.ts";
 export { type BackupFile, filesOf, type Manifest, type StreamPart } from "./manifest.ts";
 export { type Restored, type RestoreOptions, restoreBackup } from "./restore.ts";
 export type { StepListener } from "./steps.ts";

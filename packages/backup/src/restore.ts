@@ -10,6 +10,8 @@ import type { Manifest, StreamPart } from "./manifest.ts";
 import type { StepListener } from "./steps.ts";
 import { messagesOfPart } from "./verify.ts";
 
+const CONDITIONS = "nats-expected-";
+
 export interface RestoreOptions {
   readonly directory: BackupDirectory;
   /** The manifest of a backup that was verified. */
@@ -43,7 +45,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
   const counted = async function* (part: StreamPart): AsyncIterable<StreamMessage> {
     messages[part.name] = 0;
     for await (const message of messagesOfPart(directory, part)) {
-      yield message;
+      yield withoutConditions(message);
       const done = (messages[part.name] ?? 0) + 1;
       messages[part.name] = done;
       onStep({ what: part.name, done });
@@ -61,6 +63,15 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
   await refuseDifference(target, manifest.log.seq, written.digest("hex"), onStep);
   const { clusterId, lastSeq: seq } = await target.recordLog();
   return { clusterId, seq, messages };
+}
+
+/**
+ * Leaves out the headers with which the original server was asked to store the message only after another one. After an
+ * accepted loss the log has no such message any more, and the new server would refuse this one.
+ */
+function withoutConditions(message: StreamMessage): StreamMessage {
+  const headers = message.headers.filter(([name]) => !name.toLowerCase().startsWith(CONDITIONS));
+  return { ...message, headers };
 }
 
 /** Throws `Fault` CONFLICT when the restored log has other messages, or other sequences, than the backup. */

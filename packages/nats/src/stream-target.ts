@@ -93,7 +93,7 @@ class JetStreamTarget implements StreamTarget {
     if ((storage.replicas ?? 1) > 1 && isOnSingleServer(info))
       throw await singleServerFault(bus, EVENT_STREAM);
     const fillers: number[] = [];
-    await this.#storeAll(withFillers(messages, fillers), storage, (message, { seq, duplicate }) => {
+    await this.#storeAll(withFillers(messages, fillers), (message, { seq, duplicate }) => {
       if (seq === message.seq && !duplicate) return;
       const stored = duplicate ? "as a duplicate of an earlier one" : `under sequence ${seq}`;
       throw new Fault(
@@ -115,7 +115,7 @@ class JetStreamTarget implements StreamTarget {
     }
     const { bus, storage = {} } = this.#place;
     await ensureStream(bus, this.#jsm, declaration, storage);
-    await this.#storeAll(messages, storage, () => undefined);
+    await this.#storeAll(messages, () => undefined);
   }
 
   async recordLog(): Promise<LogFigures> {
@@ -126,11 +126,8 @@ class JetStreamTarget implements StreamTarget {
   /** Stores the messages in their order, several at once. */
   async #storeAll(
     messages: AsyncIterable<StreamMessage>,
-    { replicas = 1 }: StorageSettings,
     check: (message: StreamMessage, ack: PubAck) => void,
   ): Promise<void> {
-    // A stream with several copies can refuse an append to a subject while another one to it is not yet replicated.
-    const atOnce = replicas > 1 ? 1 : STORED_AT_ONCE;
     let batch: StreamMessage[] = [];
     let bytes = 0;
     const store = async () => {
@@ -146,7 +143,7 @@ class JetStreamTarget implements StreamTarget {
     for await (const message of messages) {
       batch.push(message);
       bytes += message.data.length;
-      if (batch.length >= atOnce || bytes >= BYTES_AT_ONCE) await store();
+      if (batch.length >= STORED_AT_ONCE || bytes >= BYTES_AT_ONCE) await store();
     }
     await store();
   }

@@ -2,9 +2,9 @@
  * `bioxen backup restore`: makes a data directory for `bioxen up` from a backup, or fills an empty server elsewhere.
  */
 
-import { resolve } from "node:path";
-import { BackupDirectory, type Manifest, restoreBackup } from "@bioxen/backup";
-import { makeDataDirectory } from "@bioxen/local-stack";
+import { join, resolve } from "node:path";
+import { BackupDirectory, type Manifest, readPassphrase, restoreBackup, restoreKeys } from "@bioxen/backup";
+import { KEYS, makeDataDirectory, type NewData } from "@bioxen/local-stack";
 import { connectBus, openStreamTarget, type StreamTargetPlace } from "@bioxen/nats";
 import type { Command } from "commander";
 import { verifiedManifest } from "../backup-directory.ts";
@@ -17,6 +17,7 @@ import { type GlobalOptions, Session } from "../session.ts";
 interface RestoreFlags {
   readonly data?: string;
   readonly sameCluster?: boolean;
+  readonly passphraseFile?: string;
 }
 
 export function addRestoreCommand(backup: Command): void {
@@ -30,6 +31,10 @@ export function addRestoreCommand(backup: Command): void {
     .option(
       "--same-cluster",
       "keep the id of the cluster: the restored BioXen owns the machines of the original; default: a new id",
+    )
+    .option(
+      "--passphrase-file <file>",
+      "file with the passphrase of the keys in the backup: restores them too",
     )
     .action(async (dir: string, flags: RestoreFlags, command: Command) => {
       const globals = globalsOf(command);
@@ -48,7 +53,7 @@ export function addRestoreCommand(backup: Command): void {
 
 async function restore(
   dir: string,
-  { data, sameCluster = false }: RestoreFlags,
+  { data, sameCluster = false, passphraseFile }: RestoreFlags,
   globals: GlobalOptions,
   interruption: Interruption,
 ): Promise<void> {
@@ -56,6 +61,8 @@ async function restore(
   if ((data === undefined) === !isElsewhere) {
     throw usage("name either the new data directory with --data, or an empty server with --server");
   }
+  if (passphraseFile !== undefined && data === undefined) throw usage("keys are restored with --data only");
+  const passphrase = passphraseFile === undefined ? undefined : await readPassphrase(passphraseFile);
   const startedAtMs = performance.now();
   const progress = new BackupProgress("restoring");
   const fill = async (place: StreamTargetPlace) => {
@@ -65,9 +72,15 @@ async function restore(
     const options = { directory, manifest, target, sameCluster, onStep: progress.seen };
     return { manifest, restored: await restoreBackup(options) };
   };
+  const intoDirectory = async ({ url, recordFile, dir: filled }: NewData) => {
+    const result = await onServer(url, recordFile, fill);
+    if (passphrase !== undefined)
+      await keysInto(join(filled, KEYS), resolve(dir), result.manifest, passphrase);
+    return result;
+  };
   const { manifest, restored } = await (data === undefined
     ? interruption.during(toServer(globals, fill))
-    : makeDataDirectory(data, ({ url, recordFile }) => onServer(url, recordFile, fill), interruption.signal)
+    : makeDataDirectory(data, intoDirectory, interruption.signal)
   ).finally(() => progress.end());
   const elapsedMs = Math.round(performance.now() - startedAtMs);
   const place = data === undefined ? {} : { data: resolve(data) };
@@ -75,6 +88,16 @@ async function restore(
   say(`restored ${backupWords(manifest)}, in ${elapsedMs} ms`);
   say(words(manifest, restored.clusterId));
   say(data === undefined ? "Next: start the services" : `Next: bioxen up --data ${data}`);
+}
+
+async function keysInto(
+  keysDir: string,
+  backupDir: string,
+  { keys }: Manifest,
+  passphrase: string,
+): Promise<void> {
+  if (keys === undefined) throw usage("the backup has no keys: omit --passphrase-file");
+  await restoreKeys(BackupDirectory.forReading(backupDir), keys, keysDir, passphrase);
 }
 
 function words({ log }: Manifest, clusterId: string): string {

@@ -3,31 +3,44 @@
  */
 
 import { resolve } from "node:path";
-import { type BackupDirectory, createBackup, filesOf, type Manifest, verifyBackup } from "@bioxen/backup";
+import {
+  type BackupDirectory,
+  createBackup,
+  filesOf,
+  type Manifest,
+  MIN_PASSPHRASE,
+  readPassphrase,
+  verifyBackup,
+  writeKeys,
+} from "@bioxen/backup";
 import { BIOXEN_VERSION } from "@bioxen/contracts";
-import { openStreamSource } from "@bioxen/nats";
+import { localStackAt, openStreamSource } from "@bioxen/nats";
 import type { Command } from "commander";
 import { damaged, whileLocked } from "../backup-directory.ts";
 import { BackupProgress, backupWords, bytesInWords } from "../backup-words.ts";
+import { type KeysOption, withKeysOption } from "../keys-option.ts";
 import { recordFileOf } from "../log-inspection.ts";
-import { CommandEnd, EXIT_REFUSED, endOf } from "../outcome.ts";
+import { CommandEnd, EXIT_REFUSED, endOf, usage } from "../outcome.ts";
 import { conclude, globalsOf, say, sayJson, withSession } from "../run.ts";
 import type { GlobalOptions, Session } from "../session.ts";
 import { addRestoreCommand } from "./backup-restore.ts";
 
-interface CreateFlags {
+interface CreateFlags extends KeysOption {
   readonly incremental?: boolean;
+  readonly withKeys?: boolean;
+  readonly passphraseFile?: string;
 }
 
 export function addBackupCommands(program: Command): void {
   const backup = program.command("backup").description("backups of everything that a BioXen stores");
-  backup
-    .command("create")
+  withKeysOption(backup.command("create"))
     .description(
       "write a backup into a directory while commands go on; a previous one is replaced at the end",
     )
     .argument("<dir>", "directory of the backup; made when it does not exist")
     .option("--incremental", "add what is new since the backup in the directory, if there is one")
+    .option("--with-keys", "also write the keys of the stack, encrypted with the passphrase")
+    .option("--passphrase-file <file>", `file with the passphrase, of at least ${MIN_PASSPHRASE} characters`)
     .action(async (dir: string, flags: CreateFlags, command: Command) => {
       // No principal may read the stored states of all guests.
       await withSession(command, (session, globals) => create(session, globals, dir, flags), {
@@ -50,6 +63,7 @@ async function create(
 ): Promise<void> {
   const progress = new BackupProgress("copying");
   const source = await openStreamSource(session.bus, await recordFileOf(session));
+  const keys = await keysToWrite(session, flags);
   const startedAtMs = performance.now();
   const written = await whileLocked(dir, async (directory) => {
     const present = await presentManifest(directory);
@@ -65,8 +79,11 @@ async function create(
       nowMs: Date.now,
       onStep: progress.seen,
     });
-    await directory.publish(manifest);
-    return { manifest, previous };
+    const withKeys = { ...manifest, ...(await keysPart(directory, generation, keys)) };
+    const whole =
+      withKeys.keys === undefined && previous?.keys ? { ...withKeys, keys: previous.keys } : withKeys;
+    await directory.publish(whole);
+    return { manifest: whole, previous };
   }).finally(() => progress.end());
   const { manifest, previous } = written;
   const known = new Set(previous === undefined ? [] : filesOf(previous).map(({ path }) => path));
@@ -77,6 +94,7 @@ async function create(
     dir: resolve(dir),
     seq: manifest.log.seq,
     clusterId: manifest.log.clusterId,
+    keys: manifest.keys !== undefined,
     incremental: previous !== undefined,
     files: files.length,
     bytes: total,
@@ -86,6 +104,33 @@ async function create(
   if (json === true) return sayJson({ ok: true, ...result });
   say(`backup of ${backupWords(manifest)}`);
   say(`${files.length} files, ${bytesInWords(total)}; ${bytesInWords(added)} new, in ${result.elapsedMs} ms`);
+}
+
+interface KeysToWrite {
+  readonly keysDir: string;
+  readonly passphrase: string;
+}
+
+async function keysToWrite(session: Session, flags: CreateFlags): Promise<KeysToWrite | undefined> {
+  const { withKeys = false, passphraseFile } = flags;
+  if (withKeys !== (passphraseFile !== undefined)) {
+    throw usage("--with-keys and --passphrase-file need each other: keys are written encrypted only");
+  }
+  if (passphraseFile === undefined) return undefined;
+  const keysDir = flags.keys ?? (await localStackAt(session.server))?.keysDir;
+  if (keysDir === undefined) throw usage("this server has no keys here: name their directory with --keys");
+  return { keysDir, passphrase: await readPassphrase(passphraseFile) };
+}
+
+/** Writes the keys, and returns their part of the manifest. */
+async function keysPart(
+  directory: BackupDirectory,
+  generation: number,
+  keys: KeysToWrite | undefined,
+): Promise<Pick<Manifest, "keys">> {
+  if (keys === undefined) return {};
+  const path = `keys-${String(generation).padStart(6, "0")}.enc`;
+  return { keys: await writeKeys(directory, path, keys.keysDir, keys.passphrase) };
 }
 
 /** Returns the manifest of the backup in the directory; undefined when none was ever finished there. */

@@ -13,6 +13,7 @@ const place = {
 export const backupCreated = {
   ...place,
   dir: z.string(),
+  keys: z.boolean().meta({ description: "true when the backup has the keys, encrypted" }),
   incremental: z.boolean(),
   files: count,
   bytes: count,
