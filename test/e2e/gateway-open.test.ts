@@ -47,6 +47,12 @@ describe("a program of this machine", () => {
     expect([other.status, other.json.error.code]).toEqual([409, "CONFLICT"]);
   });
 
+  it("finds a description of every route", async () => {
+    const { status, json } = await world.ask("/api/v1/openapi.json");
+    expect([status, json.openapi]).toEqual([200, "3.1.0"]);
+    expect(json.paths["/api/v1/vm/create"].post.requestBody).toBeDefined();
+  });
+
   it("cannot forge the gateway: on an open stack no event says via", async () => {
     await create("forged", {
       via: "gateway",

@@ -30,6 +30,12 @@ export function addApiRoutes(server: FastifyInstance, api: Api, callerOf: Caller
       },
     });
   }
+  let document: object | undefined;
+  server.get(`${API_PREFIX}/openapi.json`, async (_request, reply) => {
+    // The schemas of the document are made only for a client that asks for it.
+    document ??= (await import("@bioxen/contracts/openapi")).openApi();
+    return sendReply(reply, 200, document);
+  });
   server.route({
     method: ["GET", "POST", "PUT", "PATCH", "DELETE"],
     url: `${API_PREFIX}/*`,
