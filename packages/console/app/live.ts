@@ -60,18 +60,18 @@ export const fleet = new Fleet({
   vm: async (vmId) => (await found(query<{ vm: VmView }>("vm", "get", { vmId })))?.vm,
   vms: () => all<VmView>("vm", "list", "vms"),
   chassis: () => all<ChassisView>("chassis", "list", "chassis"),
-  // A tenant reads no ledgers: they name the VMs of others.
-  ledgers: async () =>
-    isTenant.value ? [] : all<LedgerView>("ledger", "list", "ledgers", { limit: 1 }).then(firstOfEach),
-  ledger: async (chassisId) =>
-    isTenant.value
-      ? undefined
-      : (await found(query<{ ledger: LedgerView }>("ledger", "get", { chassisId, limit: 1 })))?.ledger,
+  ledgers: async () => {
+    const chassis = await all<ChassisView>("chassis", "list", "chassis");
+    const ledgers = await Promise.all(chassis.map(({ chassisId }) => ledgerOf(chassisId)));
+    return ledgers.filter((ledger) => ledger !== undefined);
+  },
+  ledger: (chassisId) => ledgerOf(chassisId),
 });
 
-/** A ledger goes on at the next page under the same chassis: its totals are those of its first part. */
-function firstOfEach(parts: readonly LedgerView[]): LedgerView[] {
-  return [...new Map(parts.toReversed().map((part) => [part.chassisId, part])).values()].reverse();
+/** The totals of a ledger; its entries have a page each. A tenant reads none: they name the VMs of others. */
+async function ledgerOf(chassisId: string): Promise<LedgerView | undefined> {
+  if (isTenant.value) return undefined;
+  return (await found(query<{ ledger: LedgerView }>("ledger", "get", { chassisId, limit: 1 })))?.ledger;
 }
 
 /** Takes the code out of the address, so that neither history nor a screenshot has it, and logs in with it. */

@@ -36,8 +36,13 @@ export function to(
   return `#/${path.map(encodeURIComponent).join("/")}${search}`;
 }
 
-export const route = signal<Route>(routeOf(location.hash));
+/** Begin of an address that logs in; it names no view. */
+export const LOGIN = "#code=";
+
+export const route = signal<Route>(routeOf(location.hash.startsWith(LOGIN) ? "" : location.hash));
 window.addEventListener("hashchange", () => {
+  // The address with a code was opened in this window: the page logs in when it loads.
+  if (location.hash.startsWith(LOGIN)) return location.reload();
   route.value = routeOf(location.hash);
 });
 

@@ -48,13 +48,15 @@ export class Fleet {
 
   /** Reads everything. Events that arrive meanwhile are applied by their version. */
   async load(): Promise<void> {
+    // What is read meanwhile because of an event can be newer than the lists.
+    const before = [...this.vms.keys()];
     const [vms, chassis, ledgers] = await Promise.all([
       this.#source.vms(),
       this.#source.chassis(),
       this.#source.ledgers(),
     ]);
     const listed = new Set(vms.map(({ vmId }) => vmId));
-    for (const id of this.vms.keys()) if (!listed.has(id)) this.vms.delete(id);
+    for (const id of before) if (!listed.has(id)) this.vms.delete(id);
     for (const vm of vms) this.#keepVm(vm);
     replaceAll(this.chassis, chassis);
     replaceAll(this.ledgers, ledgers);
