@@ -1,5 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { commandLineOf, type Draft, httpRequestOf, requestOf, shellWord } from "../app/model/draft.ts";
+import {
+  commandLineOf,
+  type Draft,
+  httpRequestOf,
+  planOf,
+  requestOf,
+  shellWord,
+} from "../app/model/draft.ts";
 import { namesIn, numbersOf, type Results, resultsCsv, valueIn } from "../app/model/results.ts";
 
 const PLAIN: Draft = {
@@ -51,6 +58,11 @@ describe("a VM as it is being described", () => {
     expect(commandLineOf(draft).replaceAll(/ \\\n +/g, " ")).toBe(
       "bioxen vm create c1 --type syn3a --ribosomes 50% --priority 4 --seed 7 --label 'team=red one' --record-every 10 --chassis e1 --program - --start <<'LUA'\nx = 1\nLUA",
     );
+  });
+
+  it("is planned without an id that is still being typed", () => {
+    expect(planOf({ ...PLAIN, vmId: "tom-" })).toEqual({ biologicalType: "syn3a" });
+    expect(planOf(PLAIN)).toHaveProperty("vmId", "c1");
   });
 
   it("quotes what a shell would read", () => {

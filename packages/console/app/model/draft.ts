@@ -57,6 +57,12 @@ export function requestOf(draft: Draft): CreateRequest {
   };
 }
 
+/** What the plan takes: an id that is still being typed is left out, because it changes no placement. */
+export function planOf(draft: Draft): CreateRequest {
+  const isId = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(draft.vmId);
+  return requestOf(isId ? draft : { ...draft, vmId: "" });
+}
+
 /** A word of a shell: quoted where a shell would read more than the text. */
 export function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;

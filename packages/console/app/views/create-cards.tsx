@@ -3,7 +3,7 @@
  */
 import { useEffect, useState } from "preact/hooks";
 import { queryWith } from "../api/client.ts";
-import { type Draft, requestOf, SHARED } from "../model/draft.ts";
+import { type Draft, planOf, SHARED } from "../model/draft.ts";
 import type { Amounts, Result } from "../model/types.ts";
 import { figure, percent, resourceName } from "../model/words.ts";
 import { Card, ErrorNote, Facts, Loading } from "../ui/basics.tsx";
@@ -87,7 +87,7 @@ export function PlacementCard({ draft }: { readonly draft: Draft }) {
   const [error, setError] = useState<unknown>();
   useEffect(() => {
     let isCurrent = true;
-    queryWith<Result<"placementPlan">>("placement", "plan", requestOf(draft)).then(
+    queryWith<Result<"placementPlan">>("placement", "plan", planOf(draft)).then(
       (found) => {
         if (!isCurrent) return;
         setPlan(found);
