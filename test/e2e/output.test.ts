@@ -121,6 +121,7 @@ describe("--json", () => {
     expect(new Set(processes.map(({ pid }: { pid: number }) => pid))).toHaveProperty("size", SERVICES.length);
     await runBoth("doctor");
     await runBoth("env");
+    await run("console", ["--no-open"]);
     await run("completion", ["bash"]);
     const certs = join(home, "certs");
     await run("certs init", ["--out", certs, "--host", "nats.example", "--client", "bob"]);
@@ -138,6 +139,8 @@ describe("--json", () => {
     await run("auth rotate", ["alice", "--keys", keys]);
     await runBoth("auth show", ["alice", "--keys", keys]);
     await runBoth("auth ls", ["--keys", keys]);
+    await run("auth token", ["alice", "--keys", keys, "--expires", "12h"]);
+    await run("auth token", ["alice", "--keys", keys, "--expires", "12"], 2);
     const absentServer = ["--server", "nats://127.0.0.1:1", "--timeout", "300"];
     await run("auth provision", ["--keys", keys, ...absentServer], 3);
     await run("auth revoke", ["alice", "--keys", keys]);

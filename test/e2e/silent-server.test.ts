@@ -54,7 +54,7 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
 const TAKES_ID =
   /^(?:vm|chassis|jobs|alerts|experiment|models) (?:start|pause|resume|stop|destroy|migrate|show|history|course|plot|rerun|explain|watch|logs|console|snapshot|snapshots|optimise|drain|cordon|uncordon|remove|retry|cancel|drop)$/;
 /** Commands that work on files of this machine. */
-const ON_FILES = /^(?:certs |auth (?:init|ls|add|show|rotate|revoke)$)/;
+const ON_FILES = /^(?:certs |backup (?:verify|restore)$|auth (?:init|ls|add|show|rotate|revoke|token)$)/;
 
 let dir: string;
 let servers: Record<"mute" | "stopped" | "lone", SilentServer>;

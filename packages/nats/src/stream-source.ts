@@ -44,7 +44,7 @@ const INACTIVE_MS = 60_000;
 const NANOS_PER_MS = 1_000_000;
 
 export async function openStreamSource(bus: Bus, recordFile?: string): Promise<StreamSource> {
-  return new JetStreamSource(bus, await streamManagerOf(bus), recordFile);
+  return new JetStreamSource(bus, await reached(() => streamManagerOf(bus)), recordFile);
 }
 
 class JetStreamSource implements StreamSource {
@@ -59,7 +59,7 @@ class JetStreamSource implements StreamSource {
   }
 
   async log(): Promise<LogFigures> {
-    const info = await this.#reach(() => presentStream(this.#jsm, EVENT_STREAM));
+    const info = await reached(() => presentStream(this.#jsm, EVENT_STREAM));
     const { state, damage, records } = await inspectLog(this.#bus, this.#recordFile);
     if (damage !== undefined) throw damageFault(damage);
     if (info === undefined || state === undefined) {
@@ -73,11 +73,11 @@ class JetStreamSource implements StreamSource {
   }
 
   async lastSeq(stream: string): Promise<number | undefined> {
-    return (await this.#reach(() => presentStream(this.#jsm, stream)))?.state.last_seq;
+    return (await reached(() => presentStream(this.#jsm, stream)))?.state.last_seq;
   }
 
   async subjects(stream: string): Promise<readonly string[]> {
-    const info = await this.#reach(() => presentStream(this.#jsm, stream, { subjects_filter: ">" }));
+    const info = await reached(() => presentStream(this.#jsm, stream, { subjects_filter: ">" }));
     return Object.keys(info?.state.subjects ?? {});
   }
 
@@ -138,7 +138,7 @@ class JetStreamSource implements StreamSource {
 
   async *#readSingly(stream: string, fromSeq: number, toSeq: number): AsyncIterable<StreamMessage> {
     for (let next = fromSeq; next <= toSeq; ) {
-      const message = await this.#reach(() => this.#nextAt(stream, next));
+      const message = await reached(() => this.#nextAt(stream, next));
       if (message === undefined || message.seq > toSeq) return;
       yield streamMessage(message);
       next = message.seq + 1;
@@ -153,17 +153,18 @@ class JetStreamSource implements StreamSource {
       throw cause;
     }
   }
+}
 
-  async #reach<T>(call: () => Promise<T>): Promise<T> {
-    try {
-      return await call();
-    } catch (cause) {
-      if (cause instanceof Fault) throw cause;
-      throw new Fault("UNAVAILABLE", `the streams cannot be read: ${errorText(cause)}`, {
-        retryable: true,
-        cause,
-      });
-    }
+/** Rejects with `Fault` UNAVAILABLE if the server does not answer the call. */
+async function reached<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (cause) {
+    if (cause instanceof Fault) throw cause;
+    throw new Fault("UNAVAILABLE", `the streams cannot be read: ${errorText(cause)}`, {
+      retryable: true,
+      cause,
+    });
   }
 }
 
