@@ -191,11 +191,16 @@ export class Clients {
     const placement = this.#isCrowded || this.#universe.chance(0.5) ? { chassisTypes: ["ecoli"] } : {};
     // Two genomes of E. coli (4 642 kb) leave 916 kb of the 10 200 kb offered. Genome space is freed by an eviction only,
     // not by starving or pausing.
-    const isLarge = this.#isCrowded && this.#universe.chance(0.5);
+    // Few ribosomes leave the genome as the only reason to give way.
+    const isLarge = this.#isCrowded && this.#universe.chance(0.8);
+    const isOnlyLarge = isLarge && this.#universe.chance(0.7);
     return {
       vmId,
       biologicalType: isLarge ? "ecoli" : "syn3a",
-      resources: { ribosomes, ...(isLarge ? { rnaPolymerases: "1%", atpPerSecond: "1%" } : {}) },
+      resources: {
+        ribosomes: isOnlyLarge ? 100 : ribosomes,
+        ...(isLarge ? { rnaPolymerases: "1%", atpPerSecond: "1%" } : {}),
+      },
       placement,
       priority: this.#universe.between(1, 5),
       labels: this.#universe.pick([{}, { team: "a" }, { team: "b" }, { team: "a", tier: "x" }]),
