@@ -24,6 +24,7 @@ const OF_EVERY_CLIENT = ["_INBOX.>"];
 const UNUSED: Readonly<Record<string, string>> = {
   "bioxen.as.tenant.*.stored-job.>":
     "only on a server with keys (packages/testkit/test/tenant-jobs.int.test.ts)",
+  "bioxen.as.gateway-tenant.*.stored-job.>": "only on a server with keys",
   "bioxen.feed.*.vm.*": "only on a server with keys (test/e2e/tenants.test.ts)",
   "bioxen.feed.*.tel.*": "only on a server with keys",
   "bioxen.feed.*.log.*": "only on a server with keys",
@@ -74,6 +75,18 @@ async function useVms(world: World): Promise<void> {
   await world.done("cmd.vm.delete-snapshot", { vmId: "cell", snapshotId: snapshot.snapshotId });
   const { rows } = await world.done("qry.course.get", { vmId: "cell" });
   expect(rows.length, "the snapshot has stored the rows before it").toBeGreaterThan(0);
+}
+
+/** A cell whose both daughters live divides once. */
+async function useDivision(world: World): Promise<void> {
+  const until = { simMinutes: 130, then: "pause" };
+  await start(world, "line", { config: { lineage: "both" }, timeScale: "max", until });
+  await eventually("the second daughter is a VM", async () => {
+    const { vm } = await world.look("qry.vm.get", { vmId: "line-1" });
+    return vm?.birth?.division === 1 || undefined;
+  });
+  for (const vmId of ["line", "line-1"]) await world.done("cmd.vm.destroy", { vmId });
+  await Promise.all(["line", "line-1"].map((vmId) => world.reach(vmId, "destroyed")));
 }
 
 /** Drain, preemption and its end, and VMs without a place. */
@@ -171,6 +184,7 @@ beforeAll(async () => {
   const { world } = stack;
   try {
     await useVms(world);
+    await useDivision(world);
     await usePlaces(world);
     await useExperiments(world);
     await useTheRest(world);
