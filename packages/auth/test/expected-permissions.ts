@@ -74,7 +74,7 @@ const TENANT = [
 function agent(id: string): string[] {
   return [
     ...STARTS,
-    String.raw`bioxen\.cmd\.(?:vm\.report|chassis\.(?:register|report-machine|report-left))`,
+    String.raw`bioxen\.cmd\.(?:vm\.(?:report|divide)|chassis\.(?:register|report-machine|report-left))`,
     String.raw`bioxen\.qry\.chassis\.get`,
     String.raw`\$KV\.bioxen-leases\.agent\.${id}`,
     String.raw`bioxen\.tel\.(?:vm|chassis)\.[^.]+`,
@@ -147,7 +147,7 @@ const JOB_OUTCOMES = String.raw`bioxen\.job-outcome\..+`;
 const SUBSCRIBE: Readonly<Record<string, readonly string[]>> = {
   lifecycle: [
     ...serves(
-      `(?:cmd\\.(?:${VM_COMMANDS}|vm\\.(?:transfer|defer|report|move|preempt|reinstate)|log\\.(?:skip|unskip)|job\\.cancel)|qry\\.(?:vm\\.(?:get|list|history)|log\\.problems|job\\.outcome|course\\.get))`,
+      `(?:cmd\\.(?:${VM_COMMANDS}|vm\\.(?:transfer|defer|report|divide|move|preempt|reinstate)|log\\.(?:skip|unskip)|job\\.cancel)|qry\\.(?:vm\\.(?:get|list|history)|log\\.problems|job\\.outcome|course\\.get))`,
     ),
     String.raw`bioxen\.as\.tenant\.[^.]+\.job\..+`,
   ],
