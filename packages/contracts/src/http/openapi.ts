@@ -108,8 +108,24 @@ function streamPaths(): Record<string, Json> {
   return Object.fromEntries(paths);
 }
 
+/** Returns the value with tuples in the form of JSON Schema 2020-12, which OpenAPI 3.1 uses, instead of that of draft 7. */
+function withPresentTuples(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withPresentTuples);
+  if (typeof value !== "object" || value === null) return value;
+  const { items, additionalItems, ...rest } = value as Json;
+  const others = Object.entries(rest).map(([name, inner]) => [name, withPresentTuples(inner)]);
+  if (items === undefined) return Object.fromEntries(others);
+  if (!Array.isArray(items)) return Object.fromEntries([...others, ["items", withPresentTuples(items)]]);
+  const more = additionalItems === undefined ? {} : { items: withPresentTuples(additionalItems) };
+  return { ...Object.fromEntries(others), prefixItems: withPresentTuples(items), ...more };
+}
+
 /** The document as a JSON value. */
 export function openApi(): Json {
+  return withPresentTuples(documentOfRoutes()) as Json;
+}
+
+function documentOfRoutes(): Json {
   const schemas = new JsonSchemas(SCHEMAS);
   const paths: Record<string, Json> = {};
   for (const route of HTTP_ROUTES) {
