@@ -218,3 +218,22 @@ export function Facts({ facts }: { readonly facts: readonly (readonly [string, C
     </dl>
   );
 }
+
+/** A figure: its name, its value, and its unit if it has one. */
+export type Figure = readonly [term: string, value: string, unit?: string];
+
+/** A row of figures with their names. */
+export function Figures({ label, figures }: { readonly label: string; readonly figures: readonly Figure[] }) {
+  return (
+    <dl class="figures" aria-label={label}>
+      {figures.map(([term, value, unit]) => (
+        <div key={term}>
+          <dt>{term}</dt>
+          <dd>
+            {value} {unit !== undefined && <small>{unit}</small>}
+          </dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

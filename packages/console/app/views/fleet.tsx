@@ -7,7 +7,7 @@ import { alerts, fleet, isTenant, mayCommand, nowMs, samplesTick, viewsTick } fr
 import type { ChassisView, VmView } from "../model/types.ts";
 import { count, figure, inOrder, resourceName, span } from "../model/words.ts";
 import { route, setFields, to } from "../router.ts";
-import { Badge, Button, Card, Empty, Loading, ResourceBar } from "../ui/basics.tsx";
+import { Badge, Button, Card, Empty, type Figure, Figures, Loading, ResourceBar } from "../ui/basics.tsx";
 import { Page } from "../ui/page.tsx";
 
 const MODES: readonly ColourBy[] = ["growth", "health", "owner"];
@@ -85,7 +85,7 @@ function Summary() {
     measured += 1;
   }
   const waiting = (states.get("pending") ?? 0) + (states.get("starting") ?? 0);
-  const figures: [string, string, string?][] = [
+  const figures: readonly Figure[] = [
     ["VMs", count(fleet.vms.size)],
     ["Running", count(states.get("running") ?? 0)],
     ["Paused", count(states.get("paused") ?? 0)],
@@ -95,18 +95,7 @@ function Summary() {
     ["Active alerts", count(alerts.value.length)],
     ["Log", `#${fleet.seq}`],
   ];
-  return (
-    <dl class="figures" aria-label="Summary of the fleet">
-      {figures.map(([term, value, unit]) => (
-        <div key={term}>
-          <dt>{term}</dt>
-          <dd>
-            {value} {unit !== undefined && <small>{unit}</small>}
-          </dd>
-        </div>
-      ))}
-    </dl>
-  );
+  return <Figures label="Summary of the fleet" figures={figures} />;
 }
 
 /** Why each chassis refuses a VM, in a line each: the resource that is short, where that is the reason. */

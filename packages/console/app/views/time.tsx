@@ -7,12 +7,13 @@ import { readEvents } from "../api/read-events.ts";
 import { fleet, session, viewsTick } from "../live.ts";
 import { whatHappened } from "../model/story.ts";
 import type { ChassisView, LedgerView, VmView } from "../model/types.ts";
-import { count, inOrder, typeName } from "../model/words.ts";
+import { count, inOrder } from "../model/words.ts";
 import { route, setFields, to } from "../router.ts";
 import { Badge, Button, Card, Empty, ErrorNote, Loading, ResourceBar, Time } from "../ui/basics.tsx";
 import { Page } from "../ui/page.tsx";
 import { useQuery } from "../ui/use-query.ts";
 import { type Column, sorted, VirtualList } from "../ui/virtual-list.tsx";
+import { OWNER_COLUMN, PLACE_COLUMNS } from "./vm-columns.tsx";
 
 interface Past {
   readonly atSeq: number;
@@ -22,27 +23,7 @@ interface Past {
 }
 
 const COLUMNS: readonly Column<VmView>[] = [
-  { name: "id", title: "VM", cell: (vm) => vm.vmId, sortBy: (vm) => vm.vmId },
-  {
-    name: "state",
-    title: "State",
-    width: 110,
-    cell: (vm) => <Badge state={vm.state} />,
-    sortBy: (vm) => vm.state,
-  },
-  {
-    name: "type",
-    title: "Type",
-    width: 120,
-    cell: (vm) => typeName(vm.biologicalType),
-    sortBy: (vm) => vm.biologicalType,
-  },
-  {
-    name: "chassis",
-    title: "Chassis",
-    cell: (vm) => vm.chassisId ?? "–",
-    sortBy: (vm) => vm.chassisId ?? "",
-  },
+  ...PLACE_COLUMNS,
   {
     name: "ribosomes",
     title: "Ribosomes",
@@ -51,7 +32,7 @@ const COLUMNS: readonly Column<VmView>[] = [
     cell: (vm) => count(vm.allocation?.["ribosomes"] ?? 0),
     sortBy: (vm) => vm.allocation?.["ribosomes"] ?? 0,
   },
-  { name: "owner", title: "Owner", cell: (vm) => vm.owner, sortBy: (vm) => vm.owner },
+  OWNER_COLUMN,
   {
     name: "version",
     title: "Version",

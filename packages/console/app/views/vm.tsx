@@ -8,7 +8,19 @@ import { fleet, mayCommand, samplesTick, viewsTick } from "../live.ts";
 import type { Result, VmView } from "../model/types.ts";
 import { figure, percent, typeName } from "../model/words.ts";
 import { route, to } from "../router.ts";
-import { Age, AmountsTable, Badge, Card, Empty, ErrorNote, Facts, Loading, Time } from "../ui/basics.tsx";
+import {
+  Age,
+  AmountsTable,
+  Badge,
+  Card,
+  Empty,
+  ErrorNote,
+  Facts,
+  type Figure,
+  Figures,
+  Loading,
+  Time,
+} from "../ui/basics.tsx";
 import { Page } from "../ui/page.tsx";
 import { useQuery } from "../ui/use-query.ts";
 import { VmActions } from "./vm-actions.tsx";
@@ -32,7 +44,7 @@ function KeyFigures({ vm }: { readonly vm: VmView }) {
   const sample = fleet.samples.get(vm.vmId);
   const growth = relativeGrowth(vm, sample);
   const doubling = sample?.doublingTimeMinutes;
-  const figures: [string, string, string?][] = [
+  const figures: readonly Figure[] = [
     ["Doubling time", doubling == null ? "–" : figure(doubling), "min"],
     ["Growth", growth === undefined ? "–" : percent(growth), "of ref."],
     ["Ribosomes", sample?.ribosomes === undefined ? "–" : figure(sample.ribosomes.engaged), "engaged"],
@@ -41,18 +53,7 @@ function KeyFigures({ vm }: { readonly vm: VmView }) {
     ["Simulated", sample === undefined ? "–" : figure(sample.simMinutes / 60), "h"],
     ["Divisions", sample?.divisions === undefined ? "–" : String(sample.divisions)],
   ];
-  return (
-    <dl class="figures" aria-label="Telemetry">
-      {figures.map(([term, value, unit]) => (
-        <div key={term}>
-          <dt>{term}</dt>
-          <dd>
-            {value} {unit !== undefined && <small>{unit}</small>}
-          </dd>
-        </div>
-      ))}
-    </dl>
-  );
+  return <Figures label="Telemetry" figures={figures} />;
 }
 
 function Explanation({ vm }: { readonly vm: VmView }) {

@@ -5,42 +5,18 @@ import { useMemo } from "preact/hooks";
 import { relativeGrowth } from "../charts/palette.ts";
 import { fleet, mayCommand, nowMs, samplesTick, viewsTick } from "../live.ts";
 import type { VmView } from "../model/types.ts";
-import { count, figure, percent, span, typeName } from "../model/words.ts";
+import { count, figure, percent, span } from "../model/words.ts";
 import { route, setFields, to } from "../router.ts";
-import { Badge, Card, Empty, Loading } from "../ui/basics.tsx";
+import { Card, Empty, Loading } from "../ui/basics.tsx";
 import { Page } from "../ui/page.tsx";
 import { type Column, sorted, VirtualList } from "../ui/virtual-list.tsx";
 import { byId } from "./fleet.tsx";
+import { OWNER_COLUMN, PLACE_COLUMNS } from "./vm-columns.tsx";
 
 const sampleOf = ({ vmId }: VmView) => fleet.samples.get(vmId);
 
 const COLUMNS: readonly Column<VmView>[] = [
-  {
-    name: "id",
-    title: "VM",
-    cell: (vm) => vm.vmId,
-    sortBy: (vm) => vm.vmId,
-  },
-  {
-    name: "state",
-    title: "State",
-    width: 104,
-    cell: (vm) => <Badge state={vm.state} />,
-    sortBy: (vm) => vm.state,
-  },
-  {
-    name: "type",
-    title: "Type",
-    width: 112,
-    cell: (vm) => typeName(vm.biologicalType),
-    sortBy: (vm) => vm.biologicalType,
-  },
-  {
-    name: "chassis",
-    title: "Chassis",
-    cell: (vm) => vm.chassisId ?? "–",
-    sortBy: (vm) => vm.chassisId ?? "",
-  },
+  ...PLACE_COLUMNS,
   {
     name: "doubling",
     title: "Doubling",
@@ -65,12 +41,7 @@ const COLUMNS: readonly Column<VmView>[] = [
     cell: (vm) => healthText(vm),
     sortBy: (vm) => sampleOf(vm)?.health ?? -1,
   },
-  {
-    name: "owner",
-    title: "Owner",
-    cell: (vm) => vm.owner,
-    sortBy: (vm) => vm.owner,
-  },
+  OWNER_COLUMN,
   {
     name: "priority",
     title: "Priority",
