@@ -25,6 +25,7 @@ import { type Act, actOf, GuestJournal, type JournalEntry, RestartPoints, withAc
 import type { HookName } from "./lua-guest.ts";
 import type { KeptLua } from "./lua-kept.ts";
 import type { GuestKey } from "./lua-protocol.ts";
+import { startMessageTimer } from "./message-timer.ts";
 import { badRequestUnless } from "./model-errors.ts";
 import { checkSource } from "./source-limit.ts";
 
@@ -210,10 +211,10 @@ export class CellGuest implements Clocked {
   /** Resolves once the guest is settled or has ended, at the latest after `withinMs`, ms. Returns whether it did. */
   async settled(withinMs: number): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    const timer = setTimeout(() => resolve(false), withinMs);
+    const timer = startMessageTimer(withinMs, () => resolve(false));
     this.#waiting.push(() => resolve(true));
     const isSettled = await promise;
-    clearTimeout(timer);
+    timer.cancel();
     return isSettled;
   }
 

@@ -72,8 +72,8 @@ export const MAX_HOOK_ERRORS_IN_A_ROW = 5;
 export const MAX_QUEUED_EXECS = 16;
 
 /**
- * Time that an exec may wait for its start in addition to its own timeout, in ms. An exec with a short timeout
- * therefore does not expire while the worker is still starting.
+ * Time that an exec may wait for its start in addition to its own timeout, in ms: behind one short call of each of a few
+ * other guests. The start of a worker is not counted (see {@link WORKER_START_MS}).
  */
 export const QUEUE_GRACE_MS = 1_000;
 

@@ -41,6 +41,7 @@ import {
   type WorkerData,
 } from "./lua-protocol.ts";
 import { startLuaThread } from "./lua-thread.ts";
+import { type MessageTimer, startMessageTimer } from "./message-timer.ts";
 
 export interface LuaHostOptions {
   readonly onPrinted: (key: GuestKey, lines: readonly string[], leftOut: number) => void;
@@ -64,8 +65,8 @@ interface Pending {
   readonly request: CallRequest;
   readonly settle: (report: CallReport) => void;
   readonly fail: (error: DriverError) => void;
-  /** Fails the call if it does not start in time. */
-  readonly timer: NodeJS.Timeout;
+  /** Fails the call if it does not start in time. It runs while a worker is ready: a new worker's start is not counted. */
+  timer: MessageTimer | undefined;
   started: boolean;
   /**
    * Number of times that the call was sent to a worker. After {@link MAX_SENDS} times without a start, the call fails.
@@ -144,9 +145,10 @@ export class LuaHost {
     const { promise, resolve, reject } = Promise.withResolvers<CallReport>();
     const call = this.#nextCall;
     this.#nextCall += 1;
-    const timer = setTimeout(() => this.#giveUp(call), request.limits.timeoutMs + QUEUE_GRACE_MS);
-    this.#pending.set(call, { key, request, settle: resolve, fail: reject, timer, started: false, sends: 0 });
+    const rest = { timer: undefined, started: false, sends: 0 };
+    this.#pending.set(call, { key, request, settle: resolve, fail: reject, ...rest });
     this.#send(call);
+    if (this.#ready) this.#limitWait(call);
     return promise;
   }
 
@@ -219,8 +221,10 @@ export class LuaHost {
 
   #receive(worker: Worker, message: FromWorker): void {
     if (worker !== this.#worker) return;
-    if (message.kind === "ready") this.#ready = true;
-    else if (message.kind === "printed") {
+    if (message.kind === "ready") {
+      this.#ready = true;
+      for (const call of this.#pending.keys()) this.#limitWait(call);
+    } else if (message.kind === "printed") {
       this.#options.onPrinted(message.key, message.lines, message.leftOut);
     } else if (message.kind === "started") {
       const pending = this.#pending.get(message.call);
@@ -232,8 +236,16 @@ export class LuaHost {
     const pending = this.#pending.get(call);
     if (pending === undefined) return undefined;
     this.#pending.delete(call);
-    clearTimeout(pending.timer);
+    pending.timer?.cancel();
     return pending;
+  }
+
+  #limitWait(call: CallId): void {
+    const pending = this.#pending.get(call);
+    if (pending === undefined) return;
+    const withinMs = pending.request.limits.timeoutMs + QUEUE_GRACE_MS;
+    pending.timer?.cancel();
+    pending.timer = startMessageTimer(withinMs, () => this.#giveUp(call));
   }
 
   /**
@@ -307,6 +319,8 @@ export class LuaHost {
   #detach(): Worker | undefined {
     const worker = this.#worker;
     this.#worker = undefined;
+    this.#ready = false;
+    for (const { timer } of this.#pending.values()) timer?.cancel();
     this.#silentLooks = 0;
     for (const tenancy of this.#tenancies.values()) tenancy.known = false;
     return worker;

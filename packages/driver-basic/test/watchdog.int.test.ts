@@ -3,6 +3,7 @@
  */
 import { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { BasicDriverOptions } from "../src/index.ts";
 import { Fleet } from "./fleet.ts";
 
 describe("the watchdog", () => {
@@ -56,6 +57,38 @@ describe("the watchdog", () => {
     await fleet.driver.stop("bad", fleet.fence("bad"));
     expect((await stuck).code).toBe("INVALID_STATE");
     expect(await fleet.value("good", "return 1")).toBe(1);
+  });
+});
+
+describe("the wait of a call", () => {
+  /** Longer than the timeout of a call and its grace together, ms. */
+  const PAUSE_MS = 1_500;
+  const open: Fleet[] = [];
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map(({ driver }) => driver.close()));
+  });
+  function fleet(options: BasicDriverOptions = {}): Fleet {
+    const made = new Fleet(options);
+    open.push(made);
+    return made;
+  }
+
+  it("does not count the start of the worker", async () => {
+    const slow = fleet({ workerUrl: new URL("./late-worker.ts", import.meta.url) });
+    await slow.start("cell-a");
+    const outcome = await slow.exec("cell-a", "return 1", 100);
+    expect(outcome.result).toBe(1);
+  });
+
+  it("does not count a delay of the agent's own thread", async () => {
+    const delayed = fleet();
+    await delayed.start("cell-a");
+    await delayed.value("cell-a", "return 1");
+    const { promise: outcome, resolve } = Promise.withResolvers<unknown>();
+    // Both run in one turn of the event loop: the answer comes while this thread is blocked, and the timer is due first.
+    setImmediate(() => resolve(delayed.exec("cell-a", "return 1", 100)));
+    setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS));
+    expect(await outcome).toMatchObject({ result: 1 });
   });
 });
 
