@@ -121,8 +121,8 @@ export class Receivers {
     const foreign = this.received.filter(({ subject }) => {
       const parts = mappedParts(subject);
       if (parts === undefined) return !callers.has("lifecycle");
-      const { role, name } = parts.identity;
-      return !callers.has(role === "agent" ? `agent-${name}` : name);
+      const { role, name, via } = parts.identity;
+      return !callers.has(via ?? (role === "agent" ? `agent-${name}` : name));
     });
     this.received.length = 0;
     return foreign;

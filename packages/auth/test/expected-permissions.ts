@@ -41,34 +41,48 @@ const VM_COMMANDS =
   "vm\\.(?:create|start|pause|resume|stop|destroy|resize|set-environment|exec|snapshot|restore|fork|delete-snapshot|migrate|cancel-migration)";
 const OPERATOR_COMMANDS = `(?:${VM_COMMANDS}|chassis\\.(?:register|cordon|uncordon|remove|drain|cancel-drain|rebalance|delete-machine)|alert\\.(?:set-rule|remove-rule|retry)|log\\.(?:skip|unskip)|experiment\\.(?:start|cancel))`;
 
-const READS_EVERYTHING = [
+const READS_STREAMS = [
   ...READS_LOG,
-  QUERIES,
   String.raw`\$JS\.API\.STREAM\.LIST`,
   String.raw`\$JS\.API\.STREAM\.INFO\.(?:BIOXEN_|KV_bioxen-).+`,
   String.raw`\$SRV\.(?:PING|INFO|STATS)`,
-  String.raw`\$SYS\.REQ\.USER\.INFO`,
 ];
+const READS_EVERYTHING = [...READS_STREAMS, QUERIES, String.raw`\$SYS\.REQ\.USER\.INFO`];
+const OPERATOR_CALLS = [`bioxen\\.(?:cmd|job)\\.${OPERATOR_COMMANDS}`, String.raw`bioxen\.cmd\.job\.cancel`];
+const ADMIN_CALLS = [...OPERATOR_CALLS, String.raw`bioxen\.(?:cmd|job)\.(?:quota\.set|vm\.transfer)`];
 const OPERATES = [
   ...READS_EVERYTHING,
-  `bioxen\\.(?:cmd|job)\\.${OPERATOR_COMMANDS}`,
-  String.raw`bioxen\.cmd\.job\.cancel`,
+  ...OPERATOR_CALLS,
   String.raw`\$JS\.API\.STREAM\.MSG\.GET\.BIOXEN_(?:COMMANDS|OUTCOMES|DEAD_LETTERS)`,
   String.raw`\$JS\.API\.STREAM\.MSG\.DELETE\.BIOXEN_(?:OUTCOMES|DEAD_LETTERS)`,
 ];
 function tenant(name: string): string[] {
   return [
-    ...TENANT,
+    ...TENANT_CALLS,
     String.raw`\$JS\.API\.(?:INFO|STREAM\.INFO\.BIOXEN_FEED)`,
     String.raw`\$JS\.API\.CONSUMER\.CREATE\.BIOXEN_FEED\.${name}_(?:[1-9]|[12]\d|3[0-2])\.bioxen\.feed\.${name}\..+`,
     String.raw`\$JS\.API\.CONSUMER\.(?:INFO|DELETE|MSG\.NEXT)\.BIOXEN_FEED\.${name}_(?:[1-9]|[12]\d|3[0-2])`,
     String.raw`\$SYS\.REQ\.USER\.INFO`,
   ];
 }
-const TENANT = [
+const TENANT_CALLS = [
   `bioxen\\.(?:cmd|job)\\.(?:${VM_COMMANDS}|experiment\\.(?:start|cancel))`,
   String.raw`bioxen\.cmd\.job\.cancel`,
   String.raw`bioxen\.qry\.(?:vm\.(?:get|list|history)|chassis\.list|placement\.(?:plan|explain)|quota\.get|job\.outcome|course\.get|experiment\.(?:get|list))`,
+];
+
+/** What the gateway sends in the name of a principal of a role, and nothing in its own. */
+function spokenAs(role: string, calls: readonly string[]): string[] {
+  return calls.map((call) => call.replace(/^bioxen/, String.raw`bioxen\.as\.gateway-${role}\.[^.]+`));
+}
+const GATEWAY = [
+  ...READS_STREAMS,
+  String.raw`\$JS\.API\.CONSUMER\.CREATE\.BIOXEN_FEED\..+`,
+  String.raw`\$JS\.API\.CONSUMER\.(?:INFO|DELETE|MSG\.NEXT)\.BIOXEN_FEED\.[^.]+`,
+  ...spokenAs("admin", [...ADMIN_CALLS, QUERIES]),
+  ...spokenAs("operator", [...OPERATOR_CALLS, QUERIES]),
+  ...spokenAs("observer", [QUERIES]),
+  ...spokenAs("tenant", TENANT_CALLS),
 ];
 
 function agent(id: string): string[] {
@@ -90,7 +104,7 @@ const PUBLISH: Readonly<Record<string, readonly string[]>> = {
   lifecycle: service("lifecycle|jobs-stray", "vm|log", [
     String.raw`bioxen\.evt\.(?:vm|log)\.[^.]+`,
     String.raw`bioxen\.cmd\.ledger\.resize`,
-    String.raw`bioxen\.as\.tenant\.[^.]+\.stored-job\..+`,
+    String.raw`bioxen\.as\.(?:gateway-)?tenant\.[^.]+\.stored-job\..+`,
     String.raw`bioxen\.agent\.[^.]+\.(?:exec|checkpoint|hold)`,
     String.raw`bioxen\.blob\.[^.]+\.[^.]+`,
     String.raw`\$JS\.API\.(?:DIRECT\.GET\.BIOXEN_GUEST_STATE\..+|STREAM\.(?:MSG\.GET|PURGE)\.BIOXEN_GUEST_STATE)`,
@@ -126,7 +140,8 @@ const PUBLISH: Readonly<Record<string, readonly string[]>> = {
   ]),
   "agent-local": agent("local"),
   "agent-far": agent("far"),
-  admin: [...OPERATES, String.raw`bioxen\.(?:cmd|job)\.(?:quota\.set|vm\.transfer)`],
+  gateway: GATEWAY,
+  admin: [...OPERATES, ...ADMIN_CALLS],
   olga: OPERATES,
   otto: READS_EVERYTHING,
   alice: tenant("alice"),
@@ -149,7 +164,7 @@ const SUBSCRIBE: Readonly<Record<string, readonly string[]>> = {
     ...serves(
       `(?:cmd\\.(?:${VM_COMMANDS}|vm\\.(?:transfer|defer|report|divide|move|preempt|reinstate)|log\\.(?:skip|unskip)|job\\.cancel)|qry\\.(?:vm\\.(?:get|list|history)|log\\.problems|job\\.outcome|course\\.get))`,
     ),
-    String.raw`bioxen\.as\.tenant\.[^.]+\.job\..+`,
+    String.raw`bioxen\.as\.(?:gateway-)?tenant\.[^.]+\.job\..+`,
   ],
   allocator: serves(
     String.raw`(?:cmd\.(?:ledger\.(?:reserve|resize)|quota\.set)|qry\.(?:ledger\.(?:get|list)|quota\.(?:get|list)))`,
@@ -181,6 +196,7 @@ const SUBSCRIBE: Readonly<Record<string, readonly string[]>> = {
     String.raw`bioxen\.(?:as\.[^.]+\.[^.]+\.|from\.[^.]+\.)?agent\.far\.(?:exec|checkpoint|hold|orphans)`,
     String.raw`bioxen\.tel\.chassis\.[^.]+`,
   ],
+  gateway: [...OWN_ACCOUNT, ...TELEMETRY, String.raw`bioxen\.feed\.[^.]+\.(?:tel|log)\.[^.]+`],
   admin: [...OWN_ACCOUNT, ...TELEMETRY, JOB_OUTCOMES],
   olga: [...OWN_ACCOUNT, ...TELEMETRY, JOB_OUTCOMES],
   otto: [...OWN_ACCOUNT, ...TELEMETRY],

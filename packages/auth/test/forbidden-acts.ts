@@ -5,6 +5,7 @@
  */
 import { act, type ForbiddenAct } from "./forbidden-act.ts";
 import { FEEDS } from "./forbidden-feeds.ts";
+import { GATEWAY_ACTS } from "./forbidden-gateway.ts";
 
 const EVENT = "bioxen.evt.vm.one";
 const LEASE = "$KV.bioxen-leases.lifecycle";
@@ -326,6 +327,7 @@ const OTHERS_DATA = [
 
 export const FORBIDDEN_ACTS: readonly ForbiddenAct[] = [
   ...FEEDS,
+  ...GATEWAY_ACTS,
   ...REPLY_INJECTIONS,
   ...PUSH_CONSUMERS,
   ...STREAMS,

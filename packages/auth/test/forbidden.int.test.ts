@@ -2,7 +2,7 @@
  * Acts of hostile users on a real server with the generated configuration: none succeeds, and nothing changes. Once with
  * the whole configuration, and once without the permissions of users, so that the accounts alone must hold.
  */
-import { ENDPOINTS } from "@bioxen/contracts";
+import { ARRIVING_TENANT_JOBS, ENDPOINTS, JOB_INTAKE } from "@bioxen/contracts";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Acting, Inspector, Receivers } from "./acting.ts";
@@ -11,7 +11,7 @@ import { AGENTS, KeyedServer, USERS } from "./keyed-server.ts";
 
 /** What each service and agent listens to: its endpoints under the subjects of every kind of caller. */
 function served(): Record<string, string[]> {
-  const found: Record<string, string[]> = {};
+  const found: Record<string, string[]> = { [JOB_INTAKE]: [...ARRIVING_TENANT_JOBS] };
   for (const { subject, owner } of Object.values(ENDPOINTS)) {
     const rest = subject.slice("bioxen.".length);
     found[owner] ??= [];

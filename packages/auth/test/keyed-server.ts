@@ -9,7 +9,7 @@ import {
   renderAccounts,
   STORED_EVENTS,
 } from "@bioxen/auth";
-import { CORE_SERVICES, JOB_STREAM_CONFIG, JOB_SUBJECTS, mappedSubject } from "@bioxen/contracts";
+import { CORE_SERVICES, GATEWAY, JOB_STREAM_CONFIG, JOB_SUBJECTS, mappedSubject } from "@bioxen/contracts";
 import {
   type Bus,
   connectBus,
@@ -32,9 +32,10 @@ export const PRINCIPALS = [
   { name: "bob", role: "tenant" },
 ] as const;
 
-/** The users under test: services, agents (`agent-<id>`) and principals by name. */
+/** The users under test: services, the gateway, agents (`agent-<id>`) and principals by name. */
 export const USERS: readonly string[] = [
   ...CORE_SERVICES,
+  GATEWAY,
   ...AGENTS.map((id) => `agent-${id}`),
   ...PRINCIPALS.map(({ name }) => name),
 ];
@@ -136,6 +137,7 @@ export function ringOf(keys: ReadonlyMap<string, UserKey>): KeyRing {
     provisioner: publicKey("provisioner"),
     feed: publicKey("feed"),
     services: Object.fromEntries(CORE_SERVICES.map((name) => [name, publicKey(name)])),
+    gateway: publicKey(GATEWAY),
     agents: Object.fromEntries(AGENTS.map((id) => [id, publicKey(`agent-${id}`)])),
     principals: PRINCIPALS.map(({ name, role }) => ({
       name,

@@ -10,7 +10,7 @@ import {
   SERVICE_NAMES,
 } from "@bioxen/contracts";
 import { STREAM_NAMES } from "@bioxen/nats";
-import { AGENTS } from "./keyed-server.ts";
+import { AGENTS, PRINCIPALS } from "./keyed-server.ts";
 
 const endpoints = Object.values(ENDPOINTS).map(({ subject }) => subject);
 const ofAgents = AGENTS.flatMap((id) => agentEndpoints(id).map(({ endpoint }) => endpoint.subject));
@@ -19,7 +19,10 @@ const jobs = [...endpoints.filter((subject) => subject.startsWith("bioxen.cmd.")
 );
 const mapped = [...endpoints, ...jobs].flatMap((subject) => {
   const rest = subject.slice("bioxen.".length);
-  return [`bioxen.as.admin.admin.${rest}`, `bioxen.as.tenant.bob.${rest}`, `bioxen.from.far.${rest}`];
+  return [
+    ...[`bioxen.as.admin.admin.${rest}`, `bioxen.as.tenant.bob.${rest}`, `bioxen.from.far.${rest}`],
+    ...PRINCIPALS.map(({ name, role }) => `bioxen.as.gateway-${role}.${name}.${rest}`),
+  ];
 });
 const telemetry = [
   "bioxen.tel.vm.cell",
@@ -35,6 +38,8 @@ const telemetry = [
     ["vm", "tel", "log"].map((part) => `bioxen.feed.${name}.${part}.${name}-1`),
   ),
   "bioxen.as.tenant.bob.feed-info",
+  "bioxen.as.gateway-tenant.bob.feed-info",
+  ...["tenant", "gateway-tenant"].map((role) => `bioxen.as.${role}.bob.stored-job.vm.create`),
   ...SERVICE_NAMES.map((service) => `bioxen.tel.service.${service}`),
 ];
 const LEASES = [
@@ -152,6 +157,9 @@ export const SUBSCRIBED: readonly string[] = [
       "bioxen.>",
       "bioxen.*.>",
       "bioxen.as.>",
+      "bioxen.as.*.*.>",
+      "bioxen.as.gateway-admin.>",
+      "bioxen.as.gateway-tenant.bob.>",
       "bioxen.from.>",
       "_INBOX.>",
       "_R_.>",
