@@ -11,7 +11,7 @@ import { rolldown } from "rolldown";
  * Packages that stay outside of the bundle: they start processes of their own files, have native parts, or are needed by
  * another one of these packages as well.
  */
-const OUTSIDE = ["@bioxen/local-stack", "@bioxen/fake-xapi", "@bioxen/certs"];
+const OUTSIDE = ["@bioxen/local-stack", "@bioxen/fake-xapi", "@bioxen/certs", "@bioxen/driver-basic"];
 
 export interface Bundled {
   /** Names of the packages that the bundle imports. */

@@ -12,7 +12,7 @@ import { Cell } from "./cell.ts";
 import type { CellAge, CellLineage, CellNoise, CellOptions } from "./cell-options.ts";
 import type { CellSample } from "./cell-sample.ts";
 import type { GeneSpec } from "./genes.ts";
-import { declarationProblems, type ModelDeclaration } from "./model-declaration.ts";
+import type { ModelDeclaration } from "./model-declaration.ts";
 import type { CellSnapshot } from "./snapshot.ts";
 import type { StateVariable } from "./state.ts";
 import { WEISSE_DECLARATION } from "./weisse-declaration.ts";
@@ -142,14 +142,3 @@ export const WEISSE: HostedModel = {
   boot: (options) => Cell.boot(options as CellOptions),
   restore: (snapshot, options) => Cell.restore(snapshot as CellSnapshot, options),
 };
-
-/** Returns every reason why `value` is not a valid cell model; the list is empty for a valid model. */
-export function cellModelProblems(value: unknown): string[] {
-  if (typeof value !== "object" || value === null) return ["is not an object"];
-  const problems = declarationProblems(value);
-  const { name, boot, restore } = value as Partial<CellModel>;
-  if (name === WEISSE.name) problems.push(`name: ${name} is the built-in model's`);
-  if (typeof boot !== "function") problems.push("boot: is not a function");
-  if (typeof restore !== "function") problems.push("restore: is not a function");
-  return problems;
-}

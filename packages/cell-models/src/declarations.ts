@@ -1,4 +1,6 @@
 /** What services need to know of cell models, without the equations of any. */
+export type { CellModel } from "./cell-model.ts";
+export { cellModelProblems } from "./cell-model-problems.ts";
 export {
   CELL_AGES,
   CELL_LINEAGES,
@@ -15,6 +17,7 @@ export {
   type DeclaredSet,
   type DeclaredType,
   type DeclaredVariable,
+  declarationOf,
   declarationProblems,
   MAX_DECLARATION_BYTES,
   MAX_DECLARED,

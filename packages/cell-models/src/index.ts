@@ -10,7 +10,6 @@ export { Cell, MAX_ADVANCE_MINUTES, QUANTUM_MINUTES } from "./cell.ts";
 export {
   type BootOptions,
   type CellModel,
-  cellModelProblems,
   type HostedCell,
   type HostedModel,
   type LivingCell,
@@ -23,6 +22,7 @@ export {
   type StateVariable,
   WEISSE,
 } from "./cell-model.ts";
+export { cellModelProblems } from "./cell-model-problems.ts";
 export {
   CELL_AGES,
   CELL_LINEAGES,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { cellModelProblems, WEISSE } from "./cell-model.ts";
+import { WEISSE } from "./cell-model.ts";
+import { cellModelProblems } from "./cell-model-problems.ts";
 import {
   type DeclaredQuantity,
   declarationOf,

@@ -36,7 +36,7 @@ export async function runCellThread(): Promise<void> {
   new CellThread(port, createBasicDriver({ ...options, models }));
 }
 
-/** Returns the model that the module exports. The agent has checked it before it started the thread. */
+/** Returns the model that the module exports; another thread has read and checked its declaration. */
 async function importedModel(url: string): Promise<CellModel> {
   const { cellModel } = (await import(url)) as { readonly cellModel: CellModel };
   return cellModel;

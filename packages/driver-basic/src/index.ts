@@ -1,5 +1,6 @@
 export { createBasicDriver } from "./basic-driver.ts";
 export type { BasicDriver, BasicDriverOptions } from "./basic-driver-options.ts";
+export { cellModelDeclaration } from "./cell-declaration.ts";
 export {
   DEFAULT_EXEC_TIMEOUT_MS,
   DEFAULT_TIME_SCALE,

@@ -218,6 +218,13 @@ export const LAGGING_SAMPLES_MS = 50;
  * threads took 70 MB more.
  */
 export const CELL_THREAD_YOUNG_MB = 8;
+/**
+ * Time within which the module of a cell model must be imported to read its declaration, in ms. It usually takes 0.1 s, and
+ * much longer on an overloaded machine; the start of an agent, which waits for it, may take 45 s.
+ */
+export const CELL_MODEL_IMPORT_MS = 30_000;
+/** Memory of a thread that reads the declaration of a cell model, MB: many times what the largest declaration needs. */
+export const CELL_MODEL_MEMORY_MB = 256;
 /** Time within which a thread of cells must end by itself when its driver is closed, in ms. Then it is terminated. */
 export const CELL_THREAD_END_MS = 5_000;
 

@@ -24,28 +24,10 @@ export interface ExtensionPoint {
   readonly check: ExtensionCheck;
 }
 
-/** The export of a package, and the URL of the module that has it. */
-export interface LoadedExtension<T> {
-  readonly value: T;
-  readonly url: string;
-}
-
 /** Returns the package's export. Throws {@link ConfigError} when the package or the export is missing or invalid. */
 export async function loadExtension<T>(packageName: string, point: ExtensionPoint): Promise<T> {
-  return (await locatedExtension<T>(packageName, point)).value;
-}
-
-/** Does the same as {@link loadExtension}, and returns the URL too, so that a thread can import the module again. */
-export async function locatedExtension<T>(
-  packageName: string,
-  point: ExtensionPoint,
-): Promise<LoadedExtension<T>> {
   const wrong = (problem: string) => new ConfigError([`${point.variable}: ${packageName}: ${problem}`]);
-  const path = resolved(packageName);
-  if (path === undefined) {
-    throw wrong("package not found: install it where the service starts");
-  }
-  const { href: url } = pathToFileURL(path);
+  const url = extensionUrl(packageName, point.variable);
   let module: Readonly<Record<string, unknown>>;
   try {
     module = await import(url);
@@ -56,7 +38,19 @@ export async function locatedExtension<T>(
   const value = module[point.exported];
   const problems = point.check(value);
   if (problems.length > 0) throw wrong(`its export ${point.exported}: ${problems.join("; ")}`);
-  return { value: value as T, url };
+  return value as T;
+}
+
+/**
+ * Returns the URL of the package's module, without importing it. Throws {@link ConfigError} when the package is missing;
+ * `variable` is what names the package.
+ */
+export function extensionUrl(packageName: string, variable: string): string {
+  const path = resolved(packageName);
+  if (path !== undefined) return pathToFileURL(path).href;
+  throw new ConfigError([
+    `${variable}: ${packageName}: package not found: install it where the service starts`,
+  ]);
 }
 
 /**

@@ -4,9 +4,8 @@ export {
   createExtension,
   type ExtensionCheck,
   type ExtensionPoint,
-  type LoadedExtension,
+  extensionUrl,
   loadExtension,
-  locatedExtension,
   missingMethods,
 } from "./extensions.ts";
 export * from "./gateway-process.ts";

@@ -1,8 +1,8 @@
 /**
  * `bioxen vm rerun`: computes a VM again from its events, and compares it with what was recorded.
  */
-import type { CellModel } from "@bioxen/cell-models";
 import { simMinute } from "@bioxen/contracts";
+import type { ThreadModel } from "@bioxen/driver-basic";
 import { messageOf } from "@bioxen/kernel";
 import { type Command, Option } from "commander";
 import { CommandEnd, EXIT_REFUSED, usage } from "../outcome.ts";
@@ -19,6 +19,7 @@ interface RerunOptions {
 
 /** The variable that names the same packages for an agent. */
 const MODEL_VARIABLE = "BIOXEN_CELL_MODEL";
+const MODEL_OPTION = "--cell-model";
 
 export function addRerunCommand(vm: Command): void {
   vm.command("rerun <id>")
@@ -32,7 +33,7 @@ export function addRerunCommand(vm: Command): void {
     )
     .addOption(
       new Option(
-        "--cell-model <list>",
+        `${MODEL_OPTION} <list>`,
         "packages of cell models that are not built in, separated by commas; install them where you run this",
       )
         .env(MODEL_VARIABLE)
@@ -75,14 +76,21 @@ function namesOf(list: string): string[] {
     .filter((name) => name !== "");
 }
 
-/** Imports the models of these packages. Throws the end of the command for a package without one. */
-async function modelsOf(packages: readonly string[]): Promise<CellModel[]> {
+/** Returns the models of these packages; threads import them. Throws the end of the command for a package without one. */
+async function modelsOf(packages: readonly string[]): Promise<ThreadModel[]> {
   if (packages.length === 0) return [];
-  const { loadExtension } = await import("@bioxen/service-host/extensions");
-  const { cellModelProblems } = await import("@bioxen/cell-models");
-  const point = { variable: "--cell-model", exported: "cellModel", check: cellModelProblems };
+  const { extensionUrl } = await import("@bioxen/service-host/extensions");
+  const { cellModelDeclaration } = await import("@bioxen/driver-basic");
+  const modelIn = async (packageName: string): Promise<ThreadModel> => {
+    const url = extensionUrl(packageName, MODEL_OPTION);
+    try {
+      return { name: (await cellModelDeclaration(url)).name, url };
+    } catch (thrown) {
+      throw new Error(`${MODEL_OPTION}: ${packageName}: ${messageOf(thrown)}`);
+    }
+  };
   try {
-    return await Promise.all(packages.map((name) => loadExtension<CellModel>(name, point)));
+    return await Promise.all(packages.map(modelIn));
   } catch (thrown) {
     throw usage(messageOf(thrown));
   }

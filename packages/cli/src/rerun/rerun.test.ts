@@ -93,6 +93,17 @@ const changed = (from: string, to: string): HistoryEvent[] => {
   return JSON.parse(text.replace(from, to)) as HistoryEvent[];
 };
 
+it("agrees in a thread of cells too, which computes them beside models of other packages", async () => {
+  const url = import.meta.resolve("../../../../examples/chemostat/src/index.js");
+  const models = [{ name: "chemostat", url }];
+  const { rows, states, difference } = await rerun("a", recordedCells("a", history), course, { models });
+  expect({ rows, states, difference }).toEqual({
+    rows: LAST / 5 + 1,
+    states: STATES.length,
+    difference: undefined,
+  });
+});
+
 it("agrees with its rows and stored states", async () => {
   const { rows, states, difference } = await compared(history);
   expect({ rows, states, difference }).toEqual({

@@ -7,21 +7,23 @@
  * the last one.
  */
 import { hash } from "node:crypto";
-import type { CellModel } from "@bioxen/cell-models";
-import { createBasicDriver } from "@bioxen/driver-basic";
+import { setImmediate, setTimeout } from "node:timers/promises";
+import { createBasicDriver, createThreadedDriver, type ThreadModel } from "@bioxen/driver-basic";
 import type { GuestChange, GuestEvent, GuestSpec, VmDriver } from "@bioxen/vm-driver";
 import { Comparison, type RecordedCourse } from "./compared.ts";
 import { NotReproducible, type RecordedCell, type RecordedState, type RecordedVm } from "./recorded-cells.ts";
 
 /** Host time that one step gives to the cells, ms. */
 const STEP_MS = 1_000;
+/** Host time between two looks at cells in a thread of their own, ms. */
+const LOOK_MS = 5;
 
 export interface RerunOptions {
   /** Last minute that is computed and compared; default: all that is recorded. */
   readonly until?: number | undefined;
   readonly onMinute?: (minute: number) => void;
-  /** Cell models beside the built-in one. */
-  readonly models?: readonly CellModel[] | undefined;
+  /** Cell models beside the built-in one; with some, threads compute the cells. */
+  readonly models?: readonly ThreadModel[] | undefined;
 }
 
 /** Returns what agreed, and the first difference. Throws {@link NotReproducible}, or the error of the driver. */
@@ -32,15 +34,14 @@ export async function rerun(
   options: RerunOptions = {},
 ): Promise<Comparison> {
   const comparison = new Comparison(course);
-  const driver = createBasicDriver({ timeScaleMinutesPerSecond: 1, models: options.models });
-  const run = new Rerun(driver, vmId, recorded, comparison, options);
+  const run = new Rerun(vmId, recorded, comparison, options);
   try {
     for (const cell of recorded.cells) {
       if (comparison.difference === undefined) await run.cell(cell);
     }
     return comparison;
   } finally {
-    await driver.close();
+    await run.close();
   }
 }
 
@@ -56,19 +57,32 @@ class Rerun {
   #branch = 0;
   #failure: string | undefined;
 
-  constructor(
-    driver: VmDriver,
-    vmId: string,
-    recorded: RecordedVm,
-    comparison: Comparison,
-    options: RerunOptions,
-  ) {
-    this.#driver = driver;
+  constructor(vmId: string, recorded: RecordedVm, comparison: Comparison, options: RerunOptions) {
     this.#vmId = vmId;
     this.#recorded = recorded;
     this.#comparison = comparison;
     this.#options = options;
-    driver.onGuestEvent((event) => this.#note(event));
+    this.#driver = this.#newDriver();
+    this.#driver.onGuestEvent((event) => this.#note(event));
+  }
+
+  /** Models of other packages run in threads: one that never returns ends with an error, as in an agent. */
+  #newDriver(): VmDriver {
+    const { models = [] } = this.#options;
+    if (models.length === 0) return createBasicDriver({ timeScaleMinutesPerSecond: 1 });
+    return createThreadedDriver({
+      threads: 1,
+      timeScaleMinutesPerSecond: 1,
+      models,
+      onLost: (why) => {
+        this.#failure = `its thread ended: ${why}`;
+      },
+    });
+  }
+
+  /** Ends the cells. */
+  close(): Promise<void> {
+    return this.#driver.close();
   }
 
   #note(event: GuestEvent): void {
@@ -132,10 +146,12 @@ class Rerun {
       ...(vm.record === undefined ? {} : { record: { key: "rerun", ...vm.record } }),
     };
     await this.#driver.start(spec);
+    // A thread computes between the ticks; cells of this thread compute in the turns of its event loop.
+    const waitMs = this.#options.models?.length ? LOOK_MS : 0;
     while (this.#driver.guest?.(this.#vmId)?.atLastMinute !== true) {
       if (this.#failure !== undefined) throw new NotReproducible(`the cell failed: ${this.#failure}`);
       this.#driver.tick(STEP_MS);
-      await new Promise((resolve) => setImmediate(resolve));
+      await (waitMs > 0 ? setTimeout(waitMs) : setImmediate());
     }
   }
 

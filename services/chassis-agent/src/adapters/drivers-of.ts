@@ -3,21 +3,18 @@
  * driver for the pool, and the pool as a chassis. An extension can replace the built-in driver for cells; others add cell
  * models to that driver.
  */
-import { type CellModel, cellModelProblems, declarationOf, type ModelDeclaration } from "@bioxen/cell-models";
+import type { ModelDeclaration } from "@bioxen/cell-models";
 import type { DriftPolicy } from "@bioxen/contracts";
-import { createBasicDriver, createThreadedDriver } from "@bioxen/driver-basic";
+import { cellModelDeclaration, createBasicDriver, createThreadedDriver } from "@bioxen/driver-basic";
 import { createXcpngDriver, type PoolConfiguration, poolConfiguration } from "@bioxen/driver-xcpng";
 import { messageOf, type ServicePorts } from "@bioxen/kernel";
-import {
-  ConfigError,
-  createExtension,
-  type Environment,
-  type LoadedExtension,
-  locatedExtension,
-} from "@bioxen/service-host";
+import { ConfigError, createExtension, type Environment, extensionUrl } from "@bioxen/service-host";
 import { containedDriver, driverProblems, type VmDriver } from "@bioxen/vm-driver";
 import type { OwnChassis } from "../app/chassis-config.ts";
 import { reservationIn } from "../app/reservations.ts";
+
+/** The variable that names the packages of cell models. */
+const MODEL_VARIABLE = "BIOXEN_CELL_MODEL";
 
 export interface AgentDrivers {
   readonly drivers: readonly VmDriver[];
@@ -73,7 +70,7 @@ export async function driversOf(
   const host: DriverHost = { agentId, timeScaleMinutesPerSecond: timeScale, env };
   const loaded = await modelsOf(extensions);
   const basic = await basicOf(ports, host, cells, extensions.driver, loaded);
-  const models = loaded.map(({ value }) => declarationOf(value));
+  const models = loaded.map(({ declaration }) => declaration);
   const pool = poolOf(env, agentId);
   if (pool === undefined) return { drivers: [basic], pools: [], models };
   const onTrouble = (message: string): void => ports.logger.warn({ chassisId: pool.chassisId }, message);
@@ -100,26 +97,37 @@ export async function driversOf(
   };
 }
 
-/** Imports and checks every cell model. Throws a `ConfigError` with the problems of all. */
-async function modelsOf({
-  driver,
-  cellModels = [],
-}: AgentExtensions): Promise<readonly LoadedExtension<CellModel>[]> {
+/** A cell model of a package: what it declares, and the URL of the module that threads of cells import. */
+interface PackagedModel {
+  readonly declaration: ModelDeclaration;
+  readonly url: string;
+}
+
+/** Reads and checks what every cell model declares. Throws a `ConfigError` with the problems of all. */
+async function modelsOf({ driver, cellModels = [] }: AgentExtensions): Promise<readonly PackagedModel[]> {
   if (driver !== undefined && cellModels.length > 0) {
     throw new ConfigError([
-      "BIOXEN_CELL_MODEL: only the built-in driver uses it, but BIOXEN_DRIVER names another: unset one of them",
+      `${MODEL_VARIABLE}: only the built-in driver uses it, but BIOXEN_DRIVER names another: unset one of them`,
     ]);
   }
-  const point = { variable: "BIOXEN_CELL_MODEL", exported: "cellModel", check: cellModelProblems };
-  const loads = await Promise.allSettled(cellModels.map((name) => locatedExtension<CellModel>(name, point)));
+  const loads = await Promise.allSettled(cellModels.map(packagedModel));
   const problems = loads.flatMap((one) => (one.status === "rejected" ? [messageOf(one.reason)] : []));
   const loaded = loads.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
-  const names = loaded.map(({ value }) => value.name);
+  const names = loaded.map(({ declaration }) => declaration.name);
   const twice = new Set(names.filter((name, i) => names.indexOf(name) < i));
   for (const name of twice)
-    problems.push(`BIOXEN_CELL_MODEL: two packages have a model ${name}: name one of them`);
+    problems.push(`${MODEL_VARIABLE}: two packages have a model ${name}: name one of them`);
   if (problems.length > 0) throw new ConfigError(problems);
   return loaded;
+}
+
+async function packagedModel(packageName: string): Promise<PackagedModel> {
+  const url = extensionUrl(packageName, MODEL_VARIABLE);
+  try {
+    return { declaration: await cellModelDeclaration(url), url };
+  } catch (thrown) {
+    throw new ConfigError([`${MODEL_VARIABLE}: ${packageName}: ${messageOf(thrown)}`]);
+  }
 }
 
 async function basicOf(
@@ -127,7 +135,7 @@ async function basicOf(
   host: DriverHost,
   { threads }: CellSettings,
   driver: string | undefined,
-  loaded: readonly LoadedExtension<CellModel>[],
+  loaded: readonly PackagedModel[],
 ): Promise<VmDriver> {
   if (driver !== undefined) return foreignDriver(ports, host, driver);
   const { timeScaleMinutesPerSecond } = host;
@@ -138,7 +146,7 @@ async function basicOf(
       { guests },
       `a thread of cells ended, its guests start from their checkpoints: ${why}`,
     );
-  const models = loaded.map(({ value, url }) => ({ name: value.name, url }));
+  const models = loaded.map(({ declaration, url }) => ({ name: declaration.name, url }));
   return createThreadedDriver({ threads: Math.max(1, threads), models, timeScaleMinutesPerSecond, onLost });
 }
 
