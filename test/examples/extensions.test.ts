@@ -169,6 +169,27 @@ describe("a chemostat beside built-in cells", () => {
     expect(biomass[0]).toBeGreaterThan(biomass[1] ?? 0);
   });
 
+  it("is kept as a fleet file wants it, and has no optimum", async () => {
+    const dir = await mkdtemp(join(tmpdir(), "bioxen-cultures-"));
+    const file = join(dir, "fleet.json");
+    const apply = async (atpPerSecond: string) => {
+      const config = { model: "chemostat", parameters: { dilutionPerMinute: 0.002 } };
+      const vm = { vmId: "kept", count: 2, resources: { atpPerSecond }, environment: { feed: 15 } };
+      const defaults = { biologicalType: "ecoli", config, state: "stopped" };
+      await writeFile(file, JSON.stringify({ fleet: "cultures", defaults, vms: [vm] }));
+      const { counts } = await world.bioxenJson("apply", "-f", file, "--yes");
+      return counts;
+    };
+    expect(await apply("20%")).toMatchObject({ create: 2 });
+    const { vm } = await world.done("qry.vm.get", { vmId: "kept-1" });
+    expect(vm).toMatchObject({ request: { atpPerSecond: 20_000 }, environment: { feed: 15 } });
+    expect(await apply("20%")).toMatchObject({ unchanged: 2 });
+    expect(await apply("30%")).toMatchObject({ change: 2 });
+    const optimum = await world.bioxen("vm", "optimise", "kept-1");
+    expect([optimum.code, optimum.stderr]).toEqual([2, expect.stringContaining("cell of chemostat")]);
+    await rm(dir, { recursive: true });
+  });
+
   it("is computed again from its events, if its package is named", async () => {
     const options = [
       "--model",

@@ -11,7 +11,14 @@ import {
   optimiseAllocation,
   type ParameterSetName,
 } from "@bioxen/cell-models";
-import { BUILT_IN_MODELS, fullDemandOfTypes, otherModelOf, type VmView, withDemand } from "@bioxen/contracts";
+import {
+  BUILT_IN_MODELS,
+  DEFAULT_MODEL,
+  fullDemandOfTypes,
+  otherModelOf,
+  type VmView,
+  withDemand,
+} from "@bioxen/contracts";
 import type { Amounts } from "@bioxen/kernel";
 
 /**
@@ -24,7 +31,7 @@ export function optimumOf(vm: VmView, reachable?: Amounts): Optimum {
     throw new RangeError(`${vm.vmId} is of type ${vm.vmType}: only basic VMs have a cell model`);
   const other = otherModelOf(vm.config);
   if (other !== undefined)
-    throw new RangeError(`${vm.vmId} is a cell of ${other}: only weisse has an optimum`);
+    throw new RangeError(`${vm.vmId} is a cell of ${other}: only ${DEFAULT_MODEL} has an optimum`);
   const full = fullDemandOfTypes(withDemand(vm, BUILT_IN_MODELS));
   const most = Object.fromEntries(
     Object.entries(full).map(([name, amount]) => [

@@ -6,7 +6,9 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { knownModels, type RecordedModel } from "@bioxen/contracts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { TOY } from "../../../contracts/src/models.testing.ts";
 import { parseFleet } from "./fleet-file.ts";
 
 let directory: string;
@@ -107,6 +109,33 @@ vms:
       '3 vms.0.config.parameterSet: must be "default", or "weisse-2015" for ecoli',
       "4 vms.1.config.partitionNose: is not a setting of a cell: did you mean config.partitionNoise?",
     ]);
+  });
+
+  it("takes cells of the models that agents announce, with their demand, and asks for these only if it must", async () => {
+    const fleet = (config: string, environment: string) => `fleet: lab
+defaults: { biologicalType: ecoli, config: ${config} }
+vms:
+  - { vmId: a, resources: { atpPerSecond: "50%" }, environment: ${environment} }
+`;
+    const announced = async () => knownModels([{ models: [TOY as RecordedModel] }]);
+    const parse = (config: string, environment = "{ light: 20 }") =>
+      parseFleet(fleet(config, environment), directory, announced);
+    const parsed = await parse("{ model: toy, parameterSet: half, parameters: { speed: 0.3 } }");
+    expect(parsed).toMatchObject({ ok: true, fleet: { vms: [{ request: { atpPerSecond: 200 } }] } });
+    expect(await parse("{ model: toy, parameters: { speed: 2 } }", "{ dark: 1 }")).toMatchObject({
+      ok: false,
+      problems: [{ path: "vms.0.config.parameters.speed" }, { path: "vms.0.environment.dark" }],
+    });
+    expect(await parse("{ model: yeast }", "{}")).toMatchObject({
+      ok: false,
+      problems: [
+        { path: "vms.0.config.model", message: "no agent announces the cell model yeast: use toy, weisse" },
+      ],
+    });
+    const never = async () => {
+      throw new Error("asked");
+    };
+    expect(await parseFleet(fleet("{ noise: none }", "{}"), directory, never)).toMatchObject({ ok: true });
   });
 
   it("reports every problem with its line", async () => {

@@ -12,7 +12,8 @@ import {
   cellProblems,
   checkedBy,
   createRequest,
-  DEFAULT_MODEL,
+  type KnownModels,
+  modelRefusal,
   otherModelOf,
   type ParsedRequestOf,
   type Problem,
@@ -24,6 +25,7 @@ import {
   scheduleProblems,
   timeScaleProblems,
   untilProblems,
+  type VmTypes,
   withCell,
   withDemand,
 } from "@bioxen/contracts";
@@ -51,6 +53,8 @@ export interface WantedVm {
   readonly create: ParsedRequestOf<"vmCreate"> & { readonly vmId: string };
   /** Requested resources as amounts: shares such as "50%" are resolved against full demand. */
   readonly request: Amounts;
+  /** The types of the VM, with the full demand of its model. */
+  readonly types: VmTypes;
 }
 
 export interface Fleet {
@@ -64,24 +68,39 @@ export type ParsedFleet =
 
 type FileVm = FleetFile["vms"][number];
 
-/** Parses and checks a fleet file. `directory` is the base of relative `programFile` paths. */
-export async function parseFleet(text: string, directory: string): Promise<ParsedFleet> {
+/**
+ * Parses and checks a fleet file. `directory` is the base of relative `programFile` paths. `announced` returns the models
+ * that agents announce; it is called if the file names another model than the built-in one.
+ */
+export async function parseFleet(
+  text: string,
+  directory: string,
+  announced: () => Promise<KnownModels> = async () => BUILT_IN_MODELS,
+): Promise<ParsedFleet> {
   const read = parseFile(text, "fleets");
   if (!read.ok) return read;
   const parsed = checkedBy(fleetFile, read.content);
   if (!parsed.success) return { ok: false, problems: problemsOf(parsed.error, fleetFile).map(read.located) };
-  const { vms, problems } = await expand(parsed.data, directory);
+  const models = namesOtherModel(parsed.data) ? await announced() : BUILT_IN_MODELS;
+  const { vms, problems } = await expand(parsed.data, directory, models);
   if (problems.length > 0) return { ok: false, problems: problems.map(read.located) };
   return { ok: true, fleet: { name: parsed.data.fleet, vms } };
 }
 
-async function expand(file: FleetFile, directory: string) {
+function namesOtherModel({ defaults = {}, vms }: FleetFile): boolean {
+  return [defaults, ...vms].some((fields: Readonly<Record<string, unknown>>) => {
+    const { config } = fields;
+    return typeof config === "object" && config !== null && otherModelOf({ ...config }) !== undefined;
+  });
+}
+
+async function expand(file: FleetFile, directory: string, models: KnownModels) {
   const vms: WantedVm[] = [];
   const problems: Problem[] = [];
   const seen = new Map<string, string>();
   for (const [index, own] of file.vms.entries()) {
     const path = `vms.${index}`;
-    const entry = await requestOf(file, own, path, directory);
+    const entry = await requestOf(file, own, path, directory, models);
     if ("problems" in entry) {
       problems.push(...entry.problems);
       continue;
@@ -125,6 +144,7 @@ async function requestOf(
   own: FileVm,
   path: string,
   directory: string,
+  models: KnownModels,
 ): Promise<EntryRequest | { readonly problems: readonly Problem[] }> {
   const merged: FileVm = { ...file.defaults, ...own, labels: { ...file.defaults?.labels, ...own.labels } };
   const { vmId: _vmId, count: _count, state = "running", programFile, labels, ...rest } = merged;
@@ -148,13 +168,16 @@ async function requestOf(
       })),
     };
   }
-  const { resources } = parsed.data;
-  const types = withDemand(parsed.data, BUILT_IN_MODELS);
+  const { resources, vmType, config } = parsed.data;
+  const unknown = vmType === "basic" ? modelRefusal(config, models) : undefined;
+  if (unknown !== undefined) {
+    return { problems: [{ path: `${path}.config.model`, message: unknown.rejection.message }] };
+  }
+  const types = withDemand(parsed.data, models);
   const parts = requestParts(types, resources);
   const { request } = recordedSchedule(types, parts.request, parsed.data.schedule);
   const others = [
-    ...modelProblems(parsed.data.config),
-    ...cellProblems(parsed.data),
+    ...cellProblems(parsed.data, models),
     ...scheduleProblems({ ...parsed.data, ...types }),
     ...timeScaleProblems(parsed.data),
     ...untilProblems(parsed.data),
@@ -168,15 +191,7 @@ async function requestOf(
     })),
   ];
   if (problems.length > 0) return { problems };
-  return { state, create: parsed.data, request: withCell(request, parts.cell) };
-}
-
-/** Returns a problem for a cell of another model, whose resources this file cannot be compared with. */
-function modelProblems(config: Readonly<Record<string, unknown>>): Problem[] {
-  const other = otherModelOf(config);
-  if (other === undefined) return [];
-  const message = `is ${other}: a fleet has cells of ${DEFAULT_MODEL} only. Create the VM, or use an experiment`;
-  return [{ path: "config.model", message }];
+  return { state, create: parsed.data, request: withCell(request, parts.cell), types };
 }
 
 async function programOf(

@@ -6,7 +6,6 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import {
-  BUILT_IN_MODELS,
   fullDemandOfTypes,
   isHeldByPreemption,
   recordedSchedule,
@@ -14,7 +13,6 @@ import {
   requestParts,
   type Vm,
   type VmView,
-  withDemand,
 } from "@bioxen/contracts";
 import { equalAmounts } from "@bioxen/kernel";
 import type { Fleet, WantedVm } from "./fleet-file.ts";
@@ -81,8 +79,8 @@ function plannedVm(fleet: string, wanted: WantedVm, vm: VmView | undefined): Pla
 }
 
 /** Returns the differences between file and VM that cannot change in place and therefore need a new VM. */
-function fixedDifferences({ create }: WantedVm, vm: VmView): Difference[] {
-  const full = fullDemandOfTypes(withDemand(create, BUILT_IN_MODELS));
+function fixedDifferences({ create, types }: WantedVm, vm: VmView): Difference[] {
+  const full = fullDemandOfTypes(types);
   const burst = create.burst && requestedAmounts(create.burst, full, zeroes(create.burst));
   // A VM without an explicit guarantee is guaranteed its whole request, also after a resize.
   const guarantee =
@@ -100,7 +98,7 @@ function fixedDifferences({ create }: WantedVm, vm: VmView): Difference[] {
     ...differing("placement", vm.placement, create.placement),
     ...differing("restartPolicy", vm.restartPolicy, create.restartPolicy),
     ...differing("config", vm.config, create.config),
-    ...differing("schedule", vm.schedule ?? [], scheduled(create)),
+    ...differing("schedule", vm.schedule ?? [], scheduled(create, types)),
     ...differing("timeScale", vm.timeScale ?? "agent", create.timeScale ?? "agent"),
     ...differing("until", untilOf(vm), create.until ?? {}),
     ...differing("burst", vm.burst ?? {}, burst ?? {}),
@@ -108,8 +106,7 @@ function fixedDifferences({ create }: WantedVm, vm: VmView): Difference[] {
   ];
 }
 
-function scheduled(create: WantedVm["create"]): unknown {
-  const types = withDemand(create, BUILT_IN_MODELS);
+function scheduled(create: WantedVm["create"], types: WantedVm["types"]): unknown {
   const { request } = requestParts(types, create.resources);
   return recordedSchedule(types, request, create.schedule).schedule ?? [];
 }

@@ -56,7 +56,7 @@ async function apply(session: Session, options: ApplyOptions, json: boolean): Pr
     import("../apply/carry-out.ts"),
     import("../apply/words.ts"),
   ]);
-  const fleet = await fleetOf(options.file);
+  const fleet = await fleetOf(options.file, session);
   const plan = planOf(fleet, await session.listAllVms(), options.prune === true);
   const show = (applied: readonly AppliedVm[]) => {
     const of = new Map(applied.map((one) => [one.vmId, one]));
@@ -88,13 +88,15 @@ async function apply(session: Session, options: ApplyOptions, json: boolean): Pr
   concludeWith(applied);
 }
 
-async function fleetOf(file: string): Promise<Fleet> {
-  const [{ parseFleet }, { fileProblemWords }] = await Promise.all([
+async function fleetOf(file: string, session: Session): Promise<Fleet> {
+  const [{ parseFleet }, { fileProblemWords }, { knownModels }] = await Promise.all([
     import("../apply/fleet-file.ts"),
     import("../yaml-file.ts"),
+    import("@bioxen/contracts"),
   ]);
+  const announced = async () => knownModels((await session.ask("chassisList", {})).chassis);
   const directory = file === "-" ? process.cwd() : dirname(file);
-  const parsed = await parseFleet(await readSource(file), directory);
+  const parsed = await parseFleet(await readSource(file), directory, announced);
   if (parsed.ok) return parsed.fleet;
   const message = fileProblemWords(file, "a valid fleet file", parsed.problems);
   const details = { problems: parsed.problems };

@@ -4,7 +4,7 @@
 
 import { OPTIMISE_TOLERANCE_PERMILLE, steadyState } from "@bioxen/cell-models";
 import { optimumOf } from "@bioxen/client";
-import type { VmView } from "@bioxen/contracts";
+import { DEFAULT_MODEL, otherModelOf, type VmView } from "@bioxen/contracts";
 import type { Command } from "commander";
 import { refused, usage } from "../outcome.ts";
 import { doublingTime, inOptionOrder, resourceName } from "../quantities.ts";
@@ -56,6 +56,9 @@ export function addOptimiseCommand(vm: Command): void {
 export async function optimise(session: Session, vmId: string, apply: boolean): Promise<OptimumReport> {
   const { vm } = await session.ask("vmGet", { vmId });
   if (vm.vmType !== "basic") throw usage(`${vmId} is of type ${vm.vmType}: only basic VMs have a cell model`);
+  const other = otherModelOf(vm.config);
+  if (other !== undefined)
+    throw usage(`${vmId} is a cell of ${other}: only cells of ${DEFAULT_MODEL} have an optimum`);
   const optimum = optimumOf(vm, await reachOf(session, vm));
   const present = vm.allocation ?? vm.request;
   const now = steadyState({
