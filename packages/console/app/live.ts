@@ -58,7 +58,7 @@ async function found<T>(reading: Promise<T>): Promise<T | undefined> {
 
 export const fleet = new Fleet({
   vm: async (vmId) => (await found(query<{ vm: VmView }>("vm", "get", { vmId })))?.vm,
-  vms: () => all<VmView>("vm", "list", "vms"),
+  vms: (onPage) => all<VmView>("vm", "list", "vms", {}, onPage),
   chassis: () => all<ChassisView>("chassis", "list", "chassis"),
   ledgers: async () => {
     const chassis = await all<ChassisView>("chassis", "list", "chassis");
@@ -116,10 +116,23 @@ async function load(): Promise<void> {
   }
 }
 
+/** Pause between two readings of the alerts, ms: when a chassis fails, each of its VMs raises one. */
+const ALERTS_PAUSE_MS = 1_000;
+let alertsAreStale = true;
+let isReadingAlerts = false;
+
 async function readAlerts(): Promise<void> {
-  if (isTenant.value) return;
-  const reply = await query<{ active: ActiveAlertView[] }>("alert", "list").catch(() => undefined);
-  if (reply !== undefined) alerts.value = reply.active;
+  if (!alertsAreStale || isReadingAlerts || session.value == null || isTenant.value) return;
+  alertsAreStale = false;
+  isReadingAlerts = true;
+  try {
+    alerts.value = await all<ActiveAlertView>("alert", "list", "active");
+  } catch {
+    alertsAreStale = true;
+  }
+  setTimeout(() => {
+    isReadingAlerts = false;
+  }, ALERTS_PAUSE_MS);
 }
 
 /** How far back the events of a new page begin: enough to show what has just happened. */
@@ -135,7 +148,7 @@ export async function goLive(): Promise<void> {
       lastMessageAtMs.value = Date.now();
       const event = { ...(JSON.parse(data) as object), seq: Number(id) } as LogEvent;
       fleet.apply(event);
-      if (event.subject.startsWith("alert/")) void readAlerts();
+      if (event.subject.startsWith("alert/")) alertsAreStale = true;
     },
     onState: (state) => {
       const wasLost = streamState.value === "lost";
@@ -153,7 +166,6 @@ export async function goLive(): Promise<void> {
     },
     onState: () => undefined,
   });
-  void readAlerts();
   await load();
 }
 
@@ -164,6 +176,7 @@ async function lastSequence(): Promise<number> {
 
 let samplesShownAtMs = 0;
 function frame(): void {
+  void readAlerts();
   const { views, samples } = fleet.flush();
   if (views) viewsTick.value += 1;
   const now = performance.now();

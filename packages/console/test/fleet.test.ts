@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import { Fleet, type FleetSource, KEPT_EVENTS } from "../app/model/fleet.ts";
 import { Recent } from "../app/model/recent.ts";
 import type { LogEvent, VmSample, VmView } from "../app/model/types.ts";
+import { VmIndex } from "../app/model/vm-index.ts";
 
 const NOW = "2026-12-01T12:00:00.000Z";
 
@@ -41,7 +42,10 @@ function event(
 function source(vms: readonly VmView[], fields: Partial<FleetSource> = {}): FleetSource {
   return {
     vm: async (id) => vms.find(({ vmId }) => vmId === id),
-    vms: async () => vms,
+    vms: async (onPage) => {
+      onPage?.(vms);
+      return vms;
+    },
     chassis: async () => [],
     ledgers: async () => [],
     ledger: async () => undefined,
@@ -115,6 +119,33 @@ describe("the live fleet", () => {
     });
   });
 
+  it("shows each page of a long list as it comes, and none that is older than an event", async () => {
+    const next = Promise.withResolvers<void>();
+    const [first, gone, late] = [vm("c1"), vm("c2"), vm("c3", { version: 2 })];
+    const asked = vi.fn(async () => undefined);
+    const fleet = new Fleet(
+      source([], {
+        vm: asked,
+        vms: async (onPage) => {
+          onPage?.([first]);
+          await next.promise;
+          onPage?.([gone, late]);
+          return [first, gone, late];
+        },
+      }),
+    );
+    const loading = fleet.load();
+    expect([fleet.vms.size, fleet.loaded]).toEqual([1, false]);
+    fleet.apply(event(1, "vm/c2", "destroyed", 2));
+    fleet.apply(event(2, "vm/c3", "paused", 2));
+    next.resolve();
+    await loading;
+    fleet.flush();
+    expect([...fleet.vms.keys()]).toEqual(["c1", "c3"]);
+    // The list has what the event changed.
+    expect(asked).not.toHaveBeenCalled();
+  });
+
   it("forgets a destroyed VM with its telemetry, and keeps a bounded number of events", async () => {
     const fleet = new Fleet(source([vm("c1", { state: "stopping", version: 1 })]));
     await fleet.load();
@@ -124,6 +155,33 @@ describe("the live fleet", () => {
     for (let seq = 2; seq < 2 * KEPT_EVENTS; seq++) fleet.apply(event(seq, "quota/a", "set", seq));
     expect(fleet.events.length).toBeLessThanOrEqual(KEPT_EVENTS * 1.25);
     expect(fleet.events.at(-1)?.seq).toBe(2 * KEPT_EVENTS - 1);
+  });
+});
+
+describe("the VMs by id", () => {
+  it("are in the order of their numbers, and grouped by chassis, after every change", () => {
+    const index = new VmIndex();
+    for (const id of ["c10", "c2", "c1"]) index.set(id, vm(id, { chassisId: "e1" }));
+    const ids = () => index.ordered().map(({ vmId }) => vmId);
+    expect(ids()).toEqual(["c1", "c2", "c10"]);
+    index.set("c2", vm("c2", { chassisId: "e2", version: 2 }));
+    expect(index.byChassis().get("e2")).toMatchObject([{ vmId: "c2", version: 2 }]);
+    index.delete("c1");
+    index.set("c1", vm("c1", { version: 5 }));
+    index.set("c3", vm("c3"));
+    index.delete("c10");
+    expect(ids()).toEqual(["c1", "c2", "c3"]);
+    expect(index.byChassis().get("e1")).toBeUndefined();
+  });
+
+  it("keep their lists until a VM changes, so that a view that has not changed is not drawn again", () => {
+    const index = new VmIndex();
+    index.set("c1", vm("c1", { chassisId: "e1" }));
+    const [before, group] = [index.ordered(), index.byChassis().get("e1")];
+    expect(index.ordered()).toBe(before);
+    expect(index.byChassis().get("e1")).toBe(group);
+    index.set("c1", vm("c1", { version: 2 }));
+    expect(index.ordered()).not.toBe(before);
   });
 });
 

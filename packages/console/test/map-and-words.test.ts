@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { cellAt, gridFor, moved } from "../app/charts/grid.ts";
+import { cellAt, cellsBetween, gridFor, moved, topFor } from "../app/charts/grid.ts";
 import { actionsIn } from "../app/model/actions.ts";
 import { aggregateOf, decidedBy, whatHappened } from "../app/model/story.ts";
 import { amountsLine, figure, simTime, span } from "../app/model/words.ts";
@@ -11,6 +11,16 @@ describe("the map of cells", () => {
     expect(many.pitch).toBe(8);
     expect(many.rows * many.columns).toBeGreaterThanOrEqual(3_000);
     expect(gridFor(3_000, 340, 2).pitch).toBe(14);
+  });
+
+  it("draws the rows in sight only, and scrolls to a cell that is out of sight", () => {
+    const grid = { columns: 10, rows: 300, pitch: 10 };
+    expect(cellsBetween(grid, 2_995, 0, 100)).toEqual({ first: 0, last: 100 });
+    expect(cellsBetween(grid, 2_995, 105, 100)).toEqual({ first: 100, last: 210 });
+    expect(cellsBetween(grid, 2_995, 2_900, 100)).toEqual({ first: 2_900, last: 2_995 });
+    expect(topFor(grid, 55, 0, 100)).toBe(0);
+    expect(topFor(grid, 2_994, 0, 100)).toBe(2_900);
+    expect(topFor(grid, 3, 500, 100)).toBe(0);
   });
 
   it("finds the cell below a point, and none beside the cells", () => {

@@ -15,12 +15,14 @@ export class ApiError extends Error {
   readonly code: string;
   readonly status: number;
   readonly details: Readonly<Record<string, unknown>>;
+  readonly retryable: boolean;
 
-  constructor({ code, message, details = {} }: ErrorBody, status: number) {
+  constructor({ code, message, retryable = false, details = {} }: ErrorBody, status: number) {
     super(message);
     this.code = code;
     this.status = status;
     this.details = details;
+    this.retryable = retryable;
   }
 
   /** Every problem of a malformed request as a line; empty for another error. */
@@ -80,26 +82,49 @@ export function queryText(fields: Fields): string {
 
 /** Asks a query, such as `query("vm", "get", {vmId})`. */
 export function query<T>(aggregate: string, name: string, fields: Fields = {}): Promise<T> {
-  return request<T>(`${aggregate}/${name}${queryText(fields)}`);
+  return patiently(() => request<T>(`${aggregate}/${name}${queryText(fields)}`));
 }
 
 /** Asks a query whose request has nested values. */
 export function queryWith<T>(aggregate: string, name: string, payload: object): Promise<T> {
-  return request<T>(`${aggregate}/${name}?payload=${encodeURIComponent(JSON.stringify(payload))}`);
+  const path = `${aggregate}/${name}?payload=${encodeURIComponent(JSON.stringify(payload))}`;
+  return patiently(() => request<T>(path));
 }
 
-/** Follows the cursor of a listing; returns the items of all pages under `list`. */
+/** How often a query is asked whose service is full: one page of a long listing must not fail all of it. */
+const ATTEMPTS = 4;
+/** Wait before the next attempt, ms, when the answer names none. */
+const RETRY_MS = 500;
+
+async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await ask();
+    } catch (thrown) {
+      // Without any status the gateway is away: its absence is shown at once.
+      const mayRetry = thrown instanceof ApiError && thrown.retryable && thrown.status !== 0;
+      if (!mayRetry || attempt === ATTEMPTS) throw thrown;
+      const wait = Number(thrown.details["retryAfterMs"] ?? RETRY_MS) * attempt;
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+}
+
+/** Follows the cursor of a listing; returns the items of all pages under `list`, and hands over each page as it comes. */
 export async function all<T>(
   aggregate: string,
   name: string,
   list: string,
   fields: Fields = {},
+  onPage: (items: readonly T[]) => void = () => undefined,
 ): Promise<T[]> {
   const items: T[] = [];
   let cursor: string | undefined;
   do {
     const page = await query<Record<string, unknown>>(aggregate, name, { ...fields, cursor });
-    items.push(...((page[list] as T[] | undefined) ?? []));
+    const some = (page[list] as T[] | undefined) ?? [];
+    items.push(...some);
+    onPage(some);
     cursor = (page["cursor"] as string | null | undefined) ?? undefined;
   } while (cursor !== undefined);
   return items;

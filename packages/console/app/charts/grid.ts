@@ -47,3 +47,22 @@ export function moved({ columns }: Grid, cells: number, from: number, key: strin
   const by = steps[key];
   return by === undefined ? undefined : Math.min(cells - 1, Math.max(0, from + by));
 }
+
+/** The cells in sight: those of the rows between two heights, cut rows included. `last` is after the last one. */
+export function cellsBetween(
+  { columns, pitch }: Grid,
+  cells: number,
+  top: number,
+  height: number,
+): { readonly first: number; readonly last: number } {
+  const first = Math.max(0, Math.floor(top / pitch)) * columns;
+  const last = Math.max(first, Math.ceil((top + height) / pitch) * columns);
+  return { first: Math.min(cells, first), last: Math.min(cells, last) };
+}
+
+/** Where a box of `height` must scroll to, from `top`, so that a cell is in sight; the same when it is. */
+export function topFor({ columns, pitch }: Grid, at: number, top: number, height: number): number {
+  const y = Math.floor(at / columns) * pitch;
+  if (y < top) return y;
+  return y + pitch > top + height ? y + pitch - height : top;
+}

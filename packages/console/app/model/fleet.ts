@@ -8,10 +8,12 @@
  */
 import type { ChassisSample, ChassisView, LedgerView, LogEvent, VmSample, VmView } from "./types.ts";
 import { verbOf, viewAfter } from "./vm-events.ts";
+import { VmIndex } from "./vm-index.ts";
 
 export interface FleetSource {
   vm(vmId: string): Promise<VmView | undefined>;
-  vms(): Promise<readonly VmView[]>;
+  /** All VMs; each page is handed over as it comes. */
+  vms(onPage?: (vms: readonly VmView[]) => void): Promise<readonly VmView[]>;
   chassis(): Promise<readonly ChassisView[]>;
   ledgers(): Promise<readonly LedgerView[]>;
   ledger(chassisId: string): Promise<LedgerView | undefined>;
@@ -25,7 +27,7 @@ const REREAD_AT_ONCE = 4;
 export const KEPT_EVENTS = 2_000;
 
 export class Fleet {
-  readonly vms = new Map<string, VmView>();
+  readonly vms = new VmIndex();
   readonly chassis = new Map<string, ChassisView>();
   readonly ledgers = new Map<string, LedgerView>();
   readonly samples = new Map<string, VmSample>();
@@ -36,7 +38,10 @@ export class Fleet {
   seq = 0;
   loaded = false;
   readonly #source: FleetSource;
-  readonly #staleVms = new Set<string>();
+  /** The VMs to read again, with the version that the answer must have at least. */
+  readonly #staleVms = new Map<string, number>();
+  /** The VMs that were destroyed while the list was read, with their last version: a page can be older. */
+  readonly #destroyed = new Map<string, number>();
   readonly #staleLedgers = new Set<string>();
   #isChassisStale = false;
   #isReading = false;
@@ -50,17 +55,26 @@ export class Fleet {
   async load(): Promise<void> {
     // What is read meanwhile because of an event can be newer than the lists.
     const before = [...this.vms.keys()];
-    const [vms, chassis, ledgers] = await Promise.all([
-      this.#source.vms(),
-      this.#source.chassis(),
-      this.#source.ledgers(),
+    const [vms] = await Promise.all([
+      this.#source.vms((page) =>
+        this.#show(() => {
+          for (const vm of page) this.#keepVm(vm);
+        }),
+      ),
+      this.#source.chassis().then((chassis) => this.#show(() => replaceAll(this.chassis, chassis))),
+      this.#source.ledgers().then((ledgers) => this.#show(() => replaceAll(this.ledgers, ledgers))),
     ]);
     const listed = new Set(vms.map(({ vmId }) => vmId));
     for (const id of before) if (!listed.has(id)) this.vms.delete(id);
-    for (const vm of vms) this.#keepVm(vm);
-    replaceAll(this.chassis, chassis);
-    replaceAll(this.ledgers, ledgers);
-    this.loaded = true;
+    this.#destroyed.clear();
+    this.#show(() => {
+      this.loaded = true;
+    });
+  }
+
+  /** Changes what is shown. A fleet of thousands comes in many pages: what is there is shown before the last one. */
+  #show(change: () => void): void {
+    change();
     this.#changed.views = true;
   }
 
@@ -80,13 +94,14 @@ export class Fleet {
   #applyToVm(id: string, event: LogEvent): void {
     const before = this.vms.get(id);
     if (verbOf(event.type) === "destroyed") {
+      if (!this.loaded) this.#destroyed.set(id, event.aggregateversion);
       this.samples.delete(id);
       this.vms.delete(id);
       return;
     }
     const after = before && viewAfter(before, event);
-    if (after === undefined) this.#staleVms.add(id);
-    else this.vms.set(id, after);
+    if (after === undefined) this.#staleVms.set(id, event.aggregateversion);
+    else if (after !== before) this.vms.set(id, after);
     if (after !== undefined && after.chassisId === null) this.samples.delete(id);
   }
 
@@ -105,7 +120,8 @@ export class Fleet {
   }
 
   async #reread(): Promise<void> {
-    const vms = [...this.#staleVms];
+    const stale = [...this.#staleVms].filter(([id, version]) => (this.vms.get(id)?.version ?? 0) < version);
+    const vms = stale.map(([id]) => id);
     const ledgers = [...this.#staleLedgers];
     const isChassisStale = this.#isChassisStale;
     if (vms.length + ledgers.length === 0 && !isChassisStale) return;
@@ -120,7 +136,7 @@ export class Fleet {
       else await inParts(vms, async (id) => this.#rereadVm(id));
     } catch {
       // The stream reports a lost connection, and the page loads everything again once it is back.
-      for (const id of vms) this.#staleVms.add(id);
+      for (const [id, version] of stale) this.#staleVms.set(id, version);
       for (const id of ledgers) this.#staleLedgers.add(id);
       this.#isChassisStale ||= isChassisStale;
     } finally {
@@ -145,6 +161,7 @@ export class Fleet {
   #keepVm(vm: VmView): void {
     const known = this.vms.get(vm.vmId);
     const isOlder = known !== undefined && known.incarnation >= vm.incarnation && known.version > vm.version;
+    if ((this.#destroyed.get(vm.vmId) ?? 0) >= vm.version) return;
     if (vm.state === "destroyed") this.vms.delete(vm.vmId);
     else if (!isOlder) this.vms.set(vm.vmId, vm);
   }

@@ -33,14 +33,14 @@ const ROW_PX = 36;
 /** Rows that are kept above and below the visible ones, so that fast scrolling shows no gap. */
 const SPARE_ROWS = 12;
 
+const collator = new Intl.Collator("en", { numeric: true });
+
 export function sorted<T>(items: readonly T[], columns: readonly Column<T>[], sort: string): readonly T[] {
   const isDown = sort.startsWith("-");
   const by = columns.find(({ name }) => name === sort.replace(/^-/, ""))?.sortBy;
   if (by === undefined) return items;
   const compare = (a: number | string, b: number | string) =>
-    typeof a === "number" && typeof b === "number"
-      ? a - b
-      : String(a).localeCompare(String(b), "en", { numeric: true });
+    typeof a === "number" && typeof b === "number" ? a - b : collator.compare(String(a), String(b));
   const keyed = items.map((item) => [by(item), item] as const).sort(([a], [b]) => compare(a, b));
   const result = keyed.map(([, item]) => item);
   return isDown ? result.reverse() : result;

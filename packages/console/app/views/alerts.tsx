@@ -33,7 +33,7 @@ async function removeRule(ruleId: string): Promise<void> {
 
 export function AlertsView() {
   void viewsTick.value;
-  const changes = fleet.events.findLast(({ subject }) => subject.startsWith("alert/"))?.seq ?? 0;
+  const changes = fleet.events.findLast(({ type }) => type.startsWith("bioxen.alert.rule-"))?.seq ?? 0;
   const { data, error, reload } = useQuery(() => query<Result<"alertList">>("alert", "list"), [changes]);
   const canChange = mayCommand.value && !isTenant.value;
   return (

@@ -13,7 +13,7 @@ import { act } from "../ui/messages.tsx";
 import { Page } from "../ui/page.tsx";
 import { useQuery } from "../ui/use-query.ts";
 import { DrainCard, LedgerCard } from "./chassis-cards.tsx";
-import { chassisState, ResourceBars, vmsByChassis } from "./fleet.tsx";
+import { chassisState, ResourceBars } from "./fleet.tsx";
 
 function fullest(chassis: Chassis): string {
   const free = fleet.ledgers.get(chassis.chassisId)?.free ?? chassis.free ?? {};
@@ -26,7 +26,7 @@ function fullest(chassis: Chassis): string {
 
 export function ChassisList() {
   void viewsTick.value;
-  const groups = vmsByChassis();
+  const groups = fleet.vms.byChassis();
   const chassis = [...fleet.chassis.values()];
   return (
     <Page title="Chassis" lead={`${chassis.length} registered`}>
@@ -153,7 +153,7 @@ export function ChassisPage({ chassisId }: { readonly chassisId: string }) {
       </Page>
     );
   }
-  const vms = vmsByChassis().get(chassisId) ?? [];
+  const vms = fleet.vms.byChassis().get(chassisId) ?? [];
   const own = alerts.value.filter(({ target }) => target === chassisId);
   const heartbeat = fleet.heartbeats.get(chassisId);
   return (
@@ -174,18 +174,12 @@ export function ChassisPage({ chassisId }: { readonly chassisId: string }) {
       ))}
       <div class="columns">
         <Card title="Cells" actions={<a href={to(["vms"], { chassis: chassisId })}>List of {vms.length}</a>}>
-          <div class="map-scroll">
-            {vms.length === 0 ? (
-              <p class="small muted">No cell lives here.</p>
-            ) : (
-              <CellMap
-                chassisId={chassisId}
-                vms={vms}
-                by={route.value.fields["by"] === "health" ? "health" : "growth"}
-                zoom={0}
-              />
-            )}
-          </div>
+          <CellMap
+            chassisId={chassisId}
+            vms={vms}
+            by={route.value.fields["by"] === "health" ? "health" : "growth"}
+            zoom={0}
+          />
         </Card>
         <Card title="Resources">
           <ResourceBars chassis={chassis} vms={vms} />

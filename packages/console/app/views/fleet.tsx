@@ -20,9 +20,10 @@ export function chassisState(chassis: ChassisView): string {
 export function lentOn(vms: readonly VmView[]): Readonly<Record<string, number>> {
   const sum: Record<string, number> = {};
   for (const { vmId } of vms) {
-    for (const [name, amount] of Object.entries(fleet.samples.get(vmId)?.lent ?? {})) {
-      sum[name] = (sum[name] ?? 0) + amount;
-    }
+    const lent = fleet.samples.get(vmId)?.lent;
+    // Most VMs borrow nothing.
+    if (lent === undefined) continue;
+    for (const [name, amount] of Object.entries(lent)) sum[name] = (sum[name] ?? 0) + amount;
   }
   return sum;
 }
@@ -53,23 +54,6 @@ export function ResourceBars({
       })}
     </div>
   );
-}
-
-export function vmsByChassis(): ReadonlyMap<string, VmView[]> {
-  const groups = new Map<string, VmView[]>();
-  for (const vm of fleet.vms.values()) {
-    if (vm.chassisId === null) continue;
-    const group = groups.get(vm.chassisId);
-    if (group === undefined) groups.set(vm.chassisId, [vm]);
-    else group.push(vm);
-  }
-  for (const group of groups.values()) group.sort(byId);
-  return groups;
-}
-
-const order = new Intl.Collator("en", { numeric: true });
-export function byId(a: VmView, b: VmView): number {
-  return order.compare(a.vmId, b.vmId);
 }
 
 function Summary() {
@@ -174,15 +158,18 @@ export function ChassisCard({
         </>
       }
     >
-      <div class="map-scroll" tabIndex={-1}>
-        {vms.length === 0 ? (
-          <p class="small muted">No cell lives here.</p>
-        ) : (
-          <CellMap chassisId={chassisId} vms={vms} by={by} zoom={zoom} />
-        )}
-      </div>
+      <CellMap chassisId={chassisId} vms={vms} by={by} zoom={zoom} />
       <ResourceBars chassis={chassis} vms={vms} />
     </Card>
+  );
+}
+
+/** Pages of VMs still arrive: the maps show those that are there. */
+function Reading() {
+  return (
+    <p class="small muted" role="status">
+      Reading the VMs…
+    </p>
   );
 }
 
@@ -190,7 +177,7 @@ export function FleetView() {
   void viewsTick.value;
   const { by = "growth", zoom = "0" } = route.value.fields;
   const mode = MODES.find((one) => one === by) ?? "growth";
-  const groups = vmsByChassis();
+  const groups = fleet.vms.byChassis();
   const owners = [...new Set([...fleet.vms.values()].map(({ owner }) => owner))].sort();
   const chassis = [...fleet.chassis.values()];
   const zoomTo = (step: number) =>
@@ -207,7 +194,7 @@ export function FleetView() {
       }
     >
       <Summary />
-      {!fleet.loaded && <Loading lines={10} />}
+      {!fleet.loaded && (chassis.length === 0 ? <Loading lines={10} /> : <Reading />)}
       {fleet.loaded && chassis.length === 0 && (
         <Card>
           <Empty title="No chassis is registered">
@@ -215,7 +202,7 @@ export function FleetView() {
           </Empty>
         </Card>
       )}
-      {fleet.loaded && chassis.length > 0 && (
+      {chassis.length > 0 && (
         <>
           <div class="row between">
             <fieldset class="row group">

@@ -205,8 +205,7 @@ export function VmPage({ vmId }: { readonly vmId: string }) {
   const known = fleet.vms.get(vmId);
   // A destroyed VM is not in the fleet, but its history and course stay.
   const asked = useQuery(
-    async () =>
-      known === undefined && fleet.loaded ? query<{ vm: VmView }>("vm", "get", { vmId }) : undefined,
+    async () => (known === undefined ? query<{ vm: VmView }>("vm", "get", { vmId }) : undefined),
     [vmId, known === undefined, fleet.loaded],
   );
   const vm = known ?? asked.data?.vm;

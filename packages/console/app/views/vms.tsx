@@ -10,7 +10,6 @@ import { route, setFields, to } from "../router.ts";
 import { Card, Empty, Loading } from "../ui/basics.tsx";
 import { Page } from "../ui/page.tsx";
 import { type Column, sorted, VirtualList } from "../ui/virtual-list.tsx";
-import { byId } from "./fleet.tsx";
 import { OWNER_COLUMN, PLACE_COLUMNS } from "./vm-columns.tsx";
 
 const sampleOf = ({ vmId }: VmView) => fleet.samples.get(vmId);
@@ -126,18 +125,20 @@ export function VmsView() {
   const sampleTick = samplesTick.value;
   const items = useMemo(() => {
     const words = q.toLowerCase().split(/\s+/).filter(Boolean);
-    const kept = [...fleet.vms.values()].filter(
-      (vm) =>
-        (state === "" || vm.state === state) &&
-        (chassis === "" || vm.chassisId === chassis) &&
-        (owner === "" || vm.owner === owner) &&
-        matches(vm, words),
-    );
-    return sorted(kept.sort(byId), COLUMNS, sort === "id" ? "" : sort);
+    const kept = fleet.vms
+      .ordered()
+      .filter(
+        (vm) =>
+          (state === "" || vm.state === state) &&
+          (chassis === "" || vm.chassisId === chassis) &&
+          (owner === "" || vm.owner === owner) &&
+          matches(vm, words),
+      );
+    if (sort === "id") return kept;
+    return sort === "-id" ? kept.toReversed() : sorted(kept, COLUMNS, sort);
   }, [tick, q, state, chassis, owner, sort, byTelemetry ? sampleTick : 0]);
-  const owners = [...new Set([...fleet.vms.values()].map((vm) => vm.owner))].sort();
+  const owners = useMemo(() => [...new Set(fleet.vms.ordered().map((vm) => vm.owner))].sort(), [tick]);
   const isFiltered = `${q}${state}${chassis}${owner}` !== "";
-  const shownItems = sort === "-id" ? items.toReversed() : items;
   return (
     <Page
       title="VMs"
@@ -164,7 +165,7 @@ export function VmsView() {
         <Filter name="owner" title="Owner" values={owners} value={owner} />
       </div>
       <Card class="flush" label="List of VMs">
-        {!fleet.loaded ? (
+        {!fleet.loaded && items.length === 0 ? (
           <Loading lines={12} />
         ) : items.length === 0 ? (
           <Empty title={isFiltered ? "No VM matches the filter" : "There is no VM yet"}>
@@ -177,7 +178,7 @@ export function VmsView() {
         ) : (
           <VirtualList
             label="VMs"
-            items={shownItems}
+            items={items}
             columns={COLUMNS}
             linkOf={(vm) => ({ text: vm.vmId, href: to(["vms", vm.vmId]) })}
             sort={sort}
