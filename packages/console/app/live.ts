@@ -3,6 +3,7 @@
  */
 import { computed, effect, signal } from "@preact/signals";
 import { API, ApiError, all, command, query, queryText, request } from "./api/client.ts";
+import { eventOf, UNREADABLE } from "./api/read-events.ts";
 import { EventStream, type StreamState } from "./api/sse.ts";
 import { Fleet, KEPT_EVENTS } from "./model/fleet.ts";
 import type {
@@ -10,7 +11,6 @@ import type {
   ChassisSample,
   ChassisView,
   LedgerView,
-  LogEvent,
   Session,
   VmSample,
   VmView,
@@ -144,9 +144,10 @@ export async function goLive(): Promise<void> {
   const from = Math.max(1, lastSeq - FIRST_EVENTS);
   new EventStream({
     url: () => `${API}events${queryText({ from: fleet.seq === 0 ? from : fleet.seq + 1 })}`,
-    onEvent: ({ id, data }) => {
+    onEvent: ({ id, event: type, data }) => {
       lastMessageAtMs.value = Date.now();
-      const event = { ...(JSON.parse(data) as object), seq: Number(id) } as LogEvent;
+      if (type === UNREADABLE) return;
+      const event = eventOf(data, Number(id));
       fleet.apply(event);
       if (event.subject.startsWith("alert/")) alertsAreStale = true;
     },

@@ -21,6 +21,9 @@ const SOURCES = [
   "console/tsconfig.json",
   "plot/src/**/*.ts",
   "cell-models/src/**/*.ts",
+  "placement/src/**/*.ts",
+  "contracts/src/**/*.ts",
+  "kernel/src/**/*.ts",
 ];
 const LOCK_FILE = "../pnpm-lock.yaml";
 /** Characters of the digest in the name of a folder: enough that no two sources of a checkout have the same. */

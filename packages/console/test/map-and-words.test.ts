@@ -1,8 +1,46 @@
+import { ALERT_METRICS } from "@bioxen/contracts";
 import { describe, expect, it } from "vitest";
 import { cellAt, cellsBetween, gridFor, moved, topFor } from "../app/charts/grid.ts";
-import { actionsIn } from "../app/model/actions.ts";
+import { actionsIn, undoOf } from "../app/model/actions.ts";
+import { METRICS, ruleOf } from "../app/model/alert-rule.ts";
 import { aggregateOf, decidedBy, whatHappened } from "../app/model/story.ts";
+import type { VmView } from "../app/model/types.ts";
 import { amountsLine, figure, simTime, span } from "../app/model/words.ts";
+
+describe("the undo of an action", () => {
+  const vm = { request: { ribosomes: 503 }, allocation: { ribosomes: 400 } } as unknown as VmView;
+
+  it("leads to what the VM had", () => {
+    expect(undoOf(vm, "pause", {})).toMatchObject({ verb: "resume" });
+    expect(undoOf(vm, "resize", { resources: { ribosomes: "50%" } })).toMatchObject({
+      verb: "resize",
+      payload: { resources: { ribosomes: 400 } },
+    });
+  });
+
+  it("is not offered where nothing leads back", () => {
+    for (const verb of ["stop", "destroy", "set-environment", "snapshot"])
+      expect(undoOf(vm, verb, {})).toBeUndefined();
+  });
+});
+
+describe("the form of an alert rule", () => {
+  it("has the metrics of the contract with their units", () => {
+    const units = Object.entries(ALERT_METRICS).map(([name, { unit }]) => [name, unit]);
+    expect(METRICS).toEqual(Object.fromEntries(units));
+  });
+
+  it("means a rule for all targets or for one", () => {
+    const texts = { ruleId: "slow", metric: "vm.health", side: "below", limit: "50", severity: "warning" };
+    const rule = { ruleId: "slow", metric: "vm.health", below: 50, severity: "warning" };
+    expect(ruleOf({ ...texts, seconds: "", scope: "" })).toEqual({ ...rule, forMs: 0 });
+    expect(ruleOf({ ...texts, seconds: "1.5", scope: "vmId", target: "c1" })).toEqual({
+      ...rule,
+      forMs: 1_500,
+      scope: { vmId: "c1" },
+    });
+  });
+});
 
 describe("the map of cells", () => {
   it("has large squares for few cells, and small ones for thousands", () => {

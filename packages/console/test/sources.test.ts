@@ -15,7 +15,7 @@ const files = globSync("**/*.{ts,tsx}", { cwd: APP }).map((path) => ({
 it("imports types of the contracts only, so that no schema is loaded by a browser, and knows no service", () => {
   expect(files.length).toBeGreaterThan(20);
   const allowed =
-    /^\.|\.css$|^(?:preact|preact\/hooks|@preact\/signals|uplot|@bioxen\/plot|@bioxen\/cell-models)$/;
+    /^\.|\.css$|^(?:preact|preact\/hooks|@preact\/signals|uplot|@bioxen\/plot|@bioxen\/cell-models|@bioxen\/placement)$/;
   const loaded = /^\s*(?:import|export)\b(?!\s+type\b)[^;]*?from\s+"([^"]+)"|\bimport\("([^"]+)"\)/gm;
   const foreign = files.flatMap(({ path, code }) =>
     [...code.matchAll(loaded)]

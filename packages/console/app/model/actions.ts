@@ -2,7 +2,7 @@
  * The actions on a VM that its state allows, in the order of their buttons. The service decides; this table only keeps
  * buttons away that it would refuse.
  */
-import type { VmStateName } from "./types.ts";
+import type { VmStateName, VmView } from "./types.ts";
 
 export interface Action {
   readonly verb: string;
@@ -45,4 +45,35 @@ export const ACTIONS: readonly Action[] = [
 
 export function actionsIn(state: VmStateName): readonly Action[] {
   return ACTIONS.filter(({ from }) => from.includes(state));
+}
+
+export type Payload = Readonly<Record<string, unknown>>;
+
+export interface Back {
+  readonly verb: string;
+  readonly payload: Payload;
+  /** What is said once it is done. */
+  readonly words: string;
+}
+
+/**
+ * What takes an action back: the command that leads to what the VM had before. undefined for an action that cannot be
+ * taken back, such as a stop, after which there is no guest. A move has a button of its own while it is under way, and
+ * the view of a VM has only the medium of its creation.
+ */
+export function undoOf(before: VmView, verb: string, payload: Payload): Back | undefined {
+  const changed = (field: string) => Object.keys((payload[field] ?? {}) as object);
+  switch (verb) {
+    case "pause":
+      return { verb: "resume", payload: {}, words: "runs again" };
+    case "resume":
+      return { verb: "pause", payload: {}, words: "paused again" };
+    case "resize": {
+      const had = before.allocation ?? before.request;
+      const resources = Object.fromEntries(changed("resources").map((name) => [name, had[name] ?? 0]));
+      return { verb, payload: { resources }, words: "has its earlier resources again" };
+    }
+    default:
+      return undefined;
+  }
 }

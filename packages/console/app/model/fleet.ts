@@ -152,7 +152,8 @@ export class Fleet {
 
   async #rereadLedgers(ids: readonly string[]): Promise<void> {
     await inParts(ids, async (id) => {
-      const ledger = await this.#source.ledger(id);
+      // The last events of a ledger come when its chassis is removed.
+      const ledger = this.chassis.has(id) ? await this.#source.ledger(id) : undefined;
       if (ledger === undefined) this.ledgers.delete(id);
       else this.ledgers.set(id, ledger);
     });

@@ -104,31 +104,34 @@ export function AmountsTable({
 }) {
   const names = [...new Set(rows.flatMap(([, amounts]) => Object.keys(amounts ?? {})))];
   return (
-    <table class="plain-table">
-      <caption class="visually-hidden">{caption}</caption>
-      <thead>
-        <tr>
-          <th scope="col">Resource</th>
-          {rows.map(([title]) => (
-            <th scope="col" class="num" key={title}>
-              {title}
-            </th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {names.map((name) => (
-          <tr key={name}>
-            <th scope="row">{resourceName(name)}</th>
-            {rows.map(([title, amounts]) => (
-              <td class="num" key={title}>
-                {amounts?.[name] === undefined ? "–" : count(amounts[name])}
-              </td>
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: on a phone the table is scrolled, also with the keyboard
+    <section class="table-scroll" tabIndex={0} aria-label={caption}>
+      <table class="plain-table">
+        <caption class="visually-hidden">{caption}</caption>
+        <thead>
+          <tr>
+            <th scope="col">Resource</th>
+            {rows.map(([title]) => (
+              <th scope="col" class="num" key={title}>
+                {title}
+              </th>
             ))}
           </tr>
-        ))}
-      </tbody>
-    </table>
+        </thead>
+        <tbody>
+          {names.map((name) => (
+            <tr key={name}>
+              <th scope="row">{resourceName(name)}</th>
+              {rows.map(([title, amounts]) => (
+                <td class="num" key={title}>
+                  {amounts?.[name] === undefined ? "–" : count(amounts[name])}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
   );
 }
 

@@ -8,11 +8,11 @@ import type { ActiveAlertView, AlertRuleView, Result } from "../model/types.ts";
 import { count } from "../model/words.ts";
 import { to } from "../router.ts";
 import { Badge, Button, Card, Empty, ErrorNote, Loading, Time } from "../ui/basics.tsx";
-import { confirmed } from "../ui/dialog.tsx";
 import { act } from "../ui/messages.tsx";
 import { Page } from "../ui/page.tsx";
 import { Table } from "../ui/table.tsx";
 import { useQuery } from "../ui/use-query.ts";
+import { AlertRuleForm } from "./alert-rule-form.tsx";
 
 /** Where the target of an alert is shown. */
 function Target({ target }: { readonly target: string }) {
@@ -26,15 +26,22 @@ function condition({ metric, above, below, forMs }: AlertRuleView): string {
   return `${metric} ${limit}${forMs === 0 ? "" : ` for ${forMs / 1000} s`}`;
 }
 
-async function removeRule(ruleId: string): Promise<void> {
-  if (!(await confirmed(`Remove the rule ${ruleId}?`, "Its active alerts end.", "Remove"))) return;
-  await act(`${ruleId} is removed`, () => command("alert", "remove-rule", { ruleId }));
+async function removeRule({ isDefault, version, ...rule }: AlertRuleView): Promise<void> {
+  const { ruleId } = rule;
+  await act(`${ruleId} is removed, and its alerts end`, () => command("alert", "remove-rule", { ruleId }), {
+    done: `${ruleId} is set again`,
+    action: () => command("alert", "set-rule", rule),
+  });
 }
+
+/** Active alerts that are shown at first: a chassis that fails raises one for each of its VMs. */
+const SHOWN = 100;
 
 export function AlertsView() {
   void viewsTick.value;
   const changes = fleet.events.findLast(({ type }) => type.startsWith("bioxen.alert.rule-"))?.seq ?? 0;
   const { data, error, reload } = useQuery(() => query<Result<"alertList">>("alert", "list"), [changes]);
+  const [shown, setShown] = useState(SHOWN);
   const canChange = mayCommand.value && !isTenant.value;
   return (
     <Page title="Alerts" lead={`${alerts.value.length} active`}>
@@ -45,7 +52,7 @@ export function AlertsView() {
         ) : (
           <Table<ActiveAlertView>
             caption="Active alerts"
-            rows={alerts.value}
+            rows={alerts.value.slice(0, shown)}
             keyOf={(one) => `${one.ruleId} ${one.target}`}
             columns={[
               ["Severity", (one) => <Badge state={one.severity} />],
@@ -56,6 +63,11 @@ export function AlertsView() {
               ["Since", (one) => <Time ms={one.sinceMs} withAge />],
             ]}
           />
+        )}
+        {alerts.value.length > shown && (
+          <Button kind="quiet" onClick={() => setShown(shown + SHOWN)}>
+            Show more
+          </Button>
         )}
       </Card>
       <Card class="flush" title="Rules">
@@ -82,7 +94,7 @@ export function AlertsView() {
                 "",
                 (rule) =>
                   canChange && (
-                    <Button label={`Remove ${rule.ruleId}`} onClick={() => void removeRule(rule.ruleId)}>
+                    <Button label={`Remove ${rule.ruleId}`} onClick={() => void removeRule(rule)}>
                       Remove
                     </Button>
                   ),
@@ -91,6 +103,7 @@ export function AlertsView() {
           />
         )}
       </Card>
+      {canChange && <AlertRuleForm rules={data?.rules ?? []} />}
     </Page>
   );
 }

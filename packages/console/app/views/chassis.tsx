@@ -81,10 +81,20 @@ export function ChassisList() {
   );
 }
 
+/** What takes a command back, and what is said then. A drain has its own button, and a removed chassis its agent. */
+const BACK: Readonly<Record<string, readonly [verb: string, words: string]>> = {
+  cordon: ["uncordon", "open to new VMs again"],
+  uncordon: ["cordon", "closed to new VMs again"],
+};
+
 async function run(chassisId: string, verb: string, label: string, question?: string): Promise<void> {
   if (question !== undefined && !(await confirmed(`${label} ${chassisId}?`, question, label))) return;
-  await act(`${chassisId}: ${label.toLowerCase()} was accepted`, () =>
-    command("chassis", verb, { chassisId }),
+  const send = (one: string) => command("chassis", one, { chassisId });
+  const back = BACK[verb];
+  await act(
+    `${chassisId}: ${label.toLowerCase()} was accepted`,
+    () => send(verb),
+    back && { done: `${chassisId}: ${back[1]}`, action: () => send(back[0]) },
   );
 }
 

@@ -4,7 +4,7 @@
 import { all, command } from "../api/client.ts";
 import { fleet, session, viewsTick } from "../live.ts";
 import { whatHappened } from "../model/story.ts";
-import type { QuotaView } from "../model/types.ts";
+import type { Amounts, QuotaView } from "../model/types.ts";
 import { count, inOrder, RESOURCE_ORDER, resourceName } from "../model/words.ts";
 import { to } from "../router.ts";
 import { Badge, Button, Card, Empty, ErrorNote, Loading, ResourceBar, Time } from "../ui/basics.tsx";
@@ -13,22 +13,29 @@ import { Page } from "../ui/page.tsx";
 import { Table } from "../ui/table.tsx";
 import { useQuery } from "../ui/use-query.ts";
 
-function QuotaForm({ onDone }: { readonly onDone: () => void }) {
+interface QuotaFormProps {
+  readonly quotas: readonly QuotaView[];
+  readonly onDone: () => void;
+}
+
+function QuotaForm({ quotas, onDone }: QuotaFormProps) {
   const send = async (form: HTMLFormElement) => {
     const texts = Object.fromEntries(
       [...new FormData(form).entries()].map(([name, value]) => [name, String(value).trim()]),
     );
-    const { kind, name, ...amounts } = texts;
+    const { kind = "label", name = "", ...amounts } = texts;
     const resources = Object.fromEntries(
       Object.entries(amounts)
         .filter(([, text]) => text !== "")
         .map(([resource, text]) => [resource, Number(text)]),
     );
-    if (
-      await act(`the quota of ${name} is set`, () =>
-        command("quota", "set", { [kind ?? "label"]: name, resources }),
-      )
-    ) {
+    const before = quotas.find(({ owner, label }) => name === (kind === "owner" ? owner : label));
+    const set = (limits: Amounts) => command("quota", "set", { [kind]: name, resources: limits });
+    const undo = {
+      done: `the quota of ${name} is as before`,
+      action: () => set(before?.resources ?? {}).then(onDone),
+    };
+    if (await act(`the quota of ${name} is set`, () => set(resources), undo)) {
       form.reset();
       onDone();
     }
@@ -101,7 +108,7 @@ export function QuotasView() {
           </Card>
         ))}
       </div>
-      {(role === "admin" || role === "anonymous") && <QuotaForm onDone={reload} />}
+      {(role === "admin" || role === "anonymous") && <QuotaForm quotas={data ?? []} onDone={reload} />}
     </Page>
   );
 }

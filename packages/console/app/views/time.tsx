@@ -14,6 +14,7 @@ import { Page } from "../ui/page.tsx";
 import { useQuery } from "../ui/use-query.ts";
 import { type Column, sorted, VirtualList } from "../ui/virtual-list.tsx";
 import { OWNER_COLUMN, PLACE_COLUMNS } from "./vm-columns.tsx";
+import { WhatIf } from "./what-if.tsx";
 
 interface Past {
   readonly atSeq: number;
@@ -185,6 +186,7 @@ export function TimeView() {
               />
             )}
           </Card>
+          <WhatIf key={asked} toSeq={asked} chassis={data.chassis} />
         </>
       )}
     </Page>

@@ -4,6 +4,7 @@
  */
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import { isTenant, mayCommand } from "../live.ts";
 import { route, to } from "../router.ts";
 import { Card, Empty, ErrorNote, Loading } from "../ui/basics.tsx";
 import { Page } from "../ui/page.tsx";
@@ -67,9 +68,28 @@ const PLAIN: Readonly<Record<string, ComponentType<object>>> = {
   principals: PrincipalsView,
 };
 
+/** Views of what a tenant may not read. The navigation has no entry for them; an address can name them. */
+const FOR_OPERATORS = new Set(["time", "alerts", "quotas"]);
+
+function NotForYou({ title, why }: { readonly title: string; readonly why: string }) {
+  return (
+    <Page title={title}>
+      <Card>
+        <Empty title={why}>
+          <a href="#/">Overview of the fleet</a>
+        </Empty>
+      </Card>
+    </Page>
+  );
+}
+
 export function ViewOf() {
   const [view = "", id] = route.value.path;
   const Plain = PLAIN[view];
+  if (isTenant.value && FOR_OPERATORS.has(view))
+    return <NotForYou title="Not for tenants" why="This view shows what belongs to all tenants" />;
+  if (!mayCommand.value && (view === "create" || id === "new"))
+    return <NotForYou title="Not for observers" why="An observer looks, and changes nothing" />;
   if (id === undefined && Plain !== undefined) return <Plain />;
   if (id !== undefined && view === "vms") return <VmPage key={id} vmId={id} />;
   if (id !== undefined && view === "chassis") return <ChassisPage key={id} chassisId={id} />;

@@ -4,14 +4,12 @@
 import { useState } from "preact/hooks";
 import { command } from "../api/client.ts";
 import { fleet } from "../live.ts";
-import { type Action, actionsIn } from "../model/actions.ts";
+import { type Action, actionsIn, type Payload, undoOf } from "../model/actions.ts";
 import type { VmView } from "../model/types.ts";
 import { count, inOrder, resourceName } from "../model/words.ts";
 import { Button } from "../ui/basics.tsx";
 import { confirmed, Dialog } from "../ui/dialog.tsx";
 import { act } from "../ui/messages.tsx";
-
-type Payload = Readonly<Record<string, unknown>>;
 
 interface FormProps {
   readonly vm: VmView;
@@ -52,19 +50,13 @@ const MEDIUM: readonly [string, string, string][] = [
   ["chloramphenicolMicromolar", "Chloramphenicol (µM)", "0 or more"],
 ];
 
-function Medium({ vm }: FormProps) {
+function Medium(_: FormProps) {
   return (
     <div class="form-grid">
       {MEDIUM.map(([name, title, hint]) => (
         <label class="field" key={name}>
           <span>{title}</span>
-          <input
-            name={name}
-            type="number"
-            min="0"
-            step="any"
-            placeholder={String(vm.environment[name] ?? hint)}
-          />
+          <input name={name} type="number" min="0" step="any" placeholder={hint} />
         </label>
       ))}
       <p class="hint">An empty field stays as it is.</p>
@@ -132,9 +124,16 @@ export function payloadOf(form: Action["form"], texts: Readonly<Record<string, s
   return texts;
 }
 
-export async function actOn(vmId: string, action: Action, payload: Payload = {}): Promise<boolean> {
+async function actOn(vm: VmView, action: Action, payload: Payload = {}): Promise<boolean> {
+  const { vmId } = vm;
   const done = `${vmId}: ${action.label.toLowerCase()} was accepted`;
-  return act(done, () => command("vm", action.verb, { vmId, ...payload }));
+  const send = (verb: string, fields: Payload) => command("vm", verb, { vmId, ...fields });
+  const back = undoOf(vm, action.verb, payload);
+  return act(
+    done,
+    () => send(action.verb, payload),
+    back && { done: `${vmId}: ${back.words}`, action: () => send(back.verb, back.payload) },
+  );
 }
 
 function ActionForm({
@@ -150,7 +149,7 @@ function ActionForm({
   const [isSending, setSending] = useState(false);
   const send = async (payload: Payload) => {
     setSending(true);
-    const isDone = await actOn(vm.vmId, action, payload);
+    const isDone = await actOn(vm, action, payload);
     setSending(false);
     if (isDone) onClose();
   };
@@ -184,16 +183,14 @@ export function VmActions({ vm }: { readonly vm: VmView }) {
     if (question !== undefined && !(await confirmed(`${label} ${vm.vmId}?`, question, label, isDanger)))
       return;
     setBusy(action.verb);
-    await actOn(vm.vmId, action);
+    await actOn(vm, action);
     setBusy("");
   };
   return (
     <>
       {vm.migration !== null && (
         <Button
-          onClick={() =>
-            void actOn(vm.vmId, { verb: "cancel-migration", label: "Cancel the move", from: [] })
-          }
+          onClick={() => void actOn(vm, { verb: "cancel-migration", label: "Cancel the move", from: [] })}
         >
           Cancel the move
         </Button>

@@ -135,7 +135,7 @@ function Overview({ vm }: { readonly vm: VmView }) {
                   .join(", ") || "none",
               ],
               [
-                "Medium",
+                "Medium at creation",
                 Object.entries(vm.environment)
                   .map(([name, value]) => `${name} ${value}`)
                   .join(", ") || "default of the type",
