@@ -106,20 +106,14 @@ async function runBoth(words: string, args: readonly string[] = []): Promise<Jso
 
 describe("--json", () => {
   it("matches the schemas of the commands that start, inspect and configure a stack", async () => {
-    const up = await spawned(
-      "up",
-      "--detach",
-      "--chassis",
-      "ecoli:1,yeast:1",
-      "--time-scale",
-      "60",
-      "--json",
-    );
+    const line = "up --detach --chassis ecoli:1,yeast:1 --time-scale 60 --json";
+    const up = await spawned(...line.split(" "));
     checked("up", up);
     const { services } = await runBoth("status");
     const processes = services.flatMap((one: { processes: { pid: number }[] }) => one.processes);
     expect(new Set(processes.map(({ pid }: { pid: number }) => pid))).toHaveProperty("size", SERVICES.length);
     await runBoth("doctor");
+    await run("support-bundle", [join(home, "support.zip")]);
     await runBoth("env");
     await run("console", ["--no-open"]);
     await run("completion", ["bash"]);

@@ -197,6 +197,7 @@ describe.each(WIDTHS)("on a terminal of %i columns", (columns) => {
     });
     for (const words of ["alerts ls", "alerts rules", "alerts dead", "report", "status"]) await run(words);
     await run("doctor");
+    await run("support-bundle", [join(dir, `${columns}.zip`)]);
     await run("pool orphans");
     await run("pool adopt", ["absent"], { code: 1 });
     await run("pool delete", ["absent"], { code: 1 });

@@ -3,9 +3,10 @@
  * trace, in a log line or in the list of processes.
  */
 import { execFile } from "node:child_process";
-import { readdir, readFile } from "node:fs/promises";
+import { appendFile, readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { strFromU8, unzipSync } from "fflate";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Collector } from "./collector.ts";
 import { eventually, World } from "./world.ts";
@@ -93,4 +94,28 @@ it("is in no output of a whole run", async () => {
   outputs.push(JSON.stringify([collector.spans, collector.logs, collector.metrics]));
   expect(planted).toBeGreaterThan(5);
   for (const output of outputs) expect(output).not.toMatch(ANY_SECRET);
+});
+
+it("is in no support bundle, although the logs have it", async () => {
+  const log = join(world.stack.dataDir, "log", "monitor.log");
+  const seed = `SU${"A2".repeat(28)}`;
+  await appendFile(log, `{"msg":"login","password":"${secret()}"}\nPOOL_PASSWORD=${secret()}\n${seed}\n`);
+  const file = join(world.stack.dataDir, "support.zip");
+  const written = await world.bioxen("support-bundle", file);
+  expect(written.code, written.stderr).toBe(0);
+  expect((await stat(file)).mode & 0o777).toBe(0o600);
+  const files = unzipSync(await readFile(file));
+  const texts = Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, strFromU8(bytes)]));
+  expect(JSON.parse(texts["bundle.json"] ?? "")).toMatchObject({ leftOut: [] });
+  for (const name of ["doctor", "machine", "settings", "status"]) JSON.parse(texts[`${name}.json`] ?? "");
+  expect(texts["metrics/monitor.prom"]).toContain("process_cpu_seconds_total");
+  expect(texts["log/monitor.log"]).toContain("monitor is ready");
+  expect(texts["log/monitor.log"]?.match(/removed: it may be a credential/g)).toHaveLength(3);
+  for (const [name, text] of Object.entries(texts)) {
+    expect(text, name).not.toMatch(ANY_SECRET);
+    expect(text, name).not.toContain(seed);
+  }
+  const again = await world.bioxen("support-bundle", file);
+  expect(again.code).toBe(2);
+  expect(again.stderr).toContain("exists: name another file");
 });

@@ -2,6 +2,7 @@
  * No command, and no `connect()`, outlives its deadline because a server is silent.
  */
 import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,12 +21,15 @@ const TIMEOUT_MS = 200;
  */
 const GRACE_MS = 12_000;
 
+const EXIT_DONE = 0;
 const EXIT_REFUSED = 1;
 const EXIT_UNREACHABLE = 3;
 
 /** Commands that talk to no server, or that start their own. */
 const WITHOUT_SERVER =
   /^(?:up|down|demo|fake-xapi|env|config .*|completion|version|vm predict|experiment plan|backup verify)$/;
+/** Exit codes of the commands that say what is wrong with the server. */
+const EXPECTED: Readonly<Record<string, number>> = { doctor: EXIT_REFUSED, "support-bundle": EXIT_DONE };
 /** Arguments of the commands that need some. */
 const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   "vm create": ["c1", "--type", "syn3a", "--start"],
@@ -85,6 +89,7 @@ afterAll(async () => {
 function argumentsOf(path: string): readonly string[] {
   if (path === "auth provision") return ["--keys", join(dir, "keys")];
   if (path.startsWith("backup ")) return [join(dir, "backup")];
+  if (path === "support-bundle") return [join(dir, `${randomUUID()}.zip`)];
   if (path === "experiment plot") return ["a", "--x", "a", "--y", "r"];
   if (path === "experiment run") return [join(dir, "experiment.json")];
   if (path === "apply") return ["-f", join(dir, "fleet.yaml"), "--yes"];
@@ -108,7 +113,7 @@ describe.each(["mute", "stopped"] as const)("with a %s server", (kind) => {
           `${TIMEOUT_MS}`,
         ]);
         const tookMs = Math.round(performance.now() - beganAtMs);
-        const expected = path === "doctor" ? EXIT_REFUSED : EXIT_UNREACHABLE;
+        const expected = EXPECTED[path] ?? EXIT_UNREACHABLE;
         if (code !== expected || tookMs > TIMEOUT_MS + GRACE_MS) {
           outcomes.push(`${args.join(" ")}: exit ${code} after ${tookMs} ms: ${stderr}`);
         }

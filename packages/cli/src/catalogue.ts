@@ -63,6 +63,10 @@ export const CATALOGUE: readonly (CommandModule | CommandGroup)[] = [
   },
   { names: ["fake-xapi"], load: async () => (await import("./commands/fake-xapi.ts")).addFakeXapiCommand },
   { names: ["doctor"], load: async () => (await import("./commands/doctor.ts")).addDoctorCommand },
+  {
+    names: ["support-bundle"],
+    load: async () => (await import("./commands/support-bundle.ts")).addSupportBundleCommand,
+  },
   { names: ["demo"], load: async () => (await import("./commands/demo.ts")).addDemoCommand },
   { names: ["top"], load: async () => (await import("./commands/top.ts")).addTopCommand },
   { names: ["ps"], load: async () => (await import("./commands/vm-list.ts")).addPsCommand },

@@ -136,7 +136,7 @@ export * from "./resource-problems.ts";
 export * from "./resources.ts";
 export * from "./schedule.ts";
 export * from "./schemas.ts";
-export { dataWithoutSecrets } from "./secrets.ts";
+export { dataWithoutSecrets, lineWithoutSecrets } from "./secrets.ts";
 export * from "./service-access.ts";
 export * from "./sizes.ts";
 export * from "./skipped-messages.ts";

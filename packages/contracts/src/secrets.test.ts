@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { ENDPOINTS } from "./endpoints/catalogue.ts";
 import { problemsOf } from "./endpoints/endpoint.ts";
 import { checkedBy } from "./issue-words.ts";
-import { dataWithoutSecrets, secretsInProgram } from "./secrets.ts";
+import { dataWithoutSecrets, lineWithoutSecrets, secretsInProgram } from "./secrets.ts";
 
 const SECRET = "hunter2-horse-battery";
 const SEED = `SU${"A2".repeat(28)}`;
@@ -139,5 +139,30 @@ describe("the record of a malformed request", () => {
   it("is removed as a whole where it is no JSON and may hold a secret", () => {
     expect(recorded(`{"password": "${SECRET}"`)).not.toContain(SECRET);
     expect(recorded(`{"vmId": "a"`)).toBe(`{"vmId": "a"`);
+  });
+});
+
+describe("a line of a log", () => {
+  const token = `bioxen_${"Ab0-_".repeat(9)}`;
+
+  it.each([
+    ["a JSON document", JSON.stringify({ level: "info", url: `nats://me:${SECRET}@host`, seq: 3 })],
+    ["a field with the name of a secret", JSON.stringify({ msg: "login", password: SECRET })],
+    ["a list", JSON.stringify({ args: ["--url", `nats://me:${SECRET}@host`] })],
+    ["an assignment in plain text", `BIOXEN_POOL_PASSWORD=${SECRET}`],
+    ["a seed in plain text", `[1] 2026/11/29 connected as ${SEED}`],
+    ["a token of the gateway", `GET /v1/vms ${token}`],
+  ])("loses the secret in %s", (_where, line) => {
+    const shown = lineWithoutSecrets(line);
+    for (const secret of [SECRET, SEED, token]) expect(shown).not.toContain(secret);
+  });
+
+  it("keeps what is no secret", () => {
+    for (const line of [
+      '{"level":"info","msg":"ready","vmId":"cell-a","token":3}',
+      "[1] Server is ready",
+      "",
+    ])
+      expect(lineWithoutSecrets(line)).toBe(line);
   });
 });

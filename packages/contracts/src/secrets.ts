@@ -12,11 +12,11 @@ import type { Problem } from "./endpoints/problem.ts";
 const SECRET_NAME =
   /pass(?:word|wd|phrase)?$|password|passwd|passphrase|secret|credential|(?:private|api|ssh|access).?key|^key$|token|authorization|bearer|(?:^|[^a-z])pw$/i;
 /**
- * Secrets whose form alone shows what they are: private keys in PEM, seeds of NATS, the password of a URL, and the value of
- * a header for a bearer. The repetitions are bounded, so that the time grows with the length of the text only.
+ * Secrets whose form alone shows what they are: private keys in PEM, seeds of NATS, tokens of the gateway, the password of a
+ * URL, and the value of a header for a bearer. The repetitions are bounded, so that the time grows with the length of the text only.
  */
 const SECRET_FORM =
-  /-----BEGIN [A-Z ]*PRIVATE KEY-----|\bS[UAONX][A-Z2-7]{56}\b|:\/\/[^\s/:@]{0,64}:[^\s/@]{1,256}@|\bBearer [\w.~+/-]{16}/i;
+  /-----BEGIN [A-Z ]*PRIVATE KEY-----|\bS[UAONX][A-Z2-7]{56}\b|\bbioxen_[\w-]{40}|:\/\/[^\s/:@]{0,64}:[^\s/@]{1,256}@|\bBearer [\w.~+/-]{16}/i;
 /**
  * An assignment of a text in Lua: a name, `=`, and a quoted text that is not empty. A match begins only at the start of a
  * word, so that the time grows with the length of a line, and not with its square.
@@ -93,5 +93,17 @@ export function dataWithoutSecrets(data: Uint8Array): Uint8Array {
     const names = text.match(/[A-Za-z_][\w-]{0,63}/g) ?? [];
     const isSuspect = SECRET_FORM.test(text) || names.some((name) => SECRET_NAME.test(name));
     return isSuspect ? new TextEncoder().encode(JSON.stringify(REMOVED)) : data;
+  }
+}
+
+/** Returns a line of a log, a JSON document or plain text, without what may be a secret. */
+export function lineWithoutSecrets(line: string): string {
+  try {
+    const cleaned = (name: string, value: unknown) =>
+      // A number is the token of a lease, or a count. A service writes no request that could hold a secret number.
+      typeof value === "string" && (SECRET_NAME.test(name) || mayHoldSecret(value)) ? REMOVED : value;
+    return JSON.stringify(JSON.parse(line, cleaned));
+  } catch {
+    return mayHoldSecret(line) ? REMOVED : line;
   }
 }

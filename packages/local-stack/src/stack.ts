@@ -27,6 +27,7 @@ import { DataDirectory, inUse } from "./data-directory.ts";
 import { DEFAULT_CHASSIS, DEFAULT_STACK_TIME_SCALE } from "./defaults.ts";
 import { GATEWAY, type GatewayOptions, gatewayEntry, gatewayEnvironment } from "./gateway.ts";
 import { serviceMark } from "./leftovers.ts";
+import { rotateLogs } from "./log-rotation.ts";
 import { agentEnvironment, type LocalPool, withoutPool } from "./pool.ts";
 import { startServer } from "./server.ts";
 import { findServerBinary } from "./server-binary.ts";
@@ -132,7 +133,12 @@ export async function startLocalStack(options: LocalStackOptions = {}): Promise<
   if (!(directory instanceof DataDirectory)) throw inUse(dataDir, directory.heldBy);
   const children: SupervisedChild[] = [];
   let stopping: Promise<void> | undefined;
+  const endRotation = rotateLogs(
+    () => children.map(({ spec }) => spec.logFile),
+    options.onProgress ?? (() => undefined),
+  );
   const stop = () => {
+    endRotation();
     stopping ??= endAll(children, home, directory);
     return stopping;
   };

@@ -18,8 +18,8 @@ Examples:
   bioxen config set up.chassis ecoli:2,yeast:1
   bioxen config unset server`;
 
-/** Returns the entry of one setting in the document that `--json` prints. */
-function viewOf({ setting, value, origin }: Resolved) {
+/** Returns the entry of one setting in the document that `--json` prints, without a password or token. */
+export function viewOf({ setting, value, origin }: Resolved) {
   const { key, variable, flags, meaning } = setting;
   return { key, value: shownValue(setting, value) ?? null, origin, variable, flags, meaning };
 }

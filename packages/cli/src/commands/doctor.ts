@@ -33,16 +33,21 @@ export function addDoctorCommand(program: Command): void {
     .description("check this machine, the server, services and chassis; print a remedy for each problem")
     .action(async (_options, command: Command) => {
       const options = globalsOf(command);
-      const findings = [
-        ...(await machineFindings()),
-        ...(await certificateFindings((await connectionOf(options))?.tls)),
-        ...(await clusterFindings(options)),
-      ];
+      const findings = await allFindings(options);
       const failed = findings.some((finding) => finding.verdict === "fail");
       if (options.json === true) sayJson({ ok: !failed, findings });
       else for (const finding of findings) say(words(finding));
       if (failed) process.exitCode = EXIT_REFUSED;
     });
+}
+
+/** Returns what `bioxen doctor` reports. */
+export async function allFindings(options: GlobalOptions): Promise<Finding[]> {
+  return [
+    ...(await machineFindings()),
+    ...(await certificateFindings((await connectionOf(options))?.tls)),
+    ...(await clusterFindings(options)),
+  ];
 }
 
 function words({ check, verdict, found, remedy }: Finding): string {

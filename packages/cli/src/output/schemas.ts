@@ -40,6 +40,7 @@ import { predictOutput } from "./predict-schema.ts";
 import { replayOutput } from "./replay-schema.ts";
 import { rerunOutput } from "./rerun-schema.ts";
 import { stack, statusOutput } from "./status-schema.ts";
+import { supportBundle } from "./support-schema.ts";
 
 export interface Output {
   /** `document`: a single JSON document. `lines`: one document per line, for commands that follow a stream. */
@@ -257,6 +258,7 @@ export const OUTPUTS: Readonly<Record<string, Output>> = {
   "quota set": reply("quotaSet"),
   "quota get": reply("quotaGet"),
   "quota ls": reply("quotaList"),
+  "support-bundle": shaped(supportBundle),
   "backup create": shaped(backupCreated),
   "backup verify": shaped(backupVerified),
   "backup restore": shaped(backupRestored),
