@@ -3,7 +3,8 @@
  * bit, an increment has only what is new, and each flipped byte is found.
  */
 import { cp, mkdir, open, readdir, readFile, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { datedName } from "@bioxen/backup";
 import { WEISSE } from "@bioxen/cell-models";
 import { type LocalStack, startLocalStack } from "@bioxen/local-stack";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -73,6 +74,22 @@ it("writes a backup of a stack with keys, and an increment with only what is new
   expect(more.bytesAdded).toBeLessThan(more.bytes);
   const verified = await world.bioxenJson("backup", "verify", backup());
   expect(verified).toMatchObject({ state: "valid", seq: more.seq, problems: [], leftovers: [] });
+});
+
+it("keeps the youngest dated backups of a folder", async () => {
+  const parent = join(world.dir, "nightly");
+  const made: string[] = [];
+  for (const removed of [0, 0, 1]) {
+    const { dir, ...written } = await world.bioxenJson("backup", "create", parent, "--keep", "2");
+    expect(written.removed).toEqual(made.splice(0, removed).map((path) => basename(path)));
+    made.push(dir);
+    // The next folder has another second in its name.
+    await eventually("a second has passed", () => (datedName(Date.now()) > basename(dir) ? true : undefined));
+  }
+  expect((await readdir(parent)).sort()).toEqual(made.map((path) => basename(path)));
+  for (const dir of made) expect((await world.bioxenJson("backup", "verify", dir)).state).toBe("valid");
+  const both = await world.bioxen("backup", "create", parent, "--keep", "2", "--incremental");
+  expect(both.code).toBe(2);
 });
 
 it("finds a flipped byte in any file", async () => {

@@ -2,31 +2,36 @@
  * `bioxen backup`: writes, verifies and restores backups of a BioXen.
  */
 
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import {
   type BackupDirectory,
   createBackup,
+  datedName,
   filesOf,
+  MAX_KEPT_BACKUPS,
   type Manifest,
   MIN_PASSPHRASE,
   readPassphrase,
+  removeOlderBackups,
   verifyBackup,
   writeKeys,
 } from "@bioxen/backup";
 import { BIOXEN_VERSION } from "@bioxen/contracts";
 import { localStackAt, openStreamSource } from "@bioxen/nats";
-import type { Command } from "commander";
-import { damaged, whileLocked } from "../backup-directory.ts";
+import { type Command, Option } from "commander";
+import { damaged, verifiedManifest, whileLocked } from "../backup-directory.ts";
 import { BackupProgress, backupWords, bytesInWords } from "../backup-words.ts";
 import { type KeysOption, withKeysOption } from "../keys-option.ts";
 import { recordFileOf } from "../log-inspection.ts";
 import { CommandEnd, EXIT_REFUSED, endOf, usage } from "../outcome.ts";
+import { integerIn } from "../parse.ts";
 import { conclude, globalsOf, say, sayJson, withSession } from "../run.ts";
 import type { GlobalOptions, Session } from "../session.ts";
 import { addRestoreCommand } from "./backup-restore.ts";
 
 interface CreateFlags extends KeysOption {
   readonly incremental?: boolean;
+  readonly keep?: number;
   readonly withKeys?: boolean;
   readonly passphraseFile?: string;
 }
@@ -39,6 +44,11 @@ export function addBackupCommands(program: Command): void {
     )
     .argument("<dir>", "directory of the backup; made when it does not exist")
     .option("--incremental", "add what is new since the backup in the directory, if there is one")
+    .addOption(
+      new Option("--keep <n>", "write a dated folder below the directory, and keep the n youngest of them")
+        .argParser(integerIn({ min: 1, max: MAX_KEPT_BACKUPS }))
+        .conflicts("incremental"),
+    )
     .option("--with-keys", "also write the keys of the stack, encrypted with the passphrase")
     .option("--passphrase-file <file>", `file with the passphrase, of at least ${MIN_PASSPHRASE} characters`)
     .action(async (dir: string, flags: CreateFlags, command: Command) => {
@@ -62,10 +72,11 @@ async function create(
   flags: CreateFlags,
 ): Promise<void> {
   const progress = new BackupProgress("copying");
+  const target = flags.keep === undefined ? dir : join(dir, datedName(Date.now()));
   const source = await openStreamSource(session.bus, await recordFileOf(session));
   const keys = await keysToWrite(session, flags);
   const startedAtMs = performance.now();
-  const written = await whileLocked(dir, async (directory) => {
+  const written = await whileLocked(target, async (directory) => {
     const present = await presentManifest(directory);
     const previous = flags.incremental === true ? present : undefined;
     await directory.removeLeftovers(present);
@@ -91,7 +102,7 @@ async function create(
   const added = files.filter(({ path }) => !known.has(path)).reduce((sum, { bytes }) => sum + bytes, 0);
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   const result = {
-    dir: resolve(dir),
+    dir: resolve(target),
     seq: manifest.log.seq,
     clusterId: manifest.log.clusterId,
     keys: manifest.keys !== undefined,
@@ -100,10 +111,18 @@ async function create(
     bytes: total,
     bytesAdded: added,
     elapsedMs: Math.round(performance.now() - startedAtMs),
+    ...(flags.keep === undefined ? {} : { removed: await olderRemoved(dir, target, flags.keep) }),
   };
   if (json === true) return sayJson({ ok: true, ...result });
   say(`backup of ${backupWords(manifest)}`);
   say(`${files.length} files, ${bytesInWords(total)}; ${bytesInWords(added)} new, in ${result.elapsedMs} ms`);
+  if (result.removed !== undefined) say(`removed: ${result.removed.join(", ") || "none"}`);
+}
+
+/** Removes older backups once the new one is known to be sound. Returns the names of the removed ones. */
+async function olderRemoved(parent: string, newest: string, keep: number): Promise<string[]> {
+  await verifiedManifest(newest);
+  return removeOlderBackups(parent, keep);
 }
 
 interface KeysToWrite {

@@ -19,6 +19,10 @@ export const backupCreated = {
   bytes: count,
   bytesAdded: count.meta({ description: "bytes of the files that this backup wrote" }),
   elapsedMs: count,
+  removed: z
+    .array(z.string())
+    .optional()
+    .meta({ description: "with --keep: names of the older backups that were removed" }),
 };
 
 export const backupVerified = {
