@@ -1,5 +1,5 @@
 /**
- * `pnpm bench [commands|replay|startup|monitor|scheduler|packing|flood|identities|cli|cells|volume|start|console|backup]`: runs the benchmarks and
+ * `pnpm bench [commands|replay|startup|monitor|scheduler|packing|flood|identities|cli|cells|volume|start|console|gateway|backup]`: runs the benchmarks and
  * prints their results.
  * They are rates, the time of a placement plan, and the number of chassis that a plan needs. Each rate has its
  * ratio to the rate of raw NATS beside it. Exits with 0 when all measurements succeed and stay within their limits.
@@ -18,6 +18,7 @@ import { cells } from "./cells.ts";
 import { cli } from "./cli.ts";
 import { consoleBench } from "./console.ts";
 import { flood } from "./flood.ts";
+import { gateway } from "./gateway.ts";
 import { identities } from "./identities.ts";
 import { monitor } from "./monitor.ts";
 import { packing } from "./packing.ts";
@@ -108,6 +109,7 @@ const BENCHMARKS = [
   "volume",
   "start",
   "console",
+  "gateway",
   "backup",
 ];
 const wanted = process.argv.slice(2);
@@ -130,6 +132,7 @@ const verdicts = [
   isWanted("volume") ? await volume() : true,
   isWanted("start") ? await start() : true,
   isWanted("console") ? await consoleBench() : true,
+  isWanted("gateway") ? await gateway() : true,
   isWanted("backup") ? await backup() : true,
 ];
 if (verdicts.includes(false)) process.exitCode = 1;

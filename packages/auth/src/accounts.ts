@@ -15,7 +15,7 @@
  * server publishes answers with its own rights on whatever reply subject a request names. An import replaces the reply
  * subject by one of the server. For the same reason every service has an account of its own.
  */
-import { CORE_SERVICES, type ServiceName, serviceAccount } from "@bioxen/contracts";
+import { CORE_SERVICES, GATEWAY, type ServiceName, serviceAccount } from "@bioxen/contracts";
 import { Account, type AccountLimits, type User } from "./account.ts";
 import type { KeyRing } from "./key-ring.ts";
 
@@ -97,16 +97,17 @@ export function emptyAccounts(ring: KeyRing): Accounts {
   const principals = [...ring.principals]
     .sort((one, other) => (one.name < other.name ? -1 : 1))
     .map((principal) => ({ principal, account: principalAccount(principal) }));
-  const gateway = ring.gateway === undefined ? undefined : gatewayAccount(ring.gateway);
+  const gateway = ring.gateway === undefined ? undefined : gatewayAccount(ring.gateway, ring.otherGateway);
   return { log, feed, system, services, agents, principals, gateway };
 }
 
 /** Name of the account of the gateway. It is none of a service: a service would be believed on public subjects. */
-const GATEWAY_ACCOUNT = "GATEWAY";
+export const GATEWAY_ACCOUNT = "GATEWAY";
 
-function gatewayAccount(publicKey: string): Account {
+function gatewayAccount(publicKey: string, other: string | undefined): Account {
   const account = new Account({ name: GATEWAY_ACCOUNT, limits: AGENT_LIMITS });
-  account.users.push(byKey("gateway", publicKey));
+  account.users.push(byKey(GATEWAY, publicKey));
+  if (other !== undefined) account.users.push(byKey(GATEWAY, other));
   return account;
 }
 

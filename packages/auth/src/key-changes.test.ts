@@ -65,10 +65,14 @@ describe("a change of keys", () => {
     );
   });
 
-  it("accepts both keys of a service until the change is ended", async () => {
-    const path = files.service("monitor", "");
+  it.each([
+    ["monitor", "S-monitor"],
+    ["gateway", "GATEWAY"],
+  ] as const)("accepts both keys of the service %s until the change is ended", async (name, account) => {
+    const path = files.service(name, "");
     const first = await contents();
-    const { entry, seed, formerSeed, grace } = await rotateKey(dir, "service:monitor");
+    const { entry, seed, formerSeed, grace } = await rotateKey(dir, `service:${name}`);
+    expect(grace?.account).toBe(account);
     expect(first[path]).toContain(formerSeed);
     expect(await readFile(path, "utf8")).toBe(first[path]);
     const [during, former] = [await accounts(), grace?.formerPublicKey ?? ""];

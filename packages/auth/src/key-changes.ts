@@ -3,10 +3,10 @@
  * again.
  */
 import { rm } from "node:fs/promises";
-import { RESERVED_NAMES, type ServiceName, serviceAccount, suggestion } from "@bioxen/contracts";
+import { GATEWAY, RESERVED_NAMES, serviceAccount, suggestion } from "@bioxen/contracts";
 import { Fault, ID_PATTERN, ID_RULE } from "@bioxen/kernel";
 import { newUserKey, type UserKey } from "@bioxen/nats";
-import { agentAccount } from "./accounts.ts";
+import { agentAccount, GATEWAY_ACCOUNT } from "./accounts.ts";
 import {
   ADMIN,
   DEFAULT_URL,
@@ -20,6 +20,7 @@ import {
 } from "./key-directory.ts";
 import {
   type KeyEntry,
+  type KeyedService,
   KeyFiles,
   readEntries,
   type ServiceKey,
@@ -169,7 +170,7 @@ export async function rotateKey(dir: string, name: string): Promise<KeyChange> {
   });
 }
 
-async function rotateServiceKey(dir: string, service: ServiceName): Promise<KeyChange> {
+async function rotateServiceKey(dir: string, service: KeyedService): Promise<KeyChange> {
   const files = new KeyFiles(dir);
   const path = files.service(service, "");
   const former = await readKey(path);
@@ -179,8 +180,10 @@ async function rotateServiceKey(dir: string, service: ServiceName): Promise<KeyC
     publicKey: key.publicKey,
   };
   const use = () => writeKey(path, `service ${service}`, key);
-  const both = { otherServices: { [service]: key.publicKey } };
-  return withGrace(files, { entry, key, former, path, use, both, account: serviceAccount(service) });
+  const isGateway = service === GATEWAY;
+  const both = isGateway ? { otherGateway: key.publicKey } : { otherServices: { [service]: key.publicKey } };
+  const account = isGateway ? GATEWAY_ACCOUNT : serviceAccount(service);
+  return withGrace(files, { entry, key, former, path, use, both, account });
 }
 
 interface Replacement {

@@ -4,7 +4,7 @@
  * the files. Only the owner of the directory may read it (0700, files 0600). A file is written whole or not at all.
  */
 import { randomBytes } from "node:crypto";
-import { CORE_SERVICES, type PrincipalRole } from "@bioxen/contracts";
+import { CORE_SERVICES, GATEWAY, type PrincipalRole } from "@bioxen/contracts";
 import { Fault } from "@bioxen/kernel";
 import { newUserKey, type UserKey } from "@bioxen/nats";
 import * as z from "zod";
@@ -43,6 +43,8 @@ export interface KeyDirectoryOptions {
   readonly agents?: readonly string[] | undefined;
   /** Public keys of services that the server accepts beside those in the files. */
   readonly otherServices?: ServiceKeys | undefined;
+  /** Public key of the gateway that the server accepts beside the one in the file. */
+  readonly otherGateway?: string | undefined;
   /** Public keys of agents, by their ids, that the server accepts beside those in the files. */
   readonly otherAgents?: Readonly<Record<string, string>> | undefined;
 }
@@ -65,7 +67,7 @@ export function newPassword(): string {
  * not retryable, for a file that is no key, and for a key in use that was moved away, and changes nothing then.
  */
 export async function openKeyDirectory(options: KeyDirectoryOptions): Promise<KeyDirectory> {
-  const { dir, url, agents, otherServices, otherAgents } = options;
+  const { dir, url, agents, otherServices, otherGateway, otherAgents } = options;
   const files = new KeyFiles(dir);
   const present = (await readEntries(dir)) ?? [];
   const wanted = withMissing(present, agents ?? []);
@@ -75,7 +77,7 @@ export async function openKeyDirectory(options: KeyDirectoryOptions): Promise<Ke
       (user) => [files.server(user), `user ${user}`] as const,
     ),
     ...CORE_SERVICES.map((name) => [files.service(name, ""), `service ${name}`] as const),
-    [files.gateway, "service gateway"],
+    [files.service(GATEWAY, ""), "service gateway"],
     ...wanted.map((one) => [files.entry(one), whose(one)] as const),
   ]);
   const found = new Map<string, UserKey>();
@@ -105,8 +107,9 @@ export async function openKeyDirectory(options: KeyDirectoryOptions): Promise<Ke
     provisioner: publicKey(files.server("provisioner")),
     feed: publicKey(files.server("feed")),
     services: Object.fromEntries(CORE_SERVICES.map((name) => [name, publicKey(files.service(name, ""))])),
-    gateway: publicKey(files.gateway),
+    gateway: publicKey(files.service(GATEWAY, "")),
     otherServices,
+    otherGateway,
     otherAgents,
     agents: Object.fromEntries(
       entries.flatMap((one) => (one.agentId === undefined ? [] : [[one.agentId, one.publicKey]])),

@@ -6,15 +6,14 @@
  * | `<name>.creds` | the seed of a principal |
  * | `<name>.json` | address, name and password, for clients without nkeys: of the admin, and where one was asked for |
  * | `metrics.token` | the bearer token with which a client sees ids and names on the monitoring ports of services |
- * | `services/<name>.creds`, `agents/<id>.creds` | the seed of a service, of an agent |
- * | `services/gateway.creds` | the seed of the gateway |
+ * | `services/<name>.creds`, `agents/<id>.creds` | the seed of a service or the gateway, of an agent |
  * | `gateway/` | what the gateway knows of callers: names, roles, public keys, and digests of tokens and one-time codes |
  * | `server/<name>.creds` | the seeds of the provisioners, and of the operator of the server |
  * | `server/principals.json` | no seed: names, roles and public keys of principals and agents |
  * | `server/accounts.conf` | no seed, but the passwords: what the server's configuration includes |
  */
 import { join } from "node:path";
-import { CORE_SERVICES, type ServiceName, suggestion } from "@bioxen/contracts";
+import { CORE_SERVICES, GATEWAY, type ServiceName, suggestion } from "@bioxen/contracts";
 import { Fault } from "@bioxen/kernel";
 import * as z from "zod";
 import { CODES, principalsIn } from "./gateway-grants.ts";
@@ -37,29 +36,33 @@ export interface KeyEntry {
   readonly publicKey: string;
 }
 
+/** A service, or the gateway: a program with a key in `services`. */
+export type KeyedService = ServiceName | typeof GATEWAY;
+export const KEYED_SERVICES = [...CORE_SERVICES, GATEWAY] as const;
+
 /** The key of a service. It is no entry: every key directory has one for each service. */
 export interface ServiceKey {
   /** The principal of the service in events, `service:<service>`. */
   readonly name: string;
   readonly role: "service";
-  readonly service: ServiceName;
+  readonly service: KeyedService;
   readonly publicKey: string;
 }
 
 /** Returns the service that a name such as `service:monitor` means; undefined for a name without this prefix. */
-export function serviceNamed(name: string): ServiceName | undefined {
+export function serviceNamed(name: string): KeyedService | undefined {
   if (!name.startsWith(SERVICE_PREFIX)) return undefined;
   const service = name.slice(SERVICE_PREFIX.length);
-  const found = CORE_SERVICES.find((one) => one === service);
+  const found = KEYED_SERVICES.find((one) => one === service);
   if (found !== undefined) return found;
-  const hint = suggestion(service, CORE_SERVICES) || `: the services are ${CORE_SERVICES.join(", ")}`;
+  const hint = suggestion(service, KEYED_SERVICES) || `: the services are ${KEYED_SERVICES.join(", ")}`;
   throw new Fault("BAD_REQUEST", `no service with a key has the name ${service}${hint}`, {
     retryable: false,
   });
 }
 
 /** Returns the name of the key of a service. */
-export function serviceKeyName(service: ServiceName): string {
+export function serviceKeyName(service: KeyedService): string {
   return `${SERVICE_PREFIX}${service}`;
 }
 
@@ -80,13 +83,8 @@ export class KeyFiles {
   }
 
   /** The credentials of a service. For the agent, `agentId` names it. */
-  service(service: ServiceName, agentId: string): string {
+  service(service: KeyedService, agentId: string): string {
     return service === "chassis-agent" ? this.agent(agentId) : join(this.dir, "services", `${service}.creds`);
-  }
-
-  /** The credentials of the gateway. */
-  get gateway(): string {
-    return join(this.dir, "services", "gateway.creds");
   }
 
   /** The directory that the gateway reads. */

@@ -28,6 +28,8 @@ export interface KeyRing {
   readonly gateway?: string | undefined;
   /** Keys that are in force beside those of `services`, while these are replaced. Default: none. */
   readonly otherServices?: ServiceKeys | undefined;
+  /** Key that is in force beside `gateway`, while that is replaced. Default: none. */
+  readonly otherGateway?: string | undefined;
   /** By the id of the agent. */
   readonly agents: Readonly<Record<string, string>>;
   /** Keys that are in force beside those of `agents`, while these are replaced. Default: none. */

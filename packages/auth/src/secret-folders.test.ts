@@ -27,10 +27,11 @@ const filesIn = async (folder: string) => {
 const textOf = (...path: string[]) => readFile(join(dir, ...path), "utf8");
 
 it("gives each user its own seed and nothing else", async () => {
-  await prepare("services/lifecycle", "agents/rack-7", "principals/admin");
+  await prepare("services/lifecycle", "services/gateway", "agents/rack-7", "principals/admin");
   await fillSecretFolders(directory, secrets);
   for (const [folder, key] of [
     ["services/lifecycle", "services/lifecycle.creds"],
+    ["services/gateway", "services/gateway.creds"],
     ["agents/rack-7", "agents/rack-7.creds"],
     ["principals/admin", "admin.creds"],
   ] as const) {

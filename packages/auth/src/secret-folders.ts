@@ -9,9 +9,8 @@
  */
 import { mkdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { CORE_SERVICES } from "@bioxen/contracts";
 import type { KeyDirectory } from "./key-directory.ts";
-import { KeyFiles } from "./key-files.ts";
+import { KEYED_SERVICES, KeyFiles } from "./key-files.ts";
 import { textOf, writeSecret } from "./secret-files.ts";
 
 /** Name of the file with the seed in the folder of a user. */
@@ -26,7 +25,7 @@ const READABLE_FILE = 0o444;
 export async function fillSecretFolders({ dir, entries }: KeyDirectory, secrets: string): Promise<void> {
   const files = new KeyFiles(dir);
   const users = [
-    ...CORE_SERVICES.map((name) => [files.service(name, ""), join("services", name)] as const),
+    ...KEYED_SERVICES.map((name) => [files.service(name, ""), join("services", name)] as const),
     ...entries.map((entry) => {
       const { name, agentId } = entry;
       const folder = agentId === undefined ? join("principals", name) : join("agents", agentId);

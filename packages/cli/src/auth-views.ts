@@ -15,6 +15,7 @@ import {
   serviceNamed,
   validTokens,
 } from "@bioxen/auth";
+import { GATEWAY } from "@bioxen/contracts";
 import { Fault } from "@bioxen/kernel";
 import { defaultedDataDir, KEYS, type LiveKeys, withKeysLocked } from "@bioxen/local-stack";
 import { bioxenHome, findLocalStack, type StackRecord } from "@bioxen/nats";
@@ -132,7 +133,7 @@ export async function viewNamed(options: KeysOption, name: string): Promise<Full
     const view = viewOf(directory, entryNamed(directory.entries, name));
     return { ...view, tokens: view.role === "agent" ? [] : await tokensOf(dir, name) };
   }
-  const publicKey = directory.ring.services[service] ?? "";
+  const publicKey = (service === GATEWAY ? directory.ring.gateway : directory.ring.services[service]) ?? "";
   return {
     ...viewOf(directory, { name: serviceKeyName(service), role: "service", service, publicKey }),
     tokens: [],

@@ -3,7 +3,7 @@
  */
 import { join } from "node:path";
 import { FEED_DELIVERY, KeyFiles, LOG_API, openKeyDirectory, STORED_EVENTS } from "@bioxen/auth";
-import { IDENTITIES_SETTING, METRICS_TOKEN_SETTING, type ServiceName } from "@bioxen/contracts";
+import { GATEWAY, IDENTITIES_SETTING, METRICS_TOKEN_SETTING, type ServiceName } from "@bioxen/contracts";
 import { Fault, messageOf } from "@bioxen/kernel";
 import {
   CONNECT_TIMEOUT_MS,
@@ -59,7 +59,7 @@ export class StackKeys {
   /** Returns the environment variables with which the gateway logs in, and knows its callers. */
   get gatewayEnvironment(): Readonly<Record<string, string>> {
     return {
-      [SETTING_VARIABLES.creds]: this.#files.gateway,
+      [SETTING_VARIABLES.creds]: this.#files.service(GATEWAY, ""),
       [IDENTITIES_SETTING]: "mapped",
       BIOXEN_GATEWAY_KEYS: this.#files.gatewayDir,
     };

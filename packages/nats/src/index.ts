@@ -34,7 +34,7 @@ export * from "./process-identity.ts";
 export * from "./provision.ts";
 export { READ_WINDOW } from "./reader-protocol.ts";
 export type { EndpointLoad, InboxLoad } from "./receiver.ts";
-export { lacksJetStream } from "./server-codes.ts";
+export { isNoResponders, lacksJetStream } from "./server-codes.ts";
 export { loginsOf } from "./server-logins.ts";
 export { reloadServer } from "./server-reload.ts";
 export { hasLogin, shownServers } from "./server-url.ts";

@@ -4,6 +4,7 @@
  * The gateway folds nothing and owns no aggregate, so it boots without the log: configuration → bus → HTTP → ready. It
  * is no service of the services protocol either. It ends like every service (process-end.ts).
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   type ErrorCode,
   GATEWAY,
@@ -30,6 +31,7 @@ import {
   connectBus,
   type FollowedLog,
   faultAsError,
+  isNoResponders,
   Jobs,
   openExistingLog,
   openFeedOf,
@@ -37,12 +39,15 @@ import {
 } from "@bioxen/nats";
 import { ConfigError, type Environment, EXIT_MISCONFIGURED, readHostConfig } from "./config.ts";
 import { EndRequested, ProcessEnd } from "./process-end.ts";
-import { createLogger } from "./real-world.ts";
+import { createLogger, systemTimers } from "./real-world.ts";
+import { RenewedConnection } from "./renewed-connection.ts";
 import { tellParent } from "./supervisor.ts";
 
 /** Longest wait for the first connection, ms: the server may start after the gateway. */
 const FIRST_CONNECT_TIMEOUT_MS = 30_000;
 const NAME = GATEWAY;
+/** Pauses before a request is sent again, ms: while the server reads a change of keys, it finds no service for some ms. */
+const RELOAD_PAUSES_MS = [20, 80, 300];
 
 /** What the gateway does on NATS, in the name of a principal. */
 export interface PrincipalBus {
@@ -96,18 +101,11 @@ async function run(definition: GatewayDefinition, env: Environment): Promise<voi
   const config = readHostConfig(env);
   const logger = createLogger(NAME, config.BIOXEN_LOG_LEVEL);
   try {
-    const bus = await end.during(
-      connectBus({
-        ...config.connection,
-        name: `bioxen-${NAME}`,
-        connectTimeoutMs: FIRST_CONNECT_TIMEOUT_MS,
-      }),
-    );
-    end.closes(() => bus.close());
-    bus.onStatus((status) => logger.warn({ status }, `the bus is ${status}`));
-    bus.onRefusedLogin((why) => logger.error({}, why));
     const identities = config.BIOXEN_IDENTITIES;
-    const ports = { bus: principalBus(bus), logger, identities };
+    const requests = await connection(end, config, { logger, name: `bioxen-${NAME}` });
+    // The server ends the connection of a reader that has too much on its way. Requests go on then.
+    const streams = await connection(end, config, { logger, name: `bioxen-${NAME}-streams` });
+    const ports = { bus: principalBus(requests, streams.bus), logger, identities };
     const gateway = await end.during(definition.open(ports, env));
     end.closes(() => gateway.close());
     await tellParent({ kind: "ready", url: gateway.url });
@@ -119,7 +117,29 @@ async function run(definition: GatewayDefinition, env: Environment): Promise<voi
   await end.exit();
 }
 
-function principalBus(bus: Bus): PrincipalBus {
+/** A connection that takes over new credentials. */
+interface Connection {
+  readonly bus: Bus;
+  readonly renewed: RenewedConnection;
+}
+
+async function connection(
+  end: ProcessEnd,
+  config: ReturnType<typeof readHostConfig>,
+  { logger, name }: { readonly logger: Logger; readonly name: string },
+): Promise<Connection> {
+  const options = { ...config.connection, name, connectTimeoutMs: FIRST_CONNECT_TIMEOUT_MS };
+  const bus = await end.during(connectBus(options));
+  end.closes(() => bus.close());
+  bus.onStatus((status) => logger.warn({ status }, `the connection ${name} is ${status}`));
+  bus.onRefusedLogin((why) => logger.error({}, why));
+  const tryLogin = async () => (await connectBus(options)).close();
+  const renewed = new RenewedConnection({ bus, tryLogin, logger, timers: systemTimers });
+  end.closes(() => renewed.stop());
+  return { bus, renewed };
+}
+
+function principalBus({ bus, renewed }: Connection, streams: Bus): PrincipalBus {
   const jobs = new Jobs(bus);
   let id: Promise<string> | undefined;
   return {
@@ -128,16 +148,17 @@ function principalBus(bus: Bus): PrincipalBus {
     },
     async call(as, subject, payload, options) {
       try {
-        return await bus.call(spokenFor(as, subject), payload, options);
+        return await renewed.during(() => received(() => bus.call(spokenFor(as, subject), payload, options)));
       } catch (thrown) {
         return { ok: false, error: faultAsError(thrown) };
       }
     },
     submit: (as, command, payload, id) =>
-      jobs.submit(command, payload, id, (subject) => spokenFor(as, subject)),
-    followedLog: async (as) => (as.role === "tenant" ? openFeedOf(bus, as.name) : openExistingLog(bus)),
-    eventLog: () => openExistingLog(bus),
-    subscribe: (subject, onMessage) => bus.subscribe(subject, onMessage),
+      renewed.during(() => jobs.submit(command, payload, id, (subject) => spokenFor(as, subject))),
+    followedLog: async (as) =>
+      as.role === "tenant" ? openFeedOf(streams, as.name) : openExistingLog(streams),
+    eventLog: () => openExistingLog(streams),
+    subscribe: (subject, onMessage) => streams.subscribe(subject, onMessage),
     clusterId() {
       id ??= clusterIdOn(bus).catch((thrown: unknown) => {
         id = undefined;
@@ -146,6 +167,19 @@ function principalBus(bus: Bus): PrincipalBus {
       return id;
     },
   };
+}
+
+/** Sends a request again that no service has received. */
+async function received(call: () => Promise<Reply>): Promise<Reply> {
+  for (const pauseMs of RELOAD_PAUSES_MS) {
+    try {
+      return await call();
+    } catch (thrown) {
+      if (!(thrown instanceof Fault) || !isNoResponders(thrown.cause)) throw thrown;
+      await sleep(pauseMs);
+    }
+  }
+  return call();
 }
 
 /** Returns the subject on which the gateway speaks for a principal. The server lets no other user publish there. */

@@ -11,6 +11,8 @@ const HEARTBEAT_MS = 15_000;
 const FULL_BYTES = 262_144;
 /** Longest time in which a client reads a full buffer, ms. After it the stream ends, and the client resumes. */
 const DRAIN_DEADLINE_MS = 30_000;
+/** Longest time in which a client reads the rest of a stream that has ended, ms. */
+const END_DEADLINE_MS = 5_000;
 /** Pause of a client before it connects again, ms. */
 const RETRY_MS = 1_000;
 /**
@@ -21,23 +23,36 @@ const COLLECT_MS = 20;
 /** Interval of the check whether the caller still has its rights, ms. */
 const CHECK_MS = 1_000;
 
-export interface SseOptions {
-  /** Returns false once the caller may not read on: its token was revoked, its session ended. */
-  readonly isAllowed: () => boolean;
-  /** Called once, when the stream has ended. */
-  readonly onEnd: () => void;
-}
-
 export class SseStream implements EventSink {
   readonly #response: ServerResponse;
   readonly #timers: NodeJS.Timeout[];
-  #isOver = false;
   /** Set while messages are collected. */
   #collecting: NodeJS.Timeout | undefined;
+  readonly #whenClosed: (() => void)[] = [];
+  #isClosed: boolean;
+  #isEnding = false;
+  #draining: Promise<void> | undefined;
 
-  constructor(reply: FastifyReply, { isAllowed, onEnd }: SseOptions) {
+  /** `isAllowed` returns false once the caller may not read on: its token was revoked or expired, its session ended. */
+  constructor(reply: FastifyReply, isAllowed: () => boolean) {
     reply.hijack();
     this.#response = reply.raw;
+    // A client can leave before its stream begins. Its connection then never closes again.
+    this.#isClosed = this.#response.closed || this.#response.destroyed;
+    this.#response.on("error", () => this.#response.destroy());
+    this.#response.once("close", () => this.#close());
+    const check = () => {
+      if (!isAllowed()) this.end();
+    };
+    this.#timers = [
+      setInterval(() => this.#response.write(":\n\n"), HEARTBEAT_MS),
+      setInterval(check, CHECK_MS),
+    ];
+    if (this.#isClosed) this.#close();
+    else this.#begin(reply);
+  }
+
+  #begin(reply: FastifyReply): void {
     const headers = {
       ...reply.getHeaders(),
       "content-type": "text/event-stream; charset=utf-8",
@@ -49,20 +64,19 @@ export class SseStream implements EventSink {
       if (value !== undefined) this.#response.setHeader(name, value);
     this.#response.writeHead(200);
     this.#response.write(`retry: ${RETRY_MS}\n\n`);
-    const check = () => {
-      if (!isAllowed()) this.end();
-    };
-    this.#timers = [
-      setInterval(() => this.#response.write(":\n\n"), HEARTBEAT_MS),
-      setInterval(check, CHECK_MS),
-    ];
-    this.#response.once("close", () => {
-      this.#isOver = true;
-      for (const timer of this.#timers) clearInterval(timer);
-      clearTimeout(this.#collecting);
-      onEnd();
-    });
-    this.#response.on("error", () => this.#response.destroy());
+  }
+
+  #close(): void {
+    this.#isClosed = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    clearTimeout(this.#collecting);
+    for (const act of this.#whenClosed.splice(0)) act();
+  }
+
+  /** Calls `act` once, when the stream has ended; at once for a client that is gone already. */
+  onClose(act: () => void): void {
+    if (this.#isClosed) act();
+    else this.#whenClosed.push(act);
   }
 
   get isFull(): boolean {
@@ -70,7 +84,7 @@ export class SseStream implements EventSink {
   }
 
   write({ id, event, data }: Parameters<EventSink["write"]>[0]): void {
-    if (this.#isOver) return;
+    if (this.#isClosed || this.#isEnding) return;
     this.#collect();
     const head = id === undefined ? "" : `id: ${id}\n`;
     // A type of event is a word, and JSON has no line break outside of its strings.
@@ -92,6 +106,13 @@ export class SseStream implements EventSink {
   }
 
   drained(): Promise<void> {
+    this.#draining ??= this.#drain().finally(() => {
+      this.#draining = undefined;
+    });
+    return this.#draining;
+  }
+
+  #drain(): Promise<void> {
     const response = this.#response;
     this.#send();
     return new Promise((resolve, reject) => {
@@ -109,14 +130,18 @@ export class SseStream implements EventSink {
       }, DRAIN_DEADLINE_MS);
       response.on("drain", drained);
       response.on("close", gone);
-      if (this.#isOver) gone();
+      if (this.#isClosed) gone();
       else if (!response.writableNeedDrain) drained();
     });
   }
 
+  /** Ends the stream after what the buffer holds. A client that does not read that soon is disconnected. */
   end(): void {
-    if (this.#isOver) return;
+    if (this.#isClosed || this.#isEnding) return;
+    this.#isEnding = true;
     this.#send();
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.push(setTimeout(() => this.#response.destroy(), END_DEADLINE_MS));
     this.#response.end();
   }
 }

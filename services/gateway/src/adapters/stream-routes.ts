@@ -56,7 +56,7 @@ export function addStreamRoutes(server: FastifyInstance, options: StreamRoutesOp
     const fromSeq = asked ?? (await log.lastSeq()) + 1;
     const stream = open(options, reply, caller);
     const flow = new EventFlow({ log, sink: stream, fromSeq, filter });
-    request.raw.once("close", () => flow.stop());
+    stream.onClose(() => flow.stop());
     await flow.begin().catch(() => flow.stop());
   });
   server.get(`${API_PREFIX}/telemetry`, async (request, reply) => {
@@ -70,12 +70,12 @@ export function addStreamRoutes(server: FastifyInstance, options: StreamRoutesOp
     }
     const vmSubjects = (vms ?? (isAll ? ["*"] : [])).map((id) => subjectsFor(caller, id).telemetry);
     const chassisSubjects = (chassis ?? (seesChassis ? ["*"] : [])).map(chassisTelemetrySubject);
-    hear(options, { request, reply, caller, kinds: { vm: vmSubjects, chassis: chassisSubjects } });
+    hear(options, { reply, caller, kinds: { vm: vmSubjects, chassis: chassisSubjects } });
   });
   server.get(`${API_PREFIX}/logs`, async (request, reply) => {
     const caller = callerOf(request);
     const vms = ids(known(request, ["vm"]), "vm") ?? ["*"];
-    hear(options, { request, reply, caller, kinds: { line: vms.map((id) => subjectsFor(caller, id).log) } });
+    hear(options, { reply, caller, kinds: { line: vms.map((id) => subjectsFor(caller, id).log) } });
   });
 }
 
@@ -84,24 +84,27 @@ function subjectsFor({ identity }: Caller, vmId: string) {
 }
 
 interface Hearing {
-  readonly request: FastifyRequest;
   readonly reply: FastifyReply;
   readonly caller: Caller;
   /** The subjects of each kind of event of the stream. */
   readonly kinds: Readonly<Record<string, readonly string[]>>;
 }
 
-/** Passes on what is published. What a slow client does not read is lost, as for a slow subscriber on NATS. */
-function hear(options: StreamRoutesOptions, { request, reply, caller, kinds }: Hearing): void {
+/**
+ * Passes on what is published. What a slow client does not read is lost, as for a slow subscriber on NATS, and a client
+ * that does not read at all is disconnected.
+ */
+function hear(options: StreamRoutesOptions, { reply, caller, kinds }: Hearing): void {
   const stream = open(options, reply, caller);
   const subscriptions = Object.entries(kinds).flatMap(([event, subjects]) =>
     subjects.map((subject) =>
       options.sources.subscribe(subject, (data) => {
-        if (!stream.isFull) stream.write({ event, data });
+        if (stream.isFull) void stream.drained().catch(() => undefined);
+        else stream.write({ event, data });
       }),
     ),
   );
-  request.raw.once("close", () => {
+  stream.onClose(() => {
     for (const subscription of subscriptions) subscription.stop();
   });
 }
@@ -113,7 +116,9 @@ function open({ streams }: StreamRoutesOptions, reply: FastifyReply, caller: Cal
       details: { retryAfterMs: RETRY_AFTER_MS },
     });
   }
-  return new SseStream(reply, { isAllowed: caller.isAllowed, onEnd: end });
+  const stream = new SseStream(reply, caller.isAllowed);
+  stream.onClose(end);
+  return stream;
 }
 
 /** Returns the parameters. Throws `HttpError` for one that the stream does not have. */

@@ -26,8 +26,12 @@ export interface EventFlowOptions {
   readonly filter: EventFilter;
 }
 
-/** Events on their way from the log: a paused flow drops them and reads them again, so there are few. */
-const WINDOW = 512;
+/**
+ * Events on their way from the log to one flow. A paused flow drops them and reads them again. All flows share a connection,
+ * and the server ends a connection with more than 64 MiB on their way: with the programs of VMs in the events, those of
+ * the 32 flows of one principal have 32 MiB.
+ */
+const WINDOW = 16;
 /** The type under which a client learns of a message that cannot be read. */
 const UNREADABLE = "bioxen.unreadable";
 
