@@ -114,6 +114,21 @@ describe.runIf(hasBrowser)("the console", () => {
     await page.locator(".page-head").getByText("running").waitFor();
   });
 
+  it("opens a VM that was created and whose start is refused, with the reason", async () => {
+    const { page } = admin;
+    await open(page, "/create", "Create a VM");
+    await page.getByLabel("Id").fill("con-large");
+    await page.getByText("E. coli K-12").click();
+    await page.getByLabel("Chassis").selectOption("ecoli-1");
+    await page.getByRole("button", { name: "Create and start" }).click();
+    await page.getByRole("heading", { level: 1, name: "con-large" }).waitFor();
+    await page
+      .locator(".messages")
+      .getByText(/INFEASIBLE/)
+      .waitFor();
+    await page.locator(".page-head").getByRole("button", { name: "Start" }).waitFor();
+  });
+
   it("shows every problem of a refused command with its path", async () => {
     const { page } = admin;
     await open(page, "/create", "Create a VM");

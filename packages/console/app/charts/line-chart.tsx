@@ -28,7 +28,7 @@ const AXIS = {
 } as const;
 
 function optionsFor(
-  { lines, height = 180 }: ChartProps,
+  { lines, xUnit, height = 180 }: ChartProps,
   width: number,
   mode: "light" | "dark",
 ): uPlot.Options {
@@ -47,7 +47,7 @@ function optionsFor(
     legend: { show: false },
     cursor: { drag: { x: true, y: false }, points: { size: 6 } },
     axes: [
-      { ...axis, size: 30, values: marks },
+      { ...axis, size: 30, values: marks, label: xUnit, labelSize: 16, labelFont: "12px system-ui" },
       { ...axis, size: 66, values: marks },
     ],
     series: [

@@ -109,7 +109,8 @@ export function PlacementCard({ draft }: { readonly draft: Draft }) {
         <div aria-live="polite" class="stack">
           {place === undefined ? (
             <p>
-              <strong>No chassis has room.</strong> A started VM waits for a place.
+              <strong>No chassis has room now.</strong> A started VM waits for a place. What no chassis could
+              ever hold is refused.
             </p>
           ) : (
             <p>

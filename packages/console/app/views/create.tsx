@@ -11,7 +11,7 @@ import { resourceName } from "../model/words.ts";
 import { go, to } from "../router.ts";
 import { Button, ErrorNote } from "../ui/basics.tsx";
 import { CopyBlock } from "../ui/copy-block.tsx";
-import { say } from "../ui/messages.tsx";
+import { act, say } from "../ui/messages.tsx";
 import { Page } from "../ui/page.tsx";
 import { PlacementCard, PredictionCard, useSettled } from "./create-cards.tsx";
 
@@ -165,9 +165,10 @@ export function CreateView() {
     setError(undefined);
     try {
       const { vm } = await command<Result<"vmCreate">>("vm", "create", request);
-      if (draft.isStarted) await command("vm", "start", { vmId: vm.vmId });
-      say(`${vm.vmId} is created`);
       go(to(["vms", vm.vmId]));
+      // The VM is there, also when its start is refused: its page has the button that starts it.
+      if (!draft.isStarted) say(`${vm.vmId} is created`);
+      else await act(`${vm.vmId} is created`, () => command("vm", "start", { vmId: vm.vmId }));
     } catch (thrown) {
       setError(thrown instanceof ApiError ? thrown : new Error(String(thrown)));
     }

@@ -4,9 +4,9 @@
 
 import { query } from "../api/client.ts";
 import { relativeGrowth } from "../charts/palette.ts";
-import { fleet, mayCommand, samplesTick, viewsTick } from "../live.ts";
+import { fleet, mayCommand, nowMs, samplesTick, viewsTick } from "../live.ts";
 import type { Result, VmView } from "../model/types.ts";
-import { figure, percent, typeName } from "../model/words.ts";
+import { figure, percent, span, typeName } from "../model/words.ts";
 import { route, to } from "../router.ts";
 import {
   Age,
@@ -194,7 +194,13 @@ function Lead({ vm }: { readonly vm: VmView }) {
         </span>
       )}
       <span class="muted">
-        {vm.state === "pending" ? "waits since" : "changed"} <Age ms={since} />
+        {vm.state === "pending" ? (
+          `waits for ${span(nowMs.value - since)}`
+        ) : (
+          <>
+            changed <Age ms={since} />
+          </>
+        )}
       </span>
     </span>
   );
