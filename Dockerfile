@@ -4,6 +4,15 @@
 # The version of Node is that of the tests (optionalDependencies in package.json); `node deploy/images.ts check` compares them.
 ARG NODE_IMAGE=node:24.21.0-bookworm-slim
 
+# The files of the web console, which are the same on every platform. The bundler is in this stage only.
+FROM --platform=${BUILDPLATFORM:-linux/amd64} ${NODE_IMAGE} AS console
+WORKDIR /workspace
+COPY package.json pnpm-lock.yaml pnpm-workspace.yaml ./
+COPY packages packages
+RUN ["npx", "-y", "pnpm@10.34.9", "install", "--frozen-lockfile", "--filter", "@bioxen/console..."]
+COPY tsconfig.base.json ./
+RUN ["node", "packages/console/scripts/build.ts", "/out"]
+
 # The dependencies are JavaScript without native parts, so one build of this stage serves every platform.
 FROM --platform=${BUILDPLATFORM:-linux/amd64} ${NODE_IMAGE} AS workspace
 WORKDIR /workspace
@@ -11,8 +20,9 @@ COPY package.json pnpm-lock.yaml pnpm-workspace.yaml ./
 COPY packages packages
 COPY services services
 RUN ["npx", "-y", "pnpm@10.34.9", "install", "--frozen-lockfile", "--prod", "--no-optional", "--filter", "./services/*...", "--filter", "@bioxen/cli..."]
+COPY --from=console /out packages/console/dist
 COPY deploy/production-tree.ts deploy/production-tree.ts
-RUN ["node", "deploy/production-tree.ts", ".", "/out", "services/lifecycle", "services/allocator", "services/chassis-scheduler", "services/monitor", "services/experiments", "services/chassis-agent", "packages/cli"]
+RUN ["node", "deploy/production-tree.ts", ".", "/out", "services/lifecycle", "services/allocator", "services/chassis-scheduler", "services/monitor", "services/experiments", "services/chassis-agent", "services/gateway", "packages/cli"]
 
 # The base of all services. They write only to /tmp, so the root file system may be read-only.
 FROM ${NODE_IMAGE} AS service
@@ -54,6 +64,14 @@ FROM service AS chassis-agent
 LABEL org.opencontainers.image.title="bioxen/chassis-agent" org.opencontainers.image.description="BioXen: runs the VMs of its chassis"
 COPY --from=workspace /out/services/chassis-agent ./
 CMD ["services/chassis-agent/main.ts"]
+
+# The gateway knows a request by its header Host, also that of the health check.
+FROM service AS gateway
+LABEL org.opencontainers.image.title="bioxen/gateway" org.opencontainers.image.description="BioXen: the HTTP API and the web console"
+COPY --from=workspace /out/services/gateway ./
+HEALTHCHECK --interval=2s --timeout=5s --start-period=60s --retries=15 CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/7480 && printf 'GET /ready HTTP/1.0\\r\\nHost: 127.0.0.1:7480\\r\\n\\r\\n' >&3 && read -r _ status _ <&3 && [ \"$status\" = 200 ]"]
+EXPOSE 7480
+CMD ["services/gateway/main.ts"]
 
 # `docker compose run --rm cli vm ls`
 FROM ${NODE_IMAGE} AS cli

