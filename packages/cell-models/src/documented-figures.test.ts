@@ -74,3 +74,19 @@ test("φ_R of ecoli is right near τ = 40 min and too steep above: 0.243 at 29 m
   expect(rich.doublingTimeMinutes).toBeCloseTo(29.02, 2);
   expect(rich.ribosomalMassFraction).toBeCloseTo(0.243, 3);
 });
+
+test("in the poor medium of docs/question-to-figure.md, 60 % of the ribosomes are as good as all; in the rich one, they are not", () => {
+  const [syn3a] = SETS;
+  const loss = (nutrientQuality: number): number => {
+    const { fullDemand } = cellTypeOf("syn3a");
+    const rate = (ribosomes: number) =>
+      steadyState({
+        biologicalType: "syn3a",
+        allocation: { ...fullDemand, ribosomes },
+        environment: { nutrientQuality },
+      }).growthRatePerMinute;
+    return 1 - rate(share(syn3a, "ribosomes", 0.6)) / rate(fullDemand.ribosomes);
+  };
+  expect(loss(0.05)).toBeLessThan(0.01);
+  expect(loss(0.5)).toBeGreaterThan(0.2);
+});
