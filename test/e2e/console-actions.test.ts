@@ -163,7 +163,8 @@ describe.runIf(hasBrowser)("the actions of the console", () => {
     await page.getByRole("spinbutton", { name: "Ribosomes" }).fill("9000");
     await page.getByRole("button", { name: "Set", exact: true }).click();
     await eventually("the quota is set", async () => ((await limit()) === 9_000 ? true : undefined));
-    await page.locator(".messages").getByRole("button", { name: /^Undo/ }).last().click();
+    // Older messages have an undo too.
+    await page.getByRole("button", { name: "Undo: the quota of team is set" }).click();
     await eventually("it is as before", async () => ((await limit()) === 7_000 ? true : undefined));
   });
 
@@ -193,7 +194,7 @@ describe.runIf(hasBrowser)("the actions of the console", () => {
     const rules = async () =>
       (await world.done("qry.alert.list", {})).rules.map(({ ruleId }: Json) => ruleId);
     await eventually("it is removed", async () => ((await rules()).includes("con-slow") ? undefined : true));
-    await page.locator(".messages").getByRole("button", { name: /^Undo/ }).last().click();
+    await page.locator(".messages").getByRole("button", { name: /^Undo: .*con-slow/ }).last().click();
     await eventually("it is there again", async () =>
       (await rules()).includes("con-slow") ? true : undefined,
     );

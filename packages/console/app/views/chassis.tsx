@@ -132,11 +132,11 @@ function ChassisActions({
   );
 }
 
-/** Events of the drain and of moves: the progress is asked again when there is one more. */
+/** Events of the drain and of moves, not of a removal: the progress is asked again when there is one more. */
 function movesOf(chassisId: string): number {
   return (
     fleet.events.findLast(
-      ({ subject, type }) => subject === `drain/${chassisId}` || /moved|migrat/.test(type),
+      ({ subject, type }) => subject === `drain/${chassisId}` || /(?<!re)moved|migrat/.test(type),
     )?.seq ?? 0
   );
 }
@@ -145,7 +145,8 @@ export function ChassisPage({ chassisId }: { readonly chassisId: string }) {
   void viewsTick.value;
   const chassis = fleet.chassis.get(chassisId);
   const drain = useQuery(async () => {
-    if (isTenant.value) return null;
+    // A chassis that was removed, or is not known yet, has no drain to ask for.
+    if (isTenant.value || !fleet.chassis.has(chassisId)) return null;
     return (await query<{ drain: DrainView | null }>("chassis", "drain", { chassisId })).drain;
   }, [chassisId, chassis?.cordoned, movesOf(chassisId)]);
   if (chassis === undefined) {
