@@ -194,7 +194,10 @@ describe.runIf(hasBrowser)("the actions of the console", () => {
     const rules = async () =>
       (await world.done("qry.alert.list", {})).rules.map(({ ruleId }: Json) => ruleId);
     await eventually("it is removed", async () => ((await rules()).includes("con-slow") ? undefined : true));
-    await page.getByRole("button", { name: /^Undo: .*con-slow/ }).last().click();
+    await page
+      .getByRole("button", { name: /^Undo: .*con-slow/ })
+      .last()
+      .click();
     await eventually("it is there again", async () =>
       (await rules()).includes("con-slow") ? true : undefined,
     );
