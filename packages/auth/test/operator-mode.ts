@@ -7,6 +7,7 @@ import { createHash, createPrivateKey, type KeyObject, sign } from "node:crypto"
 import type { Account, accountsFor } from "@bioxen/auth";
 import type { UserKey } from "@bioxen/nats";
 import { nkeys } from "@nats-io/transport-node";
+import { covers } from "../src/subject-patterns.ts";
 
 /** An account or an operator. Node signs far faster than the library of the client, and there are hundreds of signatures. */
 interface Issuer {
@@ -134,7 +135,7 @@ function accountClaims(
       ...(share ? { share } : {}),
       token: signed(pairOf(from), { name: subject, sub: own, nats: { type: "activation", subject, kind } }),
     })),
-    exports: account.exports.map(({ kind, subject, manyAnswers }) => ({
+    exports: broadest(account.exports).map(({ kind, subject, manyAnswers }) => ({
       name: subject,
       subject,
       type: kind,
@@ -155,6 +156,20 @@ function accountClaims(
         : { mem_storage: -1, disk_storage: -1, streams: storage.maxStreams, consumer: storage.maxConsumers }),
     },
   };
+}
+
+/**
+ * Returns the exports without those that another one of the same kind covers: a server refuses the JWT of an account with
+ * both. The activations still give each importer its own subject only.
+ */
+function broadest(exports: Account["exports"]): Account["exports"][number][] {
+  return exports.filter(
+    (one) =>
+      !exports.some(
+        (other) =>
+          other.kind === one.kind && other.subject !== one.subject && covers(other.subject, one.subject),
+      ),
+  );
 }
 
 /** What the users of an account may do: the account signs their JWTs with a key that has these permissions. */
