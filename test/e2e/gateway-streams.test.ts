@@ -155,12 +155,12 @@ it("the gateway goes on when its own key is replaced", async () => {
 });
 
 /** Asks for a stream on a connection of its own, and reads nothing of it. */
-function openUnread(path: string): Promise<Socket> {
+function openUnread(path: string, headers = admin): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(world.port, "127.0.0.1", () => {
       socket.pause();
       const lines = [`GET ${path} HTTP/1.1`, `Host: 127.0.0.1:${world.port}`];
-      const text = `${[...lines, `Authorization: ${admin["authorization"]}`].join("\r\n")}\r\n\r\n`;
+      const text = `${[...lines, `Authorization: ${headers["authorization"]}`].join("\r\n")}\r\n\r\n`;
       socket.write(text, () => resolve(socket));
     });
     socket.once("error", reject);
@@ -179,9 +179,15 @@ async function isFull(): Promise<boolean> {
 }
 
 it("a client that leaves before its stream begins keeps no place", async () => {
-  for (let i = 0; i < 4 * STREAMS_OF_ONE; i += 1) (await openUnread("/api/v1/events")).destroy();
+  // No other test has streams of the observer open.
+  const observer = { authorization: `Bearer ${await world.bioxen("auth", "token", "observer")}` };
+  await eventually(
+    "the gateway knows the token",
+    async () => (await statusOf(observer)) === 200 || undefined,
+  );
+  for (let i = 0; i < 4 * STREAMS_OF_ONE; i += 1) (await openUnread("/api/v1/events", observer)).destroy();
   const statusOfStream = async () => {
-    const socket = await openUnread("/api/v1/logs");
+    const socket = await openUnread("/api/v1/logs", observer);
     const [data] = await once(socket.resume(), "data");
     return String(data).slice("HTTP/1.1 ".length, "HTTP/1.1 200".length);
   };
