@@ -11,6 +11,7 @@ class World {
   /** Ends the wait that began last. */
   after: () => void = () => undefined;
   reconnected: () => void = () => undefined;
+  failed: (error: Error) => void = () => undefined;
   readonly connection: RenewedConnection;
 
   constructor() {
@@ -24,8 +25,9 @@ class World {
         },
         reconnect: async () => {
           this.seen.push("reconnect");
-          await new Promise<void>((resolve) => {
+          await new Promise<void>((resolve, reject) => {
             this.reconnected = resolve;
+            this.failed = reject;
           });
           this.isNew = false;
         },
@@ -117,6 +119,22 @@ describe("new credentials", () => {
     world.after();
     await settled();
     expect(world.seen.at(-1)).toBe("reconnect");
+  });
+
+  it("stop no request when the connection is not made again in time", async () => {
+    world.isNew = true;
+    world.look();
+    await settled();
+    world.request("one");
+    world.failed(new Error("no server"));
+    await settled();
+    world.request("two");
+    await settled();
+    expect(world.seen.slice(1).toSorted()).toEqual([
+      "cannot use the new credentials yet: no server",
+      "one is sent",
+      "two is sent",
+    ]);
   });
 
   it("are no longer looked for after the end", () => {

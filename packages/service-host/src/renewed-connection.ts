@@ -68,8 +68,10 @@ export class RenewedConnection {
     };
     tryLogin()
       .then(() => {
-        this.#renewal = this.#renew();
-        return this.#renewal;
+        const renewal = this.#renew();
+        // Requests wait for its end only: one after a failed renewal goes on as its connection allows.
+        this.#renewal = renewal.catch(() => undefined);
+        return renewal;
       })
       .then(goOn, (thrown: unknown) => {
         logger.warn({}, `cannot use the new credentials yet: ${messageOf(thrown)}`);
